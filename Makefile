@@ -1,0 +1,68 @@
+# `make run` and `make test` install what they miss, say so, and skip it the next time.
+
+export PATH := $(shell scripts/tools path):$(PATH)
+
+.DEFAULT_GOAL := help
+.PHONY: help run test build dev check clean build-tools test-tools check-tools
+
+binary := target/release/latchkey
+built := target/release/.latchkey-built
+sources := $(shell find src style public migrations Cargo.toml Cargo.lock 2>/dev/null)
+
+# PORT is a short word for the address. Without it the program's own rules hold, .env included.
+address := $(if $(LATCHKEY_ADDR),,$(if $(PORT),LATCHKEY_ADDR=127.0.0.1:$(PORT)))
+
+help: ## this list
+	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: build ## build a release and serve http://localhost:3000 from ./data (PORT=8080 make run moves it)
+	@exec env $(address) $(binary) serve
+
+test: build-tools test-tools ## every test: unit, integration, browser end to end
+	@echo "==> Rust tests: usually 5 minutes the first time, most of it compiling"
+	@if cargo nextest --version >/dev/null 2>&1; then \
+		cargo nextest run --features ssr; \
+	else \
+		cargo test --features ssr; \
+	fi
+	@$(MAKE) --no-print-directory build
+	@echo "==> browser tests: usually a few minutes"
+	@chromium=$$(scripts/tools chromium) && cd end2end && CHROMIUM=$$chromium npx --no-install playwright test
+
+build: $(built) ## the release binary at target/release/latchkey, assets inside
+
+dev: build-tools ## build, serve, and reload on every saved change
+	env $(address) $(subst LATCHKEY,LEPTOS_SITE,$(address)) cargo leptos watch
+
+check: check-tools ## formatting, lints for both targets, docs, types, licences, bans, advisories
+	cargo fmt --check
+	cargo clippy --locked --features ssr --all-targets -- -D warnings
+	cargo clippy --locked --features hydrate --lib --target wasm32-unknown-unknown --target-dir target/front -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --features ssr
+	cd end2end && npx --no-install tsc --noEmit
+	cargo deny --log-level error check licenses bans sources
+	@if cargo deny fetch db >/dev/null 2>&1; then \
+		echo "cargo deny check advisories"; \
+		cargo deny --log-level error check advisories; \
+	else \
+		echo "The advisory database could not be reached, so known vulnerabilities were not checked."; \
+	fi
+
+clean: ## remove what was built; ./data and the tools stay
+	cargo clean
+	rm -rf end2end/node_modules end2end/test-results end2end/playwright-report
+
+build-tools test-tools check-tools: %-tools:
+	@scripts/tools $*
+
+# cargo-leptos lays out the site anew on each call, and with it the binary that embeds the site is
+# compiled again. So it is called only when a source is newer than the start of the last good build.
+$(built): $(sources) | build-tools
+	@echo "==> release build: usually 10 minutes the first time, 2 after a change"
+	@mkdir -p $(@D) && touch $@.begun
+	cargo leptos build --release --precompress
+	@mv $@.begun $@
+
+ifeq ($(wildcard $(binary)),)
+.PHONY: $(built)
+endif

@@ -1,0 +1,37 @@
+//! `POST /api/log_in`
+
+use leptos::prelude::*;
+
+use super::caller::{Caller, Destination};
+use super::refused::Refused;
+use crate::domain::Next;
+use crate::server::accounts;
+use crate::server::flash::Flash;
+
+/// Signs in and sets the access cookie. Unknown name and wrong password get the same answer for the same work.
+#[server(endpoint = "log_in")]
+pub async fn log_in(
+    /// The sign-in name.
+    #[server(default)]
+    username: String,
+    /// The password, never given back.
+    #[server(default)]
+    password: String,
+    /// Where to go on to.
+    #[server(default)]
+    next: String,
+) -> Result<Destination, Refused> {
+    let caller = Caller::from_context();
+    let outcome = accounts::sign_in(&caller.state, &username, &password, &caller.client, caller.session()).await;
+    let mut typed = Flash {
+        page: LogIn::PAGE.to_owned(),
+        ..Flash::default()
+    };
+    typed.keep("username", &username);
+    caller.answer(outcome, Next::parse(&next), typed)
+}
+
+impl LogIn {
+    /// The page of its form.
+    pub const PAGE: &str = "/login";
+}

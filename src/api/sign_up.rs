@@ -1,0 +1,46 @@
+//! `POST /api/sign_up`
+
+use leptos::prelude::*;
+
+use super::caller::{Caller, Destination};
+use super::refused::Refused;
+use crate::domain::Next;
+use crate::server::accounts::{self, Typed};
+use crate::server::flash::Flash;
+
+/// Makes an account, signs in to it and sets the access cookie.
+#[server(endpoint = "sign_up")]
+pub async fn sign_up(
+    /// The name to be.
+    #[server(default)]
+    username: String,
+    /// The password to be, never given back.
+    #[server(default)]
+    password: String,
+    /// The address, empty for none.
+    #[server(default)]
+    email: String,
+    /// Where to go on to.
+    #[server(default)]
+    next: String,
+) -> Result<Destination, Refused> {
+    let caller = Caller::from_context();
+    let account = Typed {
+        username: &username,
+        password: &password,
+        email: &email,
+    };
+    let outcome = accounts::sign_up(&caller.state, account, &caller.client).await;
+    let mut typed = Flash {
+        page: SignUp::PAGE.to_owned(),
+        ..Flash::default()
+    };
+    typed.keep("username", &username);
+    typed.keep("email", &email);
+    caller.answer(outcome, Next::parse(&next), typed)
+}
+
+impl SignUp {
+    /// The page of its form.
+    pub const PAGE: &str = "/signup";
+}

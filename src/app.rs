@@ -1,0 +1,12 @@
+//! The pages: rendered on the server, whole, before the first byte is sent. There is no client router: each
+//! address is a route of `server::router`, each navigation a page.
+
+pub mod error;
+mod fields;
+mod format;
+mod page;
+pub mod pages;
+pub mod reload;
+mod shell;
+
+pub use page::Page;

@@ -1,0 +1,84 @@
+//! What every page is made with.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+
+use axum::extract::FromRequestParts;
+use axum::response::{Html, IntoResponse, Response};
+use http::request::Parts;
+use hydration_context::SsrSharedContext;
+use leptos::prelude::*;
+
+use super::shell::shell;
+use crate::islands::Guard;
+use crate::server::session::{SignedIn, Visitor};
+use crate::server::state::AppState;
+
+/// One page about to be rendered: knows who it is for and where it stands.
+pub struct Page {
+    /// The address without its query, to mark it in the navigation.
+    pub(super) path: String,
+    /// Who it is for; nothing when that could not be told.
+    pub(super) visitor: Option<Visitor>,
+    /// Seconds until the visitor's access token ends.
+    pub(super) ends_in: Option<i64>,
+}
+
+impl FromRequestParts<AppState> for Page {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Infallible> {
+        let visitor = Visitor::from_request_parts(parts, state).await?;
+        Ok(Self {
+            path: parts.uri.path().to_owned(),
+            ends_in: visitor.0.as_ref().map(|signed_in| signed_in.claims.exp - state.clock.now()),
+            visitor: Some(visitor),
+        })
+    }
+}
+
+impl Page {
+    /// A page that says nothing of any visitor, for answers given before anybody asked who it is.
+    pub(super) fn for_nobody() -> Self {
+        Self {
+            path: String::new(),
+            visitor: None,
+            ends_in: None,
+        }
+    }
+
+    /// Renders a page that anybody may see. `main` is what stands between header and footer, its `<h1>` first.
+    pub fn public<V: IntoView + 'static>(self, title: &str, main: impl FnOnce() -> V) -> Response {
+        self.render(title, "stack", main)
+    }
+
+    /// Renders a page that only a signed-in user sees. Asking for a [`SignedIn`] is the server's half of the
+    /// guard: nobody has one without a verified token. The [`Guard`] island is the browser's half.
+    pub fn guarded<V: IntoView + 'static>(self, title: &'static str, signed_in: SignedIn, view: impl FnOnce(SignedIn) -> V) -> Response {
+        self.render(title, "stack", move || {
+            let view = view(signed_in).into_any();
+            view! {
+                <h1>{title}</h1>
+                <Guard>
+                    <section class="stack" data-protected-view aria-label=title>
+                        {view}
+                    </section>
+                </Guard>
+            }
+        })
+    }
+
+    /// Renders a page of one narrow column, for forms.
+    pub(super) fn narrow<V: IntoView + 'static>(self, title: &str, main: impl FnOnce() -> V) -> Response {
+        self.render(title, "narrow stack", main)
+    }
+
+    fn render<V: IntoView + 'static>(self, title: &str, class: &'static str, main: impl FnOnce() -> V) -> Response {
+        // Everything a page shows is there before this begins, so rendering is one synchronous call: no stream
+        // that could be left half read, and no inline scripts for the policy to allow.
+        let owner = Owner::new_root(Some(Arc::new(SsrSharedContext::new_islands())));
+        let html = owner.with(|| shell(self, title, class, main().into_any()).to_html());
+        owner.unset_with_forced_cleanup();
+        Html(html).into_response()
+    }
+}

@@ -1,0 +1,70 @@
+//! One file per page: its handler, then its view.
+
+mod account;
+mod dashboard;
+mod docs;
+mod home;
+mod log_in;
+mod sign_up;
+
+pub use account::account;
+pub use dashboard::dashboard;
+pub use docs::docs;
+pub use home::home;
+pub use log_in::log_in;
+pub use sign_up::sign_up;
+
+use std::convert::Infallible;
+
+use axum::extract::FromRequestParts;
+use axum::response::{IntoResponse, Redirect, Response};
+use http::request::Parts;
+use http::{HeaderMap, header};
+
+use crate::api::LogIn;
+use crate::domain::Next;
+use crate::server::cookies::Cookie;
+use crate::server::flash::Flash;
+use crate::server::state::AppState;
+
+/// `?next=`: where signing in leads on to. Anything else in the query is ignored.
+pub struct NextQuery(Next);
+
+impl FromRequestParts<AppState> for NextQuery {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &AppState) -> Result<Self, Infallible> {
+        let query = parts.uri.query().unwrap_or_default();
+        let asked = url::form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "next");
+        Ok(Self(asked.map_or_else(Next::default, |(_, asked)| Next::parse(&asked))))
+    }
+}
+
+/// Whoever is signed in already goes where signing in would lead.
+fn already_signed_in(next: &Next) -> Response {
+    Redirect::to(next.as_str()).into_response()
+}
+
+/// What the last post had to say to this page.
+fn flash(state: &AppState, headers: &HeaderMap, page: &str) -> Flash {
+    let value = state.cookies.read(headers, Cookie::Flash);
+    value
+        .and_then(|value| state.flash.open(value, page, state.clock.now()))
+        .unwrap_or_default()
+}
+
+/// Once shown, it is gone.
+fn shown(state: &AppState, flash: &Flash, mut page: Response) -> Response {
+    if *flash != Flash::default() {
+        page.headers_mut().append(header::SET_COOKIE, state.cookies.clear(Cookie::Flash));
+    }
+    page
+}
+
+/// Somebody whose account was removed is signed out.
+fn gone(state: &AppState) -> impl IntoResponse + use<> {
+    (
+        [(header::SET_COOKIE, state.cookies.clear(Cookie::Access))],
+        Redirect::to(LogIn::PAGE),
+    )
+}

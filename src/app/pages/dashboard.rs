@@ -1,0 +1,168 @@
+//! `/dashboard`: a page worth protecting.
+
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use jsonwebtoken::Header;
+use leptos::prelude::*;
+
+use crate::app::Page;
+use crate::app::error::unavailable;
+use crate::app::format;
+use crate::islands::countdown::clock;
+use crate::islands::{CopyButton, Countdown};
+use crate::server::accounts::Account;
+use crate::server::session::SignedIn;
+use crate::server::state::AppState;
+use crate::server::tokens::Claims;
+
+/// `GET /dashboard`
+pub async fn dashboard(State(state): State<AppState>, page: Page, signed_in: SignedIn) -> Response {
+    let account = match state.store.user(&signed_in.user.id).await {
+        Ok(Some(account)) => account,
+        Ok(None) => return super::gone(&state).into_response(),
+        Err(error) => return unavailable(page, &error),
+    };
+    let seconds_left = signed_in.claims.exp - state.clock.now();
+    let curl = curl_line(state.config.public_url.origin(), &account.username);
+    let header = state.tokens.header().clone();
+    page.guarded("Dashboard", signed_in, |SignedIn { user, claims }| {
+        view! {
+            <p class="lead">
+                "Hello, " <strong>{user.username}</strong> ". Only you can see this page, and only while your session lives."
+            </p>
+            <div class="overview">
+                <WhoYouAre account=account.clone() />
+                <YourAccount account started_at=claims.iat />
+                <YourToken header claims seconds_left />
+                <CallTheApi curl />
+            </div>
+        }
+    })
+}
+
+#[component]
+fn WhoYouAre(account: Account) -> impl IntoView {
+    view! {
+        <section class="panel stack close" aria-labelledby="you">
+            <h2 id="you">"Who you are"</h2>
+            <dl class="facts">
+                {fact("Sign-in name", account.username)} {fact("Role", account.role.as_str())}
+                {fact("Email", account.email.unwrap_or_else(|| "None".to_owned()))}
+                {fact("User id", view! { <code>{account.id.to_string()}</code> })}
+            </dl>
+        </section>
+    }
+}
+
+#[component]
+fn YourAccount(account: Account, started_at: i64) -> impl IntoView {
+    view! {
+        <section class="panel stack close" aria-labelledby="account">
+            <h2 id="account">"Your account"</h2>
+            <dl class="facts">
+                {fact("Member since", format::date(account.created_at))} {fact("This session began", format::minute(started_at))}
+            </dl>
+            <p>
+                <a href="/account">"See your account"</a>
+            </p>
+        </section>
+    }
+}
+
+/// The decoded token: its header and claims, never its signature.
+#[component]
+fn YourToken(header: Header, claims: Claims, seconds_left: i64) -> impl IntoView {
+    #[expect(clippy::cast_precision_loss, reason = "seconds of a token's life")]
+    let left = clock(seconds_left.max(0) as f64);
+    let roles: Vec<&str> = claims.roles.iter().map(|role| role.as_str()).collect();
+    view! {
+        <section class="panel stack close tall" aria-labelledby="token">
+            <div class="panel-head">
+                <h2 id="token">"Your access token"</h2>
+                <p>"Ends in " <Countdown>{left}</Countdown></p>
+            </div>
+            <h3>"Header"</h3>
+            <dl class="facts columns">
+                {claim("typ", "type", header.typ.unwrap_or_default())} {claim("alg", "algorithm", format!("{:?}", header.alg))}
+                {claim("kid", "key", header.kid.unwrap_or_default())}
+            </dl>
+            <h3>"Claims"</h3>
+            <dl class="facts columns">
+                {claim("iss", "issuer", claims.iss)} {claim("aud", "audience", claims.aud)} {claim("sub", "user id", claims.sub.0)}
+                {claim("username", "", claims.username)} {claim("roles", "", format!("{roles:?}"))} {claim("sid", "session", claims.sid)}
+                {claim("jti", "token id", claims.jti)} {moment("iat", "issued", claims.iat)} {moment("exp", "ends", claims.exp)}
+                {claim("epoch", "", claims.epoch.to_string())}
+            </dl>
+        </section>
+    }
+}
+
+#[component]
+fn CallTheApi(curl: String) -> impl IntoView {
+    view! {
+        <section class="panel stack close wide" aria-labelledby="call">
+            <h2 id="call">"Call the API as yourself"</h2>
+            <p>"Paste this line into a terminal (bash or zsh). It asks for your password, gets a token of its own and uses it."</p>
+            <CopyButton>
+                <pre class="code" id="curl-line" tabindex="0" role="group" aria-label="curl command">
+                    <code>{curl}</code>
+                </pre>
+            </CopyButton>
+        </section>
+    }
+}
+
+/// Gets a token and uses it, with nothing but what every terminal has. The password goes neither into the
+/// line nor into the history.
+fn curl_line(origin: &str, username: &str) -> String {
+    format!(
+        "printf 'Password: '; read -rs PASSWORD; TOKEN=$(printf %s \"$PASSWORD\" | curl -s {origin}/token -d username={username} --data-urlencode password@- \
+         | sed 's/.*\"access_token\":\"\\([^\"]*\\)\".*/\\1/'); echo; curl -H \"Authorization: Bearer $TOKEN\" {origin}/protected"
+    )
+}
+
+// These erase their types: nested as they are, the compiler would give up on them.
+
+fn fact(name: &'static str, value: impl IntoView + 'static) -> AnyView {
+    view! {
+        <div>
+            <dt>{name}</dt>
+            <dd>{value}</dd>
+        </div>
+    }
+    .into_any()
+}
+
+fn claim(name: &'static str, meaning: &'static str, value: String) -> AnyView {
+    view! {
+        <div>
+            <dt>
+                <code>{name}</code>
+                " "
+                {meaning}
+            </dt>
+            <dd>
+                <code>{value}</code>
+            </dd>
+        </div>
+    }
+    .into_any()
+}
+
+fn moment(name: &'static str, meaning: &'static str, seconds: i64) -> AnyView {
+    view! {
+        <div>
+            <dt>
+                <code>{name}</code>
+                " "
+                {meaning}
+            </dt>
+            <dd>
+                <code>{seconds.to_string()}</code>
+                " "
+                {format::second(seconds)}
+            </dd>
+        </div>
+    }
+    .into_any()
+}

@@ -1,0 +1,72 @@
+//! `/`: what is here.
+
+use axum::response::Response;
+use leptos::prelude::*;
+
+use crate::app::Page;
+use crate::app::shell::Mark;
+use crate::domain::User;
+use crate::server::session::SignedIn;
+
+/// `GET /`
+pub async fn home(page: Page, signed_in: Option<SignedIn>) -> Response {
+    page.public("Latchkey", || view! { <Home user=signed_in.map(|signed_in| signed_in.user) /> })
+}
+
+#[component]
+fn Home(user: Option<User>) -> impl IntoView {
+    view! {
+        <div class="welcome">
+            <div class="stack">
+                <h1>"Latchkey"</h1>
+                {match user {
+                    Some(user) => view! { <SignedInWelcome user /> }.into_any(),
+                    None => view! { <Welcome /> }.into_any(),
+                }}
+            </div>
+            <Mark class="mark" />
+        </div>
+        <ul class="places">
+            <li>
+                <a href="/dashboard">"Dashboard"</a>
+                <p>"The page behind the door: who you are, what your token says and when it ends."</p>
+            </li>
+            <li>
+                <a href="/account">"Account"</a>
+                <p>"Your name, your email and your role."</p>
+            </li>
+            <li>
+                <a href="/docs">"API"</a>
+                <p>"The same accounts for programs: a bearer token from " <code>"POST /token"</code> "."</p>
+            </li>
+        </ul>
+    }
+}
+
+#[component]
+fn Welcome() -> impl IntoView {
+    view! {
+        <p class="lead">"Accounts for people, tokens for programs, and pages that open only to those who are signed in."</p>
+        <p class="row">
+            <a class="button primary" href="/login">
+                "Sign in"
+            </a>
+            " "
+            <a class="button" href="/signup">
+                "Create account"
+            </a>
+        </p>
+    }
+}
+
+#[component]
+fn SignedInWelcome(user: User) -> impl IntoView {
+    view! {
+        <p class="lead">"Hello, " <strong>{user.username}</strong> ". You are signed in."</p>
+        <p class="row">
+            <a class="button primary" href="/dashboard">
+                "Go to the dashboard"
+            </a>
+        </p>
+    }
+}

@@ -1,0 +1,72 @@
+//! `/signup`
+
+use axum::extract::State;
+use axum::response::Response;
+use http::HeaderMap;
+use leptos::prelude::*;
+use leptos::server_fn::ServerFn;
+
+use super::{NextQuery, already_signed_in, flash, shown};
+use crate::api::SignUp;
+use crate::app::Page;
+use crate::app::error::unavailable;
+use crate::app::fields;
+use crate::domain::Next;
+use crate::islands::PendingForm;
+use crate::server::flash::{Flash, Notice};
+use crate::server::session::{SignedIn, sign_in_path};
+use crate::server::state::AppState;
+
+/// `GET /signup`
+pub async fn sign_up(
+    State(state): State<AppState>,
+    NextQuery(next): NextQuery,
+    headers: HeaderMap,
+    signed_in: Option<SignedIn>,
+    page: Page,
+) -> Response {
+    if signed_in.is_some() {
+        return already_signed_in(&next);
+    }
+    if !state.config.signup_open {
+        return page.narrow("Create account", || view! { <SignUpClosed /> });
+    }
+    let first = match state.store.never_had_an_account().await {
+        Ok(first) => first,
+        Err(error) => return unavailable(page, &error),
+    };
+    let flash = flash(&state, &headers, SignUp::PAGE);
+    let response = page.narrow("Create account", || view! { <SignUpForm flash=flash.clone() next first /> });
+    shown(&state, &flash, response)
+}
+
+#[component]
+fn SignUpForm(flash: Flash, next: Next, first: bool) -> impl IntoView {
+    let sign_in = sign_in_path(&next);
+    view! {
+        <h1>"Create account"</h1>
+        {first.then(|| view! { <p class="note">"The first account becomes the administrator."</p> })}
+        {fields::form_notice(&flash)}
+        <PendingForm>
+            <form class="panel stack" method="post" action=SignUp::url()>
+                {fields::new_username(&flash)}
+                {fields::new_password(&flash)}
+                {fields::email(&flash)}
+                <input type="hidden" name="next" value=next.to_string() />
+                <button type="submit" class="primary">
+                    "Create account"
+                </button>
+            </form>
+        </PendingForm>
+        <p class="aside">"Already have an account? " <a href=sign_in>"Sign in"</a> "."</p>
+    }
+}
+
+#[component]
+fn SignUpClosed() -> impl IntoView {
+    view! {
+        <h1>"Create account"</h1>
+        <p class="lead">{Notice::SignupClosed.sentence()}</p>
+        <p class="aside">"Already have an account? " <a href="/login">"Sign in"</a> "."</p>
+    }
+}

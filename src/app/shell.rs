@@ -1,0 +1,122 @@
+//! What all pages have around them.
+
+use leptos::prelude::*;
+
+use super::page::Page;
+use super::reload;
+use crate::domain::User;
+use crate::server::assets;
+use crate::server::session::{SignedIn, Visitor};
+
+/// The whole document. The session's id and the seconds it has left stand on the root element, for the islands.
+pub fn shell(page: Page, title: &str, class: &'static str, main: AnyView) -> impl IntoView {
+    let session = page
+        .visitor
+        .as_ref()
+        .map(|Visitor(signed_in)| signed_in.as_ref().map_or(String::new(), |signed_in| signed_in.claims.sid.clone()));
+    let user = page
+        .visitor
+        .and_then(|Visitor(signed_in)| signed_in)
+        .map(|SignedIn { user, .. }| user);
+    let title = if title == "Latchkey" {
+        title.to_owned()
+    } else {
+        format!("{title} · Latchkey")
+    };
+    view! {
+        <!DOCTYPE html>
+        <html lang="en" data-session=session data-ends-in=page.ends_in.map(|seconds| seconds.to_string())>
+            <head>
+                <meta charset="utf-8" />
+                <meta name="viewport" content="width=device-width, initial-scale=1" />
+                <meta name="color-scheme" content="light dark" />
+                <title>{title}</title>
+                <link rel="icon" href=assets::url("favicon.svg") type="image/svg+xml" />
+                <link rel="stylesheet" href=assets::url("pkg/latchkey.css") />
+                {scripts()}
+            </head>
+            <body>
+                <a class="skip" href="#main">
+                    "Skip to content"
+                </a>
+                <header class="site-header">
+                    <a class="brand" href="/">
+                        <Mark />
+                        "Latchkey"
+                    </a>
+                    {navigation(user, &page.path)}
+                </header>
+                <main id="main" class=class tabindex="-1">
+                    {main}
+                </main>
+                <footer class="site-footer">
+                    <p>"Latchkey · MIT or Apache-2.0"</p>
+                </footer>
+            </body>
+        </html>
+    }
+}
+
+/// Loads the islands. The script finds the two files by their preloads; nothing is inline.
+fn scripts() -> impl IntoView {
+    assets::has_islands().then(|| {
+        view! {
+            <link rel="modulepreload" href=assets::url("pkg/latchkey.js") />
+            <link rel="preload" href=assets::url("pkg/latchkey.wasm") r#as="fetch" r#type="application/wasm" crossorigin="anonymous" />
+            <script type="module" src=assets::url("boot.js")></script>
+            {reload::port().map(|port| view! { <script type="module" src=format!("{}?port={port}", assets::url("reload.js"))></script> })}
+        }
+    })
+}
+
+fn navigation(user: Option<User>, here: &str) -> AnyView {
+    let link = |href: &'static str, text: &'static str| {
+        let current = (here == href).then_some("page");
+        view! {
+            <li>
+                <a href=href aria-current=current>
+                    {text}
+                </a>
+            </li>
+        }
+    };
+    match user {
+        None => view! {
+            <nav aria-label="Main">
+                <ul>
+                    {link("/login", "Sign in")} {link("/signup", "Create account")} {link("/docs", "API")}
+                </ul>
+            </nav>
+        }
+        .into_any(),
+        Some(user) => view! {
+            <nav aria-label="Main">
+                <ul>
+                    {link("/dashboard", "Dashboard")} {link("/account", "Account")} {link("/docs", "API")}
+                </ul>
+                <div class="who">
+                    <p>"Signed in as " <strong>{user.username}</strong></p>
+                    <form method="post" action="/api/log_out">
+                        <button type="submit">"Sign out"</button>
+                    </form>
+                </div>
+            </nav>
+        }
+        .into_any(),
+    }
+}
+
+/// The latchkey itself.
+#[component]
+pub fn Mark(#[prop(optional)] class: &'static str) -> impl IntoView {
+    let class = (!class.is_empty()).then_some(class);
+    view! {
+        <svg class=class viewBox="5 2 18 27" aria-hidden="true">
+            <path
+                fill="currentColor"
+                fill-rule="evenodd"
+                d="M11 16.73a7.5 7.5 0 1 1 4 0v2.77h5v3h-5V25h8v4H11zM13 6.3a3.2 3.2 0 1 0 0 6.4 3.2 3.2 0 0 0 0-6.4"
+            />
+        </svg>
+    }
+}

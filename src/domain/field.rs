@@ -1,0 +1,135 @@
+//! What can be wrong with something typed: fixed sentences, tied to the field they belong to.
+
+use std::fmt;
+
+/// A field of one of our forms.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Field {
+    /// The public sign-in name.
+    Username,
+    /// The password.
+    Password,
+    /// The optional, private email address.
+    Email,
+}
+
+impl Field {
+    /// Every field, in the order in which forms show them.
+    pub const ALL: [Field; 3] = [Field::Username, Field::Password, Field::Email];
+
+    /// The `name` of the input, and the key in JSON.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Field::Username => "username",
+            Field::Password => "password",
+            Field::Email => "email",
+        }
+    }
+}
+
+/// Why a value was refused. Its `Display` is the sentence shown beside the field.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Problem {
+    /// Nothing was typed.
+    Missing,
+    /// Fewer than [`crate::domain::username::MIN`] characters.
+    NameTooShort,
+    /// More than [`crate::domain::username::MAX`] characters.
+    NameTooLong,
+    /// A character outside `a-z 0-9 . _ -`.
+    NameCharacters,
+    /// No letter or digit in it.
+    NameOnlyPunctuation,
+    /// A name kept for the system.
+    NameReserved,
+    /// Another account has it.
+    NameTaken,
+    /// Fewer than [`crate::domain::password::MIN`] characters.
+    PasswordTooShort,
+    /// More than [`crate::domain::password::MAX`] characters.
+    PasswordTooLong,
+    /// The sign-in name itself.
+    PasswordIsName,
+    /// One of the passwords that attackers try first.
+    PasswordCommon,
+    /// Holds a NUL or another control character.
+    PasswordControl,
+    /// Not the shape of an email address.
+    EmailShape,
+}
+
+impl Problem {
+    /// Every problem with its code: a stable word for JSON and for the flash cookie.
+    const CODES: [(Problem, &'static str); 13] = [
+        (Problem::Missing, "missing"),
+        (Problem::NameTooShort, "name_too_short"),
+        (Problem::NameTooLong, "name_too_long"),
+        (Problem::NameCharacters, "name_characters"),
+        (Problem::NameOnlyPunctuation, "name_only_punctuation"),
+        (Problem::NameReserved, "name_reserved"),
+        (Problem::NameTaken, "name_taken"),
+        (Problem::PasswordTooShort, "password_too_short"),
+        (Problem::PasswordTooLong, "password_too_long"),
+        (Problem::PasswordIsName, "password_is_name"),
+        (Problem::PasswordCommon, "password_common"),
+        (Problem::PasswordControl, "password_control"),
+        (Problem::EmailShape, "email_shape"),
+    ];
+
+    /// The code of this problem.
+    pub fn code(self) -> &'static str {
+        Self::CODES
+            .iter()
+            .find(|(problem, _)| *problem == self)
+            .map_or("", |(_, code)| code)
+    }
+
+    /// The problem with this code.
+    pub fn from_code(code: &str) -> Option<Self> {
+        Self::CODES.iter().find(|(_, known)| *known == code).map(|(problem, _)| *problem)
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Problem::Missing => "This is needed.",
+            Problem::NameTooShort => "Use at least 3 characters.",
+            Problem::NameTooLong => "Use at most 32 characters.",
+            Problem::NameCharacters => "Use only letters a to z, digits, dots, dashes and underscores.",
+            Problem::NameOnlyPunctuation => "Use at least one letter or digit.",
+            Problem::NameReserved => "This name is reserved. Choose another one.",
+            Problem::NameTaken => "This name is taken. Choose another one.",
+            Problem::PasswordTooShort => "Use at least 8 characters.",
+            Problem::PasswordTooLong => "Use at most 128 characters.",
+            Problem::PasswordIsName => "The password must not be the sign-in name.",
+            Problem::PasswordCommon => "This password is one of those that attackers try first. Choose another one.",
+            Problem::PasswordControl => "Leave out characters that cannot be typed, such as a line break.",
+            Problem::EmailShape => "This does not look like an email address. Check it, or leave it out.",
+        })
+    }
+}
+
+/// A [`Problem`] and the field that it belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FieldError {
+    /// Where.
+    pub field: Field,
+    /// What.
+    pub problem: Problem,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_problem_has_a_code_that_leads_back_to_it() {
+        for (problem, code) in Problem::CODES {
+            assert_eq!(problem.code(), code);
+            assert_eq!(Problem::from_code(code), Some(problem));
+            assert!(problem.to_string().ends_with('.'));
+        }
+        assert_eq!(Problem::from_code("<script>"), None);
+    }
+}

@@ -1,0 +1,94 @@
+//! A password as somebody chooses it.
+
+use std::fmt;
+
+use super::{Problem, Username};
+
+/// Fewest characters in a new password.
+pub const MIN: usize = 8;
+/// Most characters in a password. Longer ones are never hashed.
+pub const MAX: usize = 128;
+
+/// A new password within the rules, exactly as it was sent. Never shown: `Debug` is redacted and there is no `Display`.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Password(String);
+
+impl Password {
+    /// Checks a password that somebody wants to set for `owner`. Nothing is trimmed or normalised (ASVS 6.2.8).
+    /// The list of common passwords is the server's; the browser checks the rest while it is typed.
+    ///
+    /// # Errors
+    /// The first [`Problem`] with the password.
+    pub fn parse(typed: &str, owner: Option<&Username>) -> Result<Self, Problem> {
+        let length = typed.chars().count();
+        if length == 0 {
+            return Err(Problem::Missing);
+        }
+        if typed.chars().any(char::is_control) {
+            return Err(Problem::PasswordControl);
+        }
+        if length < MIN {
+            return Err(Problem::PasswordTooShort);
+        }
+        if length > MAX {
+            return Err(Problem::PasswordTooLong);
+        }
+        if owner.is_some_and(|owner| typed.eq_ignore_ascii_case(owner.as_str())) {
+            return Err(Problem::PasswordIsName);
+        }
+        Ok(Self(typed.to_owned()))
+    }
+
+    /// The password itself, for the hash and nothing else.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Password {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Password([redacted])")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn problem(typed: &str) -> Option<Problem> {
+        let owner = Username::parse("ada.lovelace").expect("valid");
+        Password::parse(typed, Some(&owner)).err()
+    }
+
+    #[test]
+    fn length_is_counted_in_characters() {
+        assert_eq!(problem("1234567"), Some(Problem::PasswordTooShort));
+        assert_eq!(problem("ééééééé"), Some(Problem::PasswordTooShort));
+        assert_eq!(problem("éééééééé"), None);
+        assert_eq!(problem(&"é".repeat(128)), None);
+        assert_eq!(problem(&"e".repeat(129)), Some(Problem::PasswordTooLong));
+        assert_eq!(problem(""), Some(Problem::Missing));
+    }
+
+    #[test]
+    fn the_name_itself_is_refused_in_any_case() {
+        assert_eq!(problem("Ada.Lovelace"), Some(Problem::PasswordIsName));
+    }
+
+    #[test]
+    fn blanks_are_kept_as_typed() {
+        let password = Password::parse("  two words  ", None).expect("valid");
+        assert_eq!(password.expose(), "  two words  ");
+    }
+
+    #[test]
+    fn control_characters_are_refused() {
+        assert_eq!(problem("12345678\0"), Some(Problem::PasswordControl));
+    }
+
+    #[test]
+    fn debug_never_shows_it() {
+        let password = Password::parse("correct horse", None).expect("valid");
+        assert!(!format!("{password:?}").contains("horse"));
+    }
+}

@@ -1,0 +1,39 @@
+//! Tabs of one browser tell each other who is signed in.
+
+use leptos::prelude::window_event_listener;
+use wasm_bindgen::{JsCast, JsValue, closure::Closure};
+use web_sys::{BroadcastChannel, MessageEvent};
+
+use super::dom;
+
+const CHANNEL: &str = "latchkey-session";
+
+/// Tells the other tabs which session this page was rendered for, now and when it comes back from
+/// the back/forward cache.
+pub fn announce() {
+    let Some(session) = dom::session() else { return };
+    tell(&session);
+    let _kept_for_the_life_of_the_page = window_event_listener(leptos::ev::pageshow, move |_| tell(&session));
+}
+
+/// Calls back with the session of every other page that loads, for the life of this one.
+pub fn on_announcement(heard: impl Fn(String) + 'static) {
+    let Ok(channel) = BroadcastChannel::new(CHANNEL) else { return };
+    let listener = Closure::<dyn Fn(MessageEvent)>::new(move |event: MessageEvent| {
+        if let Some(session) = event.data().as_string() {
+            heard(session);
+        }
+    });
+    channel.set_onmessage(Some(listener.as_ref().unchecked_ref()));
+    listener.forget();
+    // A channel nobody holds may be collected, and would fall silent.
+    std::mem::forget(channel);
+}
+
+fn tell(session: &str) {
+    if let Ok(channel) = BroadcastChannel::new(CHANNEL) {
+        // A browser that refuses leaves the other tabs to their next request.
+        let _ = channel.post_message(&JsValue::from_str(session));
+        channel.close();
+    }
+}

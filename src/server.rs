@@ -1,0 +1,25 @@
+//! Everything behind the pages. Rules (`accounts`, `sessions`, `tokens`, `passwords`) know no HTTP and
+//! no SQL; `store` knows no rules; `rest`, `middleware` and `router` know HTTP.
+
+pub mod accounts;
+pub mod assets;
+pub mod cli;
+pub mod clock;
+pub mod config;
+pub mod cookies;
+pub mod errors;
+pub mod flash;
+pub mod form;
+pub mod keys;
+pub mod log;
+pub mod middleware;
+pub mod passwords;
+pub mod rest;
+pub mod router;
+pub mod secret;
+pub mod serve;
+pub mod session;
+pub mod sessions;
+pub mod state;
+pub mod store;
+pub mod tokens;

@@ -1,0 +1,224 @@
+//! Accounts: the only door to users. Knows no HTTP and no SQL.
+
+use uuid::Uuid;
+
+use super::clock::UnixSeconds;
+use super::passwords::{self, Busy};
+use super::sessions::{self, Client, Draft};
+use super::state::AppState;
+use super::store::{NewUser, StoreError};
+use super::tokens::AccessToken;
+use crate::domain::{Email, Field, FieldError, Password, Problem, Role, User, UserId, Username};
+
+/// An account as its owner and the operator see it. Holds no hash.
+#[derive(Clone, Debug)]
+pub struct Account {
+    /// Never changes, never used again.
+    pub id: UserId,
+    /// The public name.
+    pub username: String,
+    /// Private.
+    pub email: Option<String>,
+    /// What it may do.
+    pub role: Role,
+    /// Tokens of an earlier epoch are stale.
+    pub epoch: i64,
+    /// When it was made.
+    pub created_at: UnixSeconds,
+    /// Since when nobody can sign in to it.
+    pub disabled_at: Option<UnixSeconds>,
+}
+
+impl Account {
+    /// What tokens say of it.
+    pub fn user(&self) -> User {
+        User {
+            id: self.id.clone(),
+            username: self.username.clone(),
+            roles: vec![self.role],
+        }
+    }
+}
+
+/// Why something was not done. Nothing was changed.
+#[derive(Debug)]
+pub enum Refusal {
+    /// What was typed is outside the rules.
+    Fields(Vec<FieldError>),
+    /// Unknown name, wrong password, disabled account: nobody is told which.
+    BadCredentials,
+    /// Nobody can sign up here.
+    SignupClosed,
+    /// Too many passwords are being hashed.
+    Busy,
+    /// The database said no.
+    Store(StoreError),
+}
+
+impl From<Busy> for Refusal {
+    fn from(_: Busy) -> Self {
+        Refusal::Busy
+    }
+}
+
+impl From<StoreError> for Refusal {
+    fn from(error: StoreError) -> Self {
+        Refusal::Store(error)
+    }
+}
+
+/// What somebody typed to make an account.
+#[derive(Clone, Copy)]
+pub struct Typed<'a> {
+    /// The name.
+    pub username: &'a str,
+    /// The password.
+    pub password: &'a str,
+    /// The address, empty for none.
+    pub email: &'a str,
+}
+
+/// An account within the rules, but not made yet.
+struct Parsed {
+    username: Username,
+    password: Password,
+    email: Option<Email>,
+}
+
+impl Typed<'_> {
+    /// Everything that is wrong, at once, so that nobody has to find out one by one.
+    fn parse(self) -> Result<Parsed, Refusal> {
+        let username = Username::parse(self.username);
+        let password = new_password(self.password, username.as_ref().ok());
+        let email = Email::parse(self.email);
+        match (username, password, email) {
+            (Ok(username), Ok(password), Ok(email)) => Ok(Parsed { username, password, email }),
+            (username, password, email) => Err(Refusal::Fields(
+                [
+                    (Field::Username, username.err()),
+                    (Field::Password, password.err()),
+                    (Field::Email, email.err()),
+                ]
+                .into_iter()
+                .filter_map(|(field, problem)| problem.map(|problem| FieldError { field, problem }))
+                .collect(),
+            )),
+        }
+    }
+}
+
+/// The one way to a new password, at sign-up, on the command line and wherever one is changed.
+fn new_password(typed: &str, owner: Option<&Username>) -> Result<Password, Problem> {
+    let password = Password::parse(typed, owner)?;
+    if passwords::is_common(password.expose()) {
+        return Err(Problem::PasswordCommon);
+    }
+    Ok(password)
+}
+
+/// Signs up and in: makes an account and its first session, both or neither.
+///
+/// # Errors
+/// When sign-up is closed, something is outside the rules, or the name is taken.
+pub async fn sign_up(state: &AppState, typed: Typed<'_>, client: &Client) -> Result<AccessToken, Refusal> {
+    if !state.config.signup_open {
+        return Err(Refusal::SignupClosed);
+    }
+    let draft = Draft::new(state);
+    let account = make(state, typed, Role::User, Some((&draft, client))).await?;
+    Ok(draft.issue(state, &account))
+}
+
+/// Makes an account for somebody else, as the operator does.
+///
+/// # Errors
+/// When something is outside the rules or the name is taken.
+pub async fn add(state: &AppState, typed: Typed<'_>, role: Role) -> Result<Account, Refusal> {
+    make(state, typed, role, None).await
+}
+
+async fn make(state: &AppState, typed: Typed<'_>, role: Role, session: Option<(&Draft, &Client)>) -> Result<Account, Refusal> {
+    let parsed = typed.parse()?;
+    // Spares the hash; whether the name is free is decided when it is inserted.
+    if state.store.credentials(&parsed.username).await?.is_some() {
+        return Err(taken());
+    }
+    let hash = state.passwords.hash(&parsed.password).await?;
+    let mut account = Account {
+        id: UserId(Uuid::now_v7().to_string()),
+        username: parsed.username.to_string(),
+        email: parsed.email.as_ref().map(|email| email.as_str().to_owned()),
+        role,
+        epoch: 0,
+        created_at: state.clock.now(),
+        disabled_at: None,
+    };
+    let user = NewUser {
+        id: &account.id,
+        username: &parsed.username,
+        email: parsed.email.as_ref(),
+        password_hash: &hash,
+        role,
+        created_at: account.created_at,
+    };
+    let session = session.map(|(draft, client)| draft.of(&account, client));
+    let role = state.store.insert_user(&user, session.as_ref()).await?.ok_or_else(taken)?;
+    account.role = role;
+    Ok(account)
+}
+
+fn taken() -> Refusal {
+    Refusal::Fields(vec![FieldError {
+        field: Field::Username,
+        problem: Problem::NameTaken,
+    }])
+}
+
+/// Signs in. Unknown name, wrong password and disabled account get the same answer for the same work.
+///
+/// # Errors
+/// When a field is empty or the two do not belong together.
+pub async fn sign_in(
+    state: &AppState,
+    username: &str,
+    password: &str,
+    client: &Client,
+    replaced: Option<&str>,
+) -> Result<AccessToken, Refusal> {
+    let empty: Vec<FieldError> = [(Field::Username, username), (Field::Password, password)]
+        .into_iter()
+        .filter(|(_, typed)| typed.is_empty())
+        .map(|(field, _)| FieldError {
+            field,
+            problem: Problem::Missing,
+        })
+        .collect();
+    if !empty.is_empty() {
+        return Err(Refusal::Fields(empty));
+    }
+    let known = match Username::parse(username) {
+        Ok(username) => state.store.credentials(&username).await?,
+        Err(_) => None,
+    };
+    let (account, hash) = known.unzip();
+    let right = state.passwords.verify(password, hash).await?;
+    match account.filter(|account| right && account.disabled_at.is_none()) {
+        Some(account) => Ok(sessions::begin(state, &account, client, replaced).await?),
+        None => Err(Refusal::BadCredentials),
+    }
+}
+
+/// Sets a password, as the operator does.
+///
+/// # Errors
+/// When it is outside the rules. `Ok(false)` when there is no such account.
+pub async fn set_password(state: &AppState, username: &Username, typed: &str) -> Result<bool, Refusal> {
+    let password = new_password(typed, Some(username)).map_err(|problem| {
+        Refusal::Fields(vec![FieldError {
+            field: Field::Password,
+            problem,
+        }])
+    })?;
+    let hash = state.passwords.hash(&password).await?;
+    Ok(state.store.set_password(username, &hash).await?)
+}

@@ -1,0 +1,137 @@
+//! The files that pages load. In a release they are inside the binary, named by their content and
+//! cached for good; while developing they are read afresh from the disk.
+
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
+use axum::body::Body;
+use axum::extract::Path;
+use axum::response::{IntoResponse, Response};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
+use rust_embed::{Embed, EmbeddedFile};
+
+/// What `cargo leptos build` makes of `public/`, `style/` and the islands, each file also compressed.
+#[derive(Embed)]
+#[folder = "target/site"]
+#[allow_missing = true]
+struct Files;
+
+/// Names with the hash of their content, both ways.
+struct Names {
+    hashed: HashMap<String, String>,
+    plain: HashMap<String, String>,
+}
+
+static NAMES: LazyLock<Names> = LazyLock::new(|| {
+    let mut names = Names {
+        hashed: HashMap::new(),
+        plain: HashMap::new(),
+    };
+    if cfg!(debug_assertions) {
+        return names;
+    }
+    for plain in Files::iter().filter(|name| compression(name).is_none()) {
+        if let (Some(file), Some((stem, extension))) = (Files::get(&plain), plain.rsplit_once('.')) {
+            let hash: String = file.metadata.sha256_hash()[..8].iter().map(|byte| format!("{byte:02x}")).collect();
+            let hashed = format!("{stem}.{hash}.{extension}");
+            names.hashed.insert(plain.to_string(), hashed.clone());
+            names.plain.insert(hashed, plain.to_string());
+        }
+    }
+    names
+});
+
+/// The address of a file, such as `pkg/latchkey.css`.
+pub fn url(name: &str) -> String {
+    format!("/assets/{}", NAMES.hashed.get(name).map_or(name, String::as_str))
+}
+
+/// Whether the islands are there to be loaded: not in a binary that plain `cargo build` made.
+pub fn has_islands() -> bool {
+    Files::get("pkg/latchkey.wasm").is_some()
+}
+
+/// `GET /assets/{path}`: by its hashed name, cached for good; by its plain one only while developing.
+pub async fn serve(Path(path): Path<String>, headers: HeaderMap) -> Response {
+    let name = match NAMES.plain.get(&path) {
+        Some(plain) => plain.as_str(),
+        None if cfg!(debug_assertions) => &path,
+        None => return StatusCode::NOT_FOUND.into_response(),
+    };
+    let Some((file, encoding)) = best(name, &headers) else {
+        return StatusCode::NOT_FOUND.into_response();
+    };
+    let content_type = mime_guess::from_path(name).first_or_octet_stream();
+    let caching = if cfg!(debug_assertions) {
+        "no-store"
+    } else {
+        "public, max-age=31536000, immutable"
+    };
+    let mut response = Body::from(file.data).into_response();
+    let headers = response.headers_mut();
+    headers.insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_str(content_type.as_ref()).unwrap_or(HeaderValue::from_static("application/octet-stream")),
+    );
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(caching));
+    headers.insert(header::VARY, HeaderValue::from_static("accept-encoding"));
+    if let Some(encoding) = encoding {
+        headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static(encoding));
+    }
+    response
+}
+
+/// The smallest form of a file that the client takes.
+fn best(name: &str, headers: &HeaderMap) -> Option<(EmbeddedFile, Option<&'static str>)> {
+    if compression(name).is_some() {
+        return None;
+    }
+    let accepted = headers
+        .get(header::ACCEPT_ENCODING)
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default();
+    let compressed = [("br", "br"), ("gzip", "gz")]
+        .into_iter()
+        .filter(|(encoding, _)| accepts(accepted, encoding))
+        .find_map(|(encoding, extension)| {
+            let file = Files::get(&format!("{name}.{extension}"))?;
+            Some((file, Some(encoding)))
+        });
+    compressed.or_else(|| Some((Files::get(name)?, None)))
+}
+
+fn compression(name: &str) -> Option<&str> {
+    name.rsplit_once('.')
+        .map(|(_, extension)| extension)
+        .filter(|extension| matches!(*extension, "br" | "gz"))
+}
+
+/// Whether an `Accept-Encoding` names an encoding, other than to refuse it (RFC 9110 section 12.5.3).
+fn accepts(header: &str, encoding: &str) -> bool {
+    header.split(',').any(|offer| {
+        let mut parts = offer.split(';').map(str::trim);
+        let named = parts.next().is_some_and(|name| name.eq_ignore_ascii_case(encoding));
+        let refused = parts.any(|weight| weight.strip_prefix("q=").is_some_and(|q| q.parse::<f32>() == Ok(0.0)));
+        named && !refused
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_encoding_is_used_when_it_is_accepted() {
+        assert!(accepts("gzip, deflate, br", "br"));
+        assert!(accepts("br;q=0.5", "br"));
+        assert!(!accepts("br;q=0, gzip", "br"));
+        assert!(!accepts("brotli", "br"));
+        assert!(!accepts("", "gzip"));
+    }
+
+    #[test]
+    fn compressed_files_have_no_address_of_their_own() {
+        assert!(best("pkg/latchkey.css.br", &HeaderMap::new()).is_none());
+        assert!(best("../../Cargo.toml", &HeaderMap::new()).is_none());
+    }
+}

@@ -1,0 +1,57 @@
+//! The command line.
+
+mod check;
+mod user;
+
+use clap::{Parser, Subcommand};
+
+use super::config::{Config, Settings};
+use super::serve::{self, Failure};
+use super::{log, secret};
+
+/// A sign-in app you own: pages, accounts and tokens in one program and one data file.
+#[derive(Parser)]
+#[command(
+    name = "latchkey",
+    version,
+    about,
+    after_help = "Settings are read from flags, then environment variables, then a file .env in the current directory. Durations are written 90s, 15m, 12h or 30d."
+)]
+pub struct Cli {
+    #[command(flatten)]
+    settings: Settings,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Serve the pages and the API; also what happens without a command
+    Serve,
+    /// Print a new secret: 32 random bytes, base64url
+    Secret,
+    /// Check the configuration, the secret and the database
+    Check,
+    /// Manage accounts, also while the server runs
+    #[command(subcommand)]
+    User(user::Command),
+}
+
+/// Runs one command.
+///
+/// # Errors
+/// The one sentence to end with.
+pub async fn run(cli: Cli) -> Result<(), Failure> {
+    match cli.command.unwrap_or(Command::Serve) {
+        Command::Secret => {
+            println!("{}", secret::generate().as_str());
+            Ok(())
+        }
+        Command::Serve => {
+            log::start(&cli.settings)?;
+            serve::run(Config::from_settings(&cli.settings)?).await
+        }
+        Command::Check => check::run(&cli.settings).await,
+        Command::User(command) => user::run(command, serve::open(Config::from_settings(&cli.settings)?).await?).await,
+    }
+}

@@ -1,0 +1,44 @@
+//! `latchkey check`
+
+use crate::domain::{Role, User, UserId};
+use crate::server::clock::Clock;
+use crate::server::config::{Config, Settings};
+use crate::server::serve::Failure;
+use crate::server::store::Store;
+use crate::server::tokens::AccessTokens;
+
+/// Says what the server would use and whether it would start. Changes nothing in the database.
+pub async fn run(settings: &Settings) -> Result<(), Failure> {
+    let config = Config::from_settings(settings)?;
+    println!("configuration  good: listens on {}, people use {}", config.addr, config.public_url);
+
+    let tokens = AccessTokens::new(config.public_url.origin(), &config.secret, config.access_ttl);
+    let nobody = User {
+        id: UserId("nobody".into()),
+        username: "nobody".into(),
+        roles: vec![Role::User],
+    };
+    let now = Clock::system().now();
+    let token = tokens.issue(&nobody, 0, "none", now).jwt;
+    tokens
+        .verify(&token, now)
+        .map_err(|_| "LATCHKEY_SECRET: a token signed with it does not verify.")?;
+    println!(
+        "secret         good: signs and verifies, key id {}",
+        tokens.header().kid.as_deref().unwrap_or_default()
+    );
+
+    let file = config.database.display();
+    if !config.database.exists() {
+        println!("database       {file} is not there yet; the first start makes it");
+        return Ok(());
+    }
+    match Store::pending_migrations(&config.database)
+        .await
+        .map_err(|error| format!("{file}: {error}."))?
+    {
+        0 => println!("database       good: {file}"),
+        pending => println!("database       good: {file}; the next start brings its tables up to date ({pending} steps)"),
+    }
+    Ok(())
+}

@@ -1,0 +1,223 @@
+//! `latchkey user …`: accounts from the command line, by the same rules as on the pages.
+
+use std::io::{self, BufRead, IsTerminal, Write};
+
+use clap::Subcommand;
+use jiff::Timestamp;
+use zeroize::Zeroizing;
+
+use crate::domain::{Problem, Role, Username};
+use crate::server::accounts::{self, Account, Refusal, Typed};
+use crate::server::clock::UnixSeconds;
+use crate::server::serve::Failure;
+use crate::server::state::AppState;
+
+/// Accounts read at a time.
+const PAGE: i64 = 500;
+
+#[derive(Subcommand)]
+pub enum Command {
+    /// Make an account; the very first one becomes administrator
+    Add {
+        /// 3 to 32 of a-z 0-9 . _ -
+        name: String,
+        /// An email address, private to the account
+        #[arg(long)]
+        email: Option<String>,
+        /// Make it an administrator
+        #[arg(long)]
+        admin: bool,
+        #[command(flatten)]
+        password: PasswordSource,
+    },
+    /// List the accounts
+    List,
+    /// Show one account
+    Show {
+        /// Its sign-in name
+        name: String,
+    },
+    /// Set the password of an account
+    SetPassword {
+        /// Its sign-in name
+        name: String,
+        #[command(flatten)]
+        password: PasswordSource,
+    },
+    /// Set what an account may do
+    SetRole {
+        /// Its sign-in name
+        name: String,
+        /// admin or user
+        #[arg(value_parser = ["admin", "user"])]
+        role: String,
+    },
+    /// Remove an account and its sessions; asks first on a terminal
+    Remove {
+        /// Its sign-in name
+        name: String,
+    },
+}
+
+#[derive(clap::Args)]
+pub struct PasswordSource {
+    /// Read the password from the first line of standard input instead of asking
+    #[arg(long)]
+    password_stdin: bool,
+}
+
+pub async fn run(command: Command, state: AppState) -> Result<(), Failure> {
+    match command {
+        Command::Add {
+            name,
+            email,
+            admin,
+            password,
+        } => add(&state, &name, email.as_deref(), admin, &password).await,
+        Command::List => list(&state).await,
+        Command::Show { name } => show(&state, &parse(&name)?).await,
+        Command::SetPassword { name, password } => set_password(&state, &parse(&name)?, &password).await,
+        Command::SetRole { name, role } => set_role(&state, &parse(&name)?, &role).await,
+        Command::Remove { name } => remove(&state, &parse(&name)?).await,
+    }
+}
+
+async fn add(state: &AppState, name: &str, email: Option<&str>, admin: bool, password: &PasswordSource) -> Result<(), Failure> {
+    let password = password.read()?;
+    let role = if admin { Role::Admin } else { Role::User };
+    let typed = Typed {
+        username: name,
+        password: &password,
+        email: email.unwrap_or_default(),
+    };
+    let account = accounts::add(state, typed, role).await.map_err(sentence)?;
+    println!("Added {} ({}).", account.username, account.role);
+    Ok(())
+}
+
+async fn list(state: &AppState) -> Result<(), Failure> {
+    let mut after = String::new();
+    loop {
+        let page = state.store.users_after(&after, PAGE).await?;
+        let Some(last) = page.last() else { return Ok(()) };
+        after.clone_from(&last.username);
+        for account in &page {
+            let disabled = if account.disabled_at.is_some() { "disabled" } else { "" };
+            println!(
+                "{:<32}  {:<5}  {}  {disabled}",
+                account.username,
+                account.role,
+                date(account.created_at)
+            );
+        }
+    }
+}
+
+async fn show(state: &AppState, name: &Username) -> Result<(), Failure> {
+    let (account, _) = state.store.credentials(name).await?.ok_or_else(|| unknown(name))?;
+    let Account {
+        id,
+        username,
+        email,
+        role,
+        created_at,
+        disabled_at,
+        ..
+    } = account;
+    println!(
+        "name      {username}\nid        {id}\nroles     {role}\nemail     {}\ncreated   {}",
+        email.as_deref().unwrap_or("none"),
+        date(created_at)
+    );
+    println!(
+        "disabled  {}",
+        disabled_at.map_or_else(|| "no".to_owned(), |since| format!("since {}", date(since)))
+    );
+    Ok(())
+}
+
+async fn set_password(state: &AppState, name: &Username, password: &PasswordSource) -> Result<(), Failure> {
+    let password = password.read()?;
+    if !accounts::set_password(state, name, &password).await.map_err(sentence)? {
+        return Err(unknown(name));
+    }
+    println!("Set the password of {name}.");
+    Ok(())
+}
+
+async fn set_role(state: &AppState, name: &Username, role: &str) -> Result<(), Failure> {
+    let role = Role::parse(role).ok_or("The role is admin or user.")?;
+    if !state.store.set_role(name, role).await? {
+        return Err(unknown(name));
+    }
+    println!("{name} is now {role}.");
+    Ok(())
+}
+
+async fn remove(state: &AppState, name: &Username) -> Result<(), Failure> {
+    state.store.credentials(name).await?.ok_or_else(|| unknown(name))?;
+    if io::stdin().is_terminal() {
+        eprint!("This removes {name} and every session for good. Type the name to go on: ");
+        io::stderr().flush()?;
+        let mut typed = String::new();
+        io::stdin().lock().read_line(&mut typed)?;
+        if typed.trim() != name.as_str() {
+            return Err("Nothing was removed.".into());
+        }
+    }
+    if !state.store.remove_user(name).await? {
+        return Err(unknown(name));
+    }
+    println!("Removed {name}.");
+    Ok(())
+}
+
+impl PasswordSource {
+    fn read(&self) -> Result<Zeroizing<String>, Failure> {
+        if self.password_stdin {
+            let mut line = Zeroizing::new(String::new());
+            io::stdin().lock().read_line(&mut line)?;
+            let typed = line.strip_suffix('\n').unwrap_or(&line);
+            return Ok(Zeroizing::new(typed.strip_suffix('\r').unwrap_or(typed).to_owned()));
+        }
+        if !io::stdin().is_terminal() {
+            return Err("There is no terminal to ask for the password on: give it on standard input with --password-stdin.".into());
+        }
+        let first = Zeroizing::new(rpassword::prompt_password("Password: ")?);
+        let again = Zeroizing::new(rpassword::prompt_password("Again: ")?);
+        if first == again {
+            Ok(first)
+        } else {
+            Err("The two passwords differ; nothing was changed.".into())
+        }
+    }
+}
+
+fn parse(name: &str) -> Result<Username, Failure> {
+    match Username::parse(name) {
+        Ok(name) => Ok(name),
+        Err(Problem::NameReserved) => Err(format!("There is no account {name}: the name is reserved.").into()),
+        Err(problem) => Err(format!("{name} cannot be a sign-in name. {problem}").into()),
+    }
+}
+
+fn unknown(name: &Username) -> Failure {
+    format!("There is no account {name}; `latchkey user list` shows those there are.").into()
+}
+
+fn sentence(refusal: Refusal) -> Failure {
+    match refusal {
+        Refusal::Fields(errors) => errors
+            .iter()
+            .map(|error| format!("{}: {}", error.field.name(), error.problem))
+            .collect::<Vec<_>>()
+            .join("\n")
+            .into(),
+        Refusal::Store(error) => error.into(),
+        other => other.notice().map_or("This cannot be done.", |notice| notice.sentence()).into(),
+    }
+}
+
+fn date(seconds: UnixSeconds) -> String {
+    Timestamp::from_second(seconds).map_or_else(|_| seconds.to_string(), |at| at.strftime("%F").to_string())
+}

@@ -1,0 +1,335 @@
+//! The settings: flag, or environment variable, or `.env`, in that order.
+
+mod duration;
+mod public_url;
+
+use std::fmt;
+use std::fs;
+use std::net::SocketAddr;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+
+pub use public_url::PublicUrl;
+
+use super::secret::Secret;
+
+/// The settings as they are written. [`Config::from_settings`] makes sense of them.
+#[derive(Args, Clone, Debug, Default)]
+pub struct Settings {
+    /// Address to listen on
+    #[arg(
+        long,
+        global = true,
+        env = "LATCHKEY_ADDR",
+        value_name = "HOST:PORT",
+        help = "Address to listen on [default: 127.0.0.1:3000]"
+    )]
+    pub addr: Option<String>,
+
+    /// The address that people use
+    #[arg(
+        long,
+        global = true,
+        env = "LATCHKEY_PUBLIC_URL",
+        value_name = "URL",
+        help = "The address people use: links, cookies and the expected Host come from it [default: http://localhost:<port>]"
+    )]
+    pub public_url: Option<String>,
+
+    /// Directory of the data file and the generated secret
+    #[arg(
+        long,
+        global = true,
+        env = "LATCHKEY_DATA_DIR",
+        value_name = "DIR",
+        help = "Directory of the data file and the generated secret [default: ./data]"
+    )]
+    pub data_dir: Option<PathBuf>,
+
+    /// Database
+    #[arg(
+        long,
+        global = true,
+        env = "LATCHKEY_DATABASE_URL",
+        value_name = "URL",
+        hide_env_values = true,
+        help = "Database [default: sqlite:<data dir>/latchkey.db]"
+    )]
+    pub database_url: Option<String>,
+
+    /// The secret
+    #[arg(
+        long,
+        global = true,
+        env = "LATCHKEY_SECRET",
+        value_name = "TEXT",
+        hide_env_values = true,
+        help = "The secret, at least 32 random bytes; see `latchkey secret` [default: generated into the data directory]"
+    )]
+    pub secret: Option<String>,
+
+    /// File that holds the secret
+    #[arg(
+        long,
+        global = true,
+        env = "LATCHKEY_SECRET_FILE",
+        value_name = "FILE",
+        help = "File that holds the secret"
+    )]
+    pub secret_file: Option<PathBuf>,
+
+    /// How long an access token lives
+    #[arg(
+        long,
+        global = true,
+        env = "LATCHKEY_ACCESS_TTL",
+        value_name = "DURATION",
+        help = "How long an access token lives: 90s, 15m, 12h, 30d [default: 15m]"
+    )]
+    pub access_ttl: Option<String>,
+
+    /// Whether people can make accounts themselves
+    #[arg(
+        long,
+        global = true,
+        env = "LATCHKEY_SIGNUP",
+        value_name = "open|closed",
+        help = "Whether people can make accounts themselves [default: open]"
+    )]
+    pub signup: Option<String>,
+
+    /// Whether POST /token takes a password
+    #[arg(
+        long,
+        global = true,
+        env = "LATCHKEY_PASSWORD_GRANT",
+        value_name = "on|off",
+        help = "Whether POST /token takes a password [default: on]"
+    )]
+    pub password_grant: Option<String>,
+
+    /// What to log
+    #[arg(
+        long,
+        global = true,
+        env = "LATCHKEY_LOG",
+        value_name = "FILTER",
+        help = "What to log: error, warn, info, debug, trace [default: info]"
+    )]
+    pub log: Option<String>,
+
+    /// How to log
+    #[arg(
+        long,
+        global = true,
+        env = "LATCHKEY_LOG_FORMAT",
+        value_name = "pretty|json",
+        help = "How to log [default: pretty on a terminal, else json]"
+    )]
+    pub log_format: Option<String>,
+}
+
+/// A setting that cannot be used: names the variable and says why, in one sentence.
+#[derive(Debug, PartialEq, Eq)]
+pub struct ConfigError {
+    /// Name of the environment variable.
+    pub variable: &'static str,
+    /// What is wrong with it and what to do.
+    pub reason: String,
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}.", self.variable, self.reason)
+    }
+}
+
+impl std::error::Error for ConfigError {}
+
+fn refused(variable: &'static str, reason: impl Into<String>) -> ConfigError {
+    ConfigError {
+        variable,
+        reason: reason.into(),
+    }
+}
+
+/// The settings, checked and typed.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Where to listen.
+    pub addr: SocketAddr,
+    /// The only source of links, cookie security and the expected Host and Origin.
+    pub public_url: PublicUrl,
+    /// The SQLite file.
+    pub database: PathBuf,
+    /// Everything that signs is derived from it.
+    pub secret: Secret,
+    /// Life of an access token, in seconds.
+    pub access_ttl: i64,
+    /// Whether people can make accounts themselves.
+    pub signup_open: bool,
+    /// Whether `POST /token` takes a password.
+    pub password_grant: bool,
+}
+
+impl Config {
+    /// Checks every setting, makes the data directory and, the first time, the secret in it.
+    ///
+    /// # Errors
+    /// The first setting that cannot be used.
+    pub fn from_settings(settings: &Settings) -> Result<Self, ConfigError> {
+        let addr = address(settings.addr.as_deref())?;
+        let public_url = public_url(settings.public_url.as_deref(), addr)?;
+        let data_dir = settings.data_dir.clone().unwrap_or_else(|| PathBuf::from("./data"));
+        make_data_dir(&data_dir)?;
+        Ok(Self {
+            addr,
+            public_url,
+            database: database(settings.database_url.as_deref(), &data_dir)?,
+            secret: secret(settings, &data_dir)?,
+            access_ttl: duration::parse(settings.access_ttl.as_deref().unwrap_or("15m"))
+                .map_err(|reason| refused("LATCHKEY_ACCESS_TTL", reason))?,
+            signup_open: choice("LATCHKEY_SIGNUP", settings.signup.as_deref(), "open", "closed")?,
+            password_grant: choice("LATCHKEY_PASSWORD_GRANT", settings.password_grant.as_deref(), "on", "off")?,
+        })
+    }
+}
+
+fn address(text: Option<&str>) -> Result<SocketAddr, ConfigError> {
+    let text = text.unwrap_or("127.0.0.1:3000");
+    let addr: SocketAddr = text.replace("localhost:", "127.0.0.1:").parse().map_err(|_| {
+        refused(
+            "LATCHKEY_ADDR",
+            format!("\"{text}\" is not an address and a port, such as 127.0.0.1:3000"),
+        )
+    })?;
+    if addr.port() == 0 {
+        return Err(refused(
+            "LATCHKEY_ADDR",
+            "port 0 is no port that people could use; choose one from 1 to 65535",
+        ));
+    }
+    Ok(addr)
+}
+
+fn public_url(text: Option<&str>, addr: SocketAddr) -> Result<PublicUrl, ConfigError> {
+    let default = format!("http://localhost:{}", addr.port());
+    let url = PublicUrl::parse(text.unwrap_or(&default)).map_err(|reason| refused("LATCHKEY_PUBLIC_URL", reason))?;
+    if !url.is_https() && !addr.ip().is_loopback() {
+        return Err(refused(
+            "LATCHKEY_PUBLIC_URL",
+            format!(
+                "{url} is not https, and {addr} can be reached from other machines: passwords would cross the network in the open; set the https address that people use, or listen on 127.0.0.1"
+            ),
+        ));
+    }
+    Ok(url)
+}
+
+fn make_data_dir(dir: &Path) -> Result<(), ConfigError> {
+    let unusable = |error: std::io::Error| refused("LATCHKEY_DATA_DIR", format!("{} cannot be used: {error}", dir.display()));
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(unusable)?;
+    tempfile_probe(dir).map_err(unusable)
+}
+
+/// Finds out now, and not at the first sign-up, that nothing can be written.
+fn tempfile_probe(dir: &Path) -> std::io::Result<()> {
+    let probe = dir.join(format!(".probe.{}", std::process::id()));
+    fs::write(&probe, b"")?;
+    fs::remove_file(&probe)
+}
+
+fn database(url: Option<&str>, data_dir: &Path) -> Result<PathBuf, ConfigError> {
+    let Some(url) = url else { return Ok(data_dir.join("latchkey.db")) };
+    match url.strip_prefix("sqlite:").map(|path| path.strip_prefix("//").unwrap_or(path)) {
+        Some(path) if !path.is_empty() && !path.contains('?') && path != ":memory:" => Ok(PathBuf::from(path)),
+        _ => Err(refused("LATCHKEY_DATABASE_URL", "only sqlite:<path of a file> can be used")),
+    }
+}
+
+fn secret(settings: &Settings, data_dir: &Path) -> Result<Secret, ConfigError> {
+    match (&settings.secret, &settings.secret_file) {
+        (Some(_), Some(_)) => Err(refused("LATCHKEY_SECRET_FILE", "LATCHKEY_SECRET is set too; keep one of them")),
+        (Some(text), None) => Secret::parse(text).map_err(|reason| refused("LATCHKEY_SECRET", reason)),
+        (None, Some(file)) => Secret::read(file).map_err(|reason| refused("LATCHKEY_SECRET_FILE", reason)),
+        (None, None) => Secret::read_or_make(&data_dir.join("secret")).map_err(|reason| refused("LATCHKEY_DATA_DIR", reason)),
+    }
+}
+
+/// Whether a setting has its first word (also when it is not set) or its second.
+fn choice(variable: &'static str, text: Option<&str>, yes: &str, no: &str) -> Result<bool, ConfigError> {
+    match text.unwrap_or(yes) {
+        word if word == yes => Ok(true),
+        word if word == no => Ok(false),
+        word => Err(refused(variable, format!("\"{word}\" is neither {yes} nor {no}"))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a change to otherwise good settings is refused with.
+    fn refusal(change: impl FnOnce(&mut Settings)) -> Option<String> {
+        let dir = tempfile::tempdir().expect("a directory");
+        let mut settings = Settings {
+            data_dir: Some(dir.path().to_owned()),
+            ..Settings::default()
+        };
+        change(&mut settings);
+        Config::from_settings(&settings).err().map(|error| error.to_string())
+    }
+
+    #[test]
+    fn nothing_needs_to_be_set() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let settings = Settings {
+            data_dir: Some(dir.path().join("new/data")),
+            ..Settings::default()
+        };
+        let config = Config::from_settings(&settings).expect("good");
+        assert_eq!(config.addr.to_string(), "127.0.0.1:3000");
+        assert_eq!(config.public_url.to_string(), "http://localhost:3000");
+        assert_eq!(config.access_ttl, 900);
+        assert!(config.signup_open && config.password_grant);
+        assert!(dir.path().join("new/data/secret").exists());
+    }
+
+    #[test]
+    fn a_bad_value_is_refused_with_one_sentence_that_names_the_variable() {
+        let cases: [(&str, fn(&mut Settings)); 12] = [
+            ("LATCHKEY_ADDR", |s| s.addr = Some("3000".into())),
+            ("LATCHKEY_ADDR", |s| s.addr = Some("127.0.0.1:0".into())),
+            ("LATCHKEY_PUBLIC_URL", |s| s.public_url = Some("example.org".into())),
+            ("LATCHKEY_DATABASE_URL", |s| s.database_url = Some("mysql://x".into())),
+            ("LATCHKEY_SECRET", |s| s.secret = Some("secret".into())),
+            ("LATCHKEY_SECRET", |s| s.secret = Some("changeme".into())),
+            ("LATCHKEY_SECRET", |s| s.secret = Some("your-secret-key".into())),
+            ("LATCHKEY_SECRET_FILE", |s| s.secret_file = Some("/nonexistent/secret".into())),
+            ("LATCHKEY_ACCESS_TTL", |s| s.access_ttl = Some("5 minutes".into())),
+            ("LATCHKEY_SIGNUP", |s| s.signup = Some("yes".into())),
+            ("LATCHKEY_PASSWORD_GRANT", |s| s.password_grant = Some(String::new())),
+            ("LATCHKEY_DATA_DIR", |s| s.data_dir = Some("/dev/null/data".into())),
+        ];
+        for (variable, change) in cases {
+            let sentence = refusal(change).expect(variable);
+            assert!(
+                sentence.starts_with(&format!("{variable}: ")) && sentence.ends_with('.') && !sentence.contains('\n'),
+                "{sentence}"
+            );
+        }
+    }
+
+    #[test]
+    fn plain_http_is_refused_where_other_machines_could_listen() {
+        assert!(refusal(|s| s.addr = Some("0.0.0.0:3000".into())).is_some());
+        assert!(refusal(|s| s.public_url = Some("http://example.org".into())).is_some());
+        let behind_a_proxy = refusal(|s| {
+            s.addr = Some("0.0.0.0:3000".into());
+            s.public_url = Some("https://example.org".into());
+        });
+        assert_eq!(behind_a_proxy, None);
+    }
+}

@@ -1,0 +1,130 @@
+//! The one place that builds our cookies, and the one that reads them.
+
+use http::header::COOKIE;
+use http::{HeaderMap, HeaderValue};
+
+/// Our cookies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cookie {
+    /// The access token.
+    Access,
+    /// What a refused form has to say on the next page.
+    Flash,
+}
+
+/// Builds and reads cookies for one public URL.
+#[derive(Clone, Copy, Debug)]
+pub struct Cookies {
+    https: bool,
+}
+
+impl Cookies {
+    /// On https every name carries the `__Host-` prefix: no other host and no plain page can set it
+    /// (RFC 6265bis section 4.1.3).
+    pub const fn new(https: bool) -> Self {
+        Self { https }
+    }
+
+    /// The cookie's name in a browser.
+    pub const fn name(self, cookie: Cookie) -> &'static str {
+        match (cookie, self.https) {
+            (Cookie::Access, true) => "__Host-latchkey",
+            (Cookie::Access, false) => "latchkey",
+            (Cookie::Flash, true) => "__Host-latchkey-flash",
+            (Cookie::Flash, false) => "latchkey-flash",
+        }
+    }
+
+    /// Sets a cookie for `max_age` seconds. The value is base64url, dots and nothing else.
+    ///
+    /// # Panics
+    /// When the value is none: our own values always are.
+    pub fn set(self, cookie: Cookie, value: &str, max_age: i64) -> HeaderValue {
+        let secure = if self.https { "; Secure" } else { "" };
+        let text = format!(
+            "{}={value}; Path=/; Max-Age={max_age}; HttpOnly; SameSite=Lax{secure}",
+            self.name(cookie)
+        );
+        #[expect(clippy::expect_used, reason = "tokens are base64url")]
+        HeaderValue::from_str(&text).expect("a cookie of base64url")
+    }
+
+    /// Removes a cookie: the same attributes, no life left.
+    pub fn clear(self, cookie: Cookie) -> HeaderValue {
+        self.set(cookie, "", 0)
+    }
+
+    /// Reads a cookie from the raw headers, by the exact bytes of its name and without any decoding:
+    /// a browser holds no `%5F%5FHost-` name back from other hosts. A name seen twice is no cookie,
+    /// for nothing tells which one is ours.
+    pub fn read(self, headers: &HeaderMap, cookie: Cookie) -> Option<&str> {
+        let name = self.name(cookie).as_bytes();
+        let mut found = headers
+            .get_all(COOKIE)
+            .into_iter()
+            .flat_map(|header| header.as_bytes().split(|byte| *byte == b';'))
+            .filter_map(|pair| {
+                let equals = pair.iter().position(|byte| *byte == b'=')?;
+                let (key, value) = pair.split_at(equals);
+                (key.trim_ascii() == name).then(|| value[1..].trim_ascii())
+            });
+        match (found.next(), found.next()) {
+            (Some(value), None) if value.iter().all(u8::is_ascii_graphic) => std::str::from_utf8(value).ok(),
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(cookies: Cookies, headers: &[&[u8]]) -> Option<String> {
+        let mut map = HeaderMap::new();
+        for header in headers {
+            map.append(COOKIE, HeaderValue::from_bytes(header).expect("a header"));
+        }
+        cookies.read(&map, Cookie::Access).map(str::to_owned)
+    }
+
+    #[test]
+    fn attributes_follow_the_public_url() {
+        let set = Cookies::new(true).set(Cookie::Access, "a.b.c", 900);
+        assert_eq!(set, "__Host-latchkey=a.b.c; Path=/; Max-Age=900; HttpOnly; SameSite=Lax; Secure");
+        let clear = Cookies::new(false).clear(Cookie::Access);
+        assert_eq!(clear, "latchkey=; Path=/; Max-Age=0; HttpOnly; SameSite=Lax");
+    }
+
+    #[test]
+    fn a_cookie_is_found_among_others_in_any_header() {
+        assert_eq!(read(Cookies::new(false), &[b"a=b; latchkey=x.y.z; c=d"]), Some("x.y.z".into()));
+        assert_eq!(read(Cookies::new(false), &[b"a=\xff", b"latchkey=x"]), Some("x".into()));
+    }
+
+    #[test]
+    fn a_cookie_seen_twice_is_no_cookie() {
+        assert_eq!(read(Cookies::new(false), &[b"latchkey=x; latchkey=x"]), None);
+        assert_eq!(read(Cookies::new(false), &[b"latchkey=x", b"latchkey=y"]), None);
+    }
+
+    #[test]
+    fn only_the_exact_name_counts() {
+        for header in [
+            b"%5F%5FHost-latchkey=x".as_slice(),
+            b"__host-latchkey=x",
+            b"latchkey=x",
+            b"__Host-latchkey-flash=x",
+            b"=__Host-latchkey=x",
+            b"__Host-latchkey",
+        ] {
+            assert_eq!(read(Cookies::new(true), &[header]), None, "{header:?}");
+        }
+        assert_eq!(read(Cookies::new(true), &[b"__Host-latchkey=x"]), Some("x".into()));
+    }
+
+    #[test]
+    fn a_value_that_cannot_be_ours_is_no_cookie() {
+        assert_eq!(read(Cookies::new(false), &[b"latchkey=a b"]), None);
+        assert_eq!(read(Cookies::new(false), &[b"latchkey=\xff"]), None);
+    }
+}

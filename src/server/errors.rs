@@ -1,0 +1,66 @@
+//! Refusals as HTTP: one table from what happened to what is answered.
+
+use axum::Json;
+use axum::response::{IntoResponse, Response};
+use http::{HeaderValue, StatusCode, header};
+use serde::Serialize;
+
+use super::accounts::Refusal;
+use super::flash::Notice;
+use super::store::StoreError;
+
+/// When to try again after a 503, in seconds.
+pub const RETRY_AFTER: HeaderValue = HeaderValue::from_static("2");
+
+/// The body of every refused call of a resource: `{"detail": "…"}`.
+#[derive(Serialize, utoipa::ToSchema)]
+pub struct Detail {
+    /// A sentence.
+    pub detail: String,
+}
+
+/// Answers a status with a sentence.
+pub fn detail(status: StatusCode, sentence: impl Into<String>) -> Response {
+    let mut response = (status, Json(Detail { detail: sentence.into() })).into_response();
+    if status == StatusCode::SERVICE_UNAVAILABLE {
+        response.headers_mut().insert(header::RETRY_AFTER, RETRY_AFTER);
+    }
+    response
+}
+
+impl Refusal {
+    /// The status of the answer.
+    pub fn status(&self) -> StatusCode {
+        match self {
+            Refusal::Fields(_) => StatusCode::UNPROCESSABLE_ENTITY,
+            Refusal::BadCredentials => StatusCode::UNAUTHORIZED,
+            Refusal::SignupClosed => StatusCode::FORBIDDEN,
+            Refusal::Busy | Refusal::Store(_) => StatusCode::SERVICE_UNAVAILABLE,
+        }
+    }
+
+    /// The sentence for the whole form, where one is due.
+    pub fn notice(&self) -> Option<Notice> {
+        match self {
+            Refusal::Fields(_) => None,
+            Refusal::BadCredentials => Some(Notice::BadCredentials),
+            Refusal::SignupClosed => Some(Notice::SignupClosed),
+            Refusal::Busy => Some(Notice::Busy),
+            Refusal::Store(_) => Some(Notice::Unavailable),
+        }
+    }
+
+    /// Logs what only the operator is told.
+    pub fn log(&self) {
+        if let Refusal::Store(error) = self {
+            tracing::error!(%error, "the database refused");
+        }
+    }
+}
+
+impl IntoResponse for StoreError {
+    fn into_response(self) -> Response {
+        tracing::error!(error = %self, "the database refused");
+        detail(StatusCode::SERVICE_UNAVAILABLE, Notice::Unavailable.sentence())
+    }
+}

@@ -1,0 +1,181 @@
+//! What a refused form has to say on the next page: a signed cookie that lives for a minute. It works
+//! without JavaScript, leaves nothing in the URL, and nobody else can put words into it.
+
+use std::collections::BTreeMap;
+
+use aws_lc_rs::hmac;
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use serde::{Deserialize, Serialize};
+
+use super::clock::UnixSeconds;
+use super::keys::{self, Use};
+use super::secret::Secret;
+use crate::domain::{Field, Problem};
+
+/// Life of the cookie, in seconds.
+pub const LIFE: i64 = 60;
+
+/// Longest typed value given back, in bytes: the cookie must stay below 4096.
+const MAX_VALUE: usize = 512;
+
+/// What the next page is told. Codes, never sentences; and never a password.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Flash {
+    /// The page that may show it.
+    pub page: String,
+    /// A sentence for the whole page, by its code.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub notice: Option<Notice>,
+    /// What was typed, by the name of its field.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub typed: BTreeMap<String, String>,
+    /// Codes of problems, by the name of their field.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub problems: BTreeMap<String, String>,
+}
+
+/// Sentences for a whole page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Notice {
+    /// See [`Notice::sentence`].
+    BadCredentials,
+    /// See [`Notice::sentence`].
+    SignupClosed,
+    /// See [`Notice::sentence`].
+    Busy,
+    /// See [`Notice::sentence`].
+    Unavailable,
+    /// See [`Notice::sentence`].
+    SignedOut,
+}
+
+impl Notice {
+    /// The sentence itself.
+    pub const fn sentence(self) -> &'static str {
+        match self {
+            Notice::BadCredentials => "The sign-in name or the password is wrong.",
+            Notice::SignupClosed => "New accounts cannot be made here. Ask the operator of this site for one.",
+            Notice::Busy => "Too many people are signing in right now. Try again in a few seconds.",
+            Notice::Unavailable => "This does not work at the moment. Nothing was changed; try again shortly.",
+            Notice::SignedOut => "You are signed out.",
+        }
+    }
+
+    /// Whether something went wrong.
+    pub const fn is_error(self) -> bool {
+        !matches!(self, Notice::SignedOut)
+    }
+}
+
+impl Flash {
+    /// Gives back what was typed, cut to what a cookie can carry.
+    pub fn keep(&mut self, field: &str, typed: &str) {
+        let cut = (0..=typed.len().min(MAX_VALUE))
+            .rev()
+            .find(|end| typed.is_char_boundary(*end))
+            .unwrap_or(0);
+        self.typed.insert(field.to_owned(), typed[..cut].to_owned());
+    }
+
+    /// What was typed into a field.
+    pub fn typed(&self, field: &str) -> &str {
+        self.typed.get(field).map_or("", String::as_str)
+    }
+
+    /// What is wrong with a field.
+    pub fn problem(&self, field: Field) -> Option<Problem> {
+        Problem::from_code(self.problems.get(field.name())?)
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+struct Sealed {
+    until: UnixSeconds,
+    flash: Flash,
+}
+
+/// Seals and opens the cookie's value.
+pub struct FlashBox {
+    key: hmac::Key,
+}
+
+impl FlashBox {
+    /// With a key of its own.
+    pub fn new(secret: &Secret) -> Self {
+        Self {
+            key: keys::mac_key(secret, Use::Flash),
+        }
+    }
+
+    /// The cookie's value: base64url of JSON, a dot, base64url of its MAC.
+    ///
+    /// # Panics
+    /// Never: strings can be encoded.
+    pub fn seal(&self, flash: &Flash, now: UnixSeconds) -> String {
+        let sealed = Sealed {
+            until: now + LIFE,
+            flash: flash.clone(),
+        };
+        #[expect(clippy::expect_used, reason = "strings and a number")]
+        let body = URL_SAFE_NO_PAD.encode(serde_json::to_vec(&sealed).expect("JSON"));
+        let mac = hmac::sign(&self.key, body.as_bytes());
+        format!("{body}.{}", URL_SAFE_NO_PAD.encode(mac.as_ref()))
+    }
+
+    /// What a page may show, if the cookie is ours, still fresh and meant for it.
+    pub fn open(&self, value: &str, page: &str, now: UnixSeconds) -> Option<Flash> {
+        let (body, mac) = value.split_once('.')?;
+        hmac::verify(&self.key, body.as_bytes(), &URL_SAFE_NO_PAD.decode(mac).ok()?).ok()?;
+        let sealed: Sealed = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(body).ok()?).ok()?;
+        (now < sealed.until && sealed.flash.page == page).then_some(sealed.flash)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::server::secret::generate;
+
+    fn flash_box() -> FlashBox {
+        FlashBox::new(&Secret::parse(&generate()).expect("good"))
+    }
+
+    fn flash() -> Flash {
+        let mut flash = Flash {
+            page: "/login".into(),
+            notice: Some(Notice::BadCredentials),
+            ..Flash::default()
+        };
+        flash.keep("username", "ada");
+        flash
+    }
+
+    #[test]
+    fn it_is_opened_by_its_page_within_a_minute() {
+        let flash_box = flash_box();
+        let value = flash_box.seal(&flash(), 100);
+        assert_eq!(flash_box.open(&value, "/login", 159), Some(flash()));
+        assert_eq!(flash_box.open(&value, "/login", 160), None);
+        assert_eq!(flash_box.open(&value, "/signup", 100), None);
+    }
+
+    #[test]
+    fn nobody_else_can_make_one() {
+        let value = flash_box().seal(&flash(), 100);
+        assert_eq!(flash_box().open(&value, "/login", 100), None);
+        for value in ["", ".", "a.b", "é", "e30.", &value[1..]] {
+            assert_eq!(flash_box().open(value, "/login", 100), None);
+        }
+    }
+
+    #[test]
+    fn long_values_are_cut_so_that_the_cookie_stays_small() {
+        let mut flash = flash();
+        for field in ["username", "email", "next"] {
+            flash.keep(field, &"é".repeat(5000));
+        }
+        assert!(flash_box().seal(&flash, 100).len() < 3500);
+        assert_eq!(flash.typed("email").len(), MAX_VALUE);
+    }
+}

@@ -1,0 +1,188 @@
+//! The one reader of form bodies: strict, so that what passes it means the same to every parser behind it.
+
+use axum::body::{Body, Bytes, to_bytes};
+use axum::extract::Request;
+use http::{HeaderMap, StatusCode, header};
+use percent_encoding::percent_decode;
+
+/// Longest form body, in bytes. The longest honest one has a long path to return to and a password of
+/// 128 characters, each of four bytes written as twelve.
+pub const MAX_BODY: usize = 16 * 1024;
+
+/// The fields of an `application/x-www-form-urlencoded` body, each name once.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Form(Vec<(String, String)>);
+
+/// Why a body was not read: a status and a sentence.
+#[derive(Debug, PartialEq, Eq)]
+pub struct FormError {
+    /// 400, 413 or 415.
+    pub status: StatusCode,
+    /// What to do about it.
+    pub sentence: &'static str,
+}
+
+const fn refuse(status: StatusCode, sentence: &'static str) -> FormError {
+    FormError { status, sentence }
+}
+
+impl Form {
+    /// Reads the body of a request.
+    ///
+    /// # Errors
+    /// When it is too large, of another type, or malformed.
+    pub async fn read(request: Request) -> Result<Self, FormError> {
+        let (parts, body) = request.into_parts();
+        let bytes = read_body(&parts.headers, body).await?;
+        Self::parse(&parts.headers, &bytes)
+    }
+
+    /// Parses a body: fields are named by plain words, each at most once, and are UTF-8. No body at all is an
+    /// empty form.
+    ///
+    /// # Errors
+    /// When it is of another type or malformed.
+    pub fn parse(headers: &HeaderMap, body: &[u8]) -> Result<Self, FormError> {
+        const MALFORMED: FormError = refuse(
+            StatusCode::BAD_REQUEST,
+            "The form data is malformed: write name=value pairs joined by &, percent-encoded UTF-8.",
+        );
+        if !is_form(headers) && !(body.is_empty() && !headers.contains_key(header::CONTENT_TYPE)) {
+            return Err(refuse(
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                "Send the fields as application/x-www-form-urlencoded.",
+            ));
+        }
+        let mut fields: Vec<(String, String)> = Vec::new();
+        for pair in body.split(|byte| *byte == b'&').filter(|pair| !pair.is_empty()) {
+            let equals = pair.iter().position(|byte| *byte == b'=').unwrap_or(pair.len());
+            let (name, value) = (decode(&pair[..equals]), decode(pair.get(equals + 1..).unwrap_or_default()));
+            let (Some(name), Some(value)) = (name, value) else {
+                return Err(MALFORMED);
+            };
+            // Brackets and the like would be structure to other parsers.
+            if name.is_empty() || !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte)) {
+                return Err(MALFORMED);
+            }
+            if fields.iter().any(|(known, _)| *known == name) {
+                return Err(refuse(StatusCode::BAD_REQUEST, "A field is there twice. Send each field once."));
+            }
+            fields.push((name, value));
+        }
+        Ok(Self(fields))
+    }
+
+    /// A field that is there and not empty.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.0
+            .iter()
+            .find(|(known, value)| known == name && !value.is_empty())
+            .map(|(_, value)| value.as_str())
+    }
+}
+
+/// Reads a body of at most [`MAX_BODY`] bytes; one that says it is longer is not read at all.
+///
+/// # Errors
+/// When it is too large, or the client went away.
+pub async fn read_body(headers: &HeaderMap, body: Body) -> Result<Bytes, FormError> {
+    const TOO_LARGE: FormError = refuse(StatusCode::PAYLOAD_TOO_LARGE, "The form data is too large.");
+    let announced = headers
+        .get(header::CONTENT_LENGTH)
+        .and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
+    if announced.is_some_and(|length| length > MAX_BODY) {
+        return Err(TOO_LARGE);
+    }
+    to_bytes(body, MAX_BODY).await.map_err(|_| TOO_LARGE)
+}
+
+fn is_form(headers: &HeaderMap) -> bool {
+    let mut types = headers.get_all(header::CONTENT_TYPE).into_iter();
+    let (Some(first), None) = (types.next(), types.next()) else {
+        return false;
+    };
+    let mut parts = first.to_str().unwrap_or_default().split(';').map(str::trim);
+    let is_form = parts
+        .next()
+        .is_some_and(|name| name.eq_ignore_ascii_case("application/x-www-form-urlencoded"));
+    is_form
+        && parts.all(|parameter| {
+            parameter.is_empty() || parameter.eq_ignore_ascii_case("charset=utf-8") || parameter.eq_ignore_ascii_case("charset=\"utf-8\"")
+        })
+}
+
+fn decode(encoded: &[u8]) -> Option<String> {
+    let whole = encoded
+        .iter()
+        .enumerate()
+        .filter(|(_, byte)| **byte == b'%')
+        .all(|(at, _)| encoded.get(at + 1..at + 3).is_some_and(|hex| hex.iter().all(u8::is_ascii_hexdigit)));
+    if !whole {
+        return None;
+    }
+    let spaced: Vec<u8> = encoded.iter().map(|byte| if *byte == b'+' { b' ' } else { *byte }).collect();
+    percent_decode(&spaced).decode_utf8().ok().map(Into::into)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(body: &[u8]) -> Result<Form, u16> {
+        let mut headers = HeaderMap::new();
+        headers.insert(header::CONTENT_TYPE, "application/x-www-form-urlencoded".parse().expect("a type"));
+        Form::parse(&headers, body).map_err(|error| error.status.as_u16())
+    }
+
+    #[test]
+    fn fields_are_decoded() {
+        let form = parse(b"username=ada&password=a+b%2B%C3%A9&empty=").expect("good");
+        assert_eq!(form.get("username"), Some("ada"));
+        assert_eq!(form.get("password"), Some("a b+é"));
+        assert_eq!((form.get("empty"), form.get("absent")), (None, None));
+    }
+
+    #[test]
+    fn malformed_bodies_are_refused() {
+        for body in [
+            b"a=%".as_slice(),
+            b"a=%4",
+            b"a=%zz",
+            b"a=%ff",
+            b"a=\xff",
+            b"a=%c0%af",
+            b"a=%ed%a0%80",
+            b"=x",
+            b"a[]=x",
+            b"a[b]=x",
+            b"%00=x",
+        ] {
+            assert_eq!(parse(body), Err(400), "{body:?}");
+        }
+        assert_eq!(parse(b"a=1&a=1"), Err(400));
+    }
+
+    #[test]
+    fn another_type_is_refused() {
+        for (content_type, status) in [
+            ("application/json", Some(415)),
+            ("text/plain", Some(415)),
+            ("multipart/form-data; boundary=x", Some(415)),
+            ("application/x-www-form-urlencoded; charset=utf-7", Some(415)),
+            ("application/x-www-form-urlencoded; charset=UTF-8", None),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::CONTENT_TYPE, content_type.parse().expect("a type"));
+            assert_eq!(
+                Form::parse(&headers, b"a=1").err().map(|error| error.status.as_u16()),
+                status,
+                "{content_type}"
+            );
+        }
+        assert_eq!(
+            Form::parse(&HeaderMap::new(), b"a=1").err().map(|error| error.status.as_u16()),
+            Some(415)
+        );
+        assert!(Form::parse(&HeaderMap::new(), b"").is_ok());
+    }
+}

@@ -1,0 +1,79 @@
+//! One secret, a key per use (HKDF-SHA256, RFC 5869): no key can be taken for another.
+
+use aws_lc_rs::hkdf::{HKDF_SHA256, KeyType, Salt};
+use aws_lc_rs::hmac;
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use zeroize::Zeroizing;
+
+use super::secret::Secret;
+
+/// What a key is for. The labels are part of the format of everything signed: never change one.
+#[derive(Clone, Copy, Debug)]
+pub enum Use {
+    /// Signs access tokens.
+    AccessToken,
+    /// Signs the flash cookie.
+    Flash,
+    /// Names the secret in a token's `kid`; not a key.
+    KeyId,
+}
+
+impl Use {
+    const fn label(self) -> &'static [u8] {
+        match self {
+            Use::AccessToken => b"latchkey access token HS256",
+            Use::Flash => b"latchkey flash cookie",
+            Use::KeyId => b"latchkey key id",
+        }
+    }
+}
+
+/// 32 derived bytes.
+pub type Key = Zeroizing<[u8; 32]>;
+
+/// Derives the key for one use.
+///
+/// # Panics
+/// Never: 32 bytes are within what HKDF-SHA256 can give.
+pub fn derive(secret: &Secret, purpose: Use) -> Key {
+    struct Bytes32;
+    impl KeyType for Bytes32 {
+        fn len(&self) -> usize {
+            32
+        }
+    }
+    let mut key = Zeroizing::new([0_u8; 32]);
+    #[expect(clippy::expect_used, reason = "32 bytes are within HKDF's limit of 255 blocks")]
+    Salt::new(HKDF_SHA256, b"latchkey")
+        .extract(secret.expose())
+        .expand(&[purpose.label()], Bytes32)
+        .and_then(|output| output.fill(key.as_mut_slice()))
+        .expect("a key of 32 bytes");
+    key
+}
+
+/// The public name of a secret: tells tokens of the current one from those of the previous one.
+pub fn key_id(secret: &Secret) -> String {
+    URL_SAFE_NO_PAD.encode(&derive(secret, Use::KeyId)[..8])
+}
+
+/// A key for HMAC-SHA256.
+pub fn mac_key(secret: &Secret, purpose: Use) -> hmac::Key {
+    hmac::Key::new(hmac::HMAC_SHA256, derive(secret, purpose).as_slice())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::server::secret::generate;
+
+    #[test]
+    fn every_use_and_every_secret_has_its_own_key() {
+        let secret = Secret::parse(&generate()).expect("good");
+        let other = Secret::parse(&generate()).expect("good");
+        assert_eq!(*derive(&secret, Use::Flash), *derive(&secret, Use::Flash));
+        assert_ne!(*derive(&secret, Use::Flash), *derive(&secret, Use::AccessToken));
+        assert_ne!(*derive(&secret, Use::Flash), *derive(&other, Use::Flash));
+        assert_ne!(key_id(&secret), key_id(&other));
+    }
+}

@@ -1,0 +1,32 @@
+//! Cross-site requests change nothing (ASVS 3.5.1): sign-in and sign-out included, whatever the content type.
+
+use axum::extract::{Request, State};
+use axum::middleware::Next;
+use axum::response::Response;
+use http::{HeaderMap, StatusCode, header};
+
+use crate::app::error::refuse;
+use crate::server::cookies::Cookie;
+use crate::server::state::AppState;
+
+/// Refuses unsafe methods from elsewhere: browsers say where a request comes from in `Sec-Fetch-Site`
+/// and `Origin`, and no page can forge either. Programs send neither, and pass when they carry no cookie of ours.
+pub async fn check(State(state): State<AppState>, request: Request, next: Next) -> Response {
+    if request.method().is_safe() || is_ours(&state, request.headers()) {
+        return next.run(request).await;
+    }
+    refuse(
+        request.headers(),
+        StatusCode::FORBIDDEN,
+        "This request came from another site, so nothing was done.",
+    )
+}
+
+fn is_ours(state: &AppState, headers: &HeaderMap) -> bool {
+    let site = headers.get("sec-fetch-site").map(|site| site == "same-origin" || site == "none");
+    let origin = headers.get(header::ORIGIN).map(|origin| origin == state.config.public_url.origin());
+    match (site, origin) {
+        (None, None) => state.cookies.read(headers, Cookie::Access).is_none(),
+        (site, origin) => site.unwrap_or(true) && origin.unwrap_or(true),
+    }
+}

@@ -1,0 +1,291 @@
+//! Password hashes: argon2id, on blocking threads, no more at once than there are cores.
+
+mod common;
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::available_parallelism;
+use std::time::Duration;
+
+use argon2::password_hash::phc::{Output, ParamsString, PasswordHash, Salt};
+use argon2::{ARGON2ID_IDENT, Algorithm, Argon2, Block, Params, Version};
+use tokio::sync::Semaphore;
+use tokio::task::spawn_blocking;
+use tokio::time::timeout;
+use zeroize::{Zeroize, Zeroizing};
+
+pub use common::is_common;
+
+use crate::domain::Password;
+
+/// Callers that may wait for their turn; beyond them the answer is [`Busy`] at once.
+const MAX_WAITING: usize = 256;
+
+/// Longest wait for a turn.
+const MAX_WAIT: Duration = Duration::from_secs(10);
+
+/// Longest password looked at, in bytes: 128 characters of at most four.
+const MAX_BYTES: usize = 4 * crate::domain::password::MAX;
+
+/// Hashes of more memory than this are not verified, whoever put them into the database.
+const MAX_MEMORY_KIB: u32 = 256 * 1024;
+
+/// What a hash costs.
+#[derive(Clone, Copy, Debug)]
+pub struct Cost {
+    /// Memory, in KiB.
+    pub memory_kib: u32,
+    /// Passes over it.
+    pub passes: u32,
+}
+
+impl Cost {
+    /// 19 MiB, two passes: the OWASP Password Storage Cheat Sheet's first choice for argon2id.
+    pub const PRODUCTION: Self = Self {
+        memory_kib: 19 * 1024,
+        passes: 2,
+    };
+}
+
+/// Too many people are signing in: try again shortly.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Busy;
+
+/// Hashes and verifies passwords.
+#[derive(Clone)]
+pub struct Passwords(Arc<Inner>);
+
+struct Inner {
+    params: Params,
+    turns: Semaphore,
+    waiting: AtomicUsize,
+    /// Memory of finished hashes, kept while others wait: fresh memory costs a third of a hash.
+    memory: Mutex<Vec<Vec<Block>>>,
+    /// What an unknown name is checked against, so that it costs the same.
+    nobody: String,
+}
+
+impl Passwords {
+    /// Hashes at this cost.
+    ///
+    /// # Panics
+    /// When the cost is outside what argon2 can do.
+    pub fn new(cost: Cost) -> Self {
+        #[expect(clippy::expect_used, reason = "a cost is a constant of the program")]
+        let params = Params::new(cost.memory_kib, cost.passes, 1, Some(Params::DEFAULT_OUTPUT_LEN)).expect("argon2 parameters");
+        let turns = available_parallelism().map_or(1, usize::from);
+        let mut inner = Inner {
+            params,
+            turns: Semaphore::new(turns),
+            waiting: AtomicUsize::new(0),
+            memory: Mutex::new(Vec::new()),
+            nobody: String::new(),
+        };
+        inner.nobody = inner.hash(b"nobody has this password");
+        Self(Arc::new(inner))
+    }
+
+    /// Hashes a new password to a PHC string.
+    ///
+    /// # Errors
+    /// [`Busy`] when it would wait too long.
+    pub async fn hash(&self, password: &Password) -> Result<String, Busy> {
+        let password = Zeroizing::new(password.expose().as_bytes().to_vec());
+        self.in_turn(move |inner| inner.hash(&password)).await
+    }
+
+    /// Verifies what was typed against a hash, or, when there is no account, against nobody's: the
+    /// same work and the answer no.
+    ///
+    /// # Errors
+    /// [`Busy`] when it would wait too long.
+    pub async fn verify(&self, typed: &str, hash: Option<String>) -> Result<bool, Busy> {
+        // Longer ones are nobody's password: the same work, over a part of it.
+        let too_long = typed.chars().count() > crate::domain::password::MAX;
+        let typed = Zeroizing::new(typed.as_bytes()[..typed.len().min(MAX_BYTES)].to_vec());
+        self.in_turn(move |inner| match hash {
+            Some(hash) if !too_long => inner.verify(&typed, &hash),
+            _ => {
+                inner.verify(&typed, &inner.nobody);
+                false
+            }
+        })
+        .await
+    }
+
+    async fn in_turn<T: Send + 'static>(&self, work: impl FnOnce(&Inner) -> T + Send + 'static) -> Result<T, Busy> {
+        let inner = Arc::clone(&self.0);
+        let _place = Place::take(&inner.waiting)?;
+        let turn = timeout(MAX_WAIT, inner.turns.acquire()).await;
+        let Ok(Ok(_turn)) = turn else { return Err(Busy) };
+        let working = Arc::clone(&inner);
+        // A caller that goes away gives its turn back only when the hash is done.
+        spawn_blocking(move || work(&working)).await.map_err(|_| Busy)
+    }
+}
+
+/// A place in the bounded queue.
+struct Place<'a>(&'a AtomicUsize);
+
+impl<'a> Place<'a> {
+    fn take(waiting: &'a AtomicUsize) -> Result<Self, Busy> {
+        if waiting.fetch_add(1, Ordering::Relaxed) < MAX_WAITING {
+            Ok(Self(waiting))
+        } else {
+            waiting.fetch_sub(1, Ordering::Relaxed);
+            Err(Busy)
+        }
+    }
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Inner {
+    #[expect(clippy::expect_used, reason = "the parameters were checked, a salt of 16 random bytes is one")]
+    fn hash(&self, password: &[u8]) -> String {
+        let salt = Salt::generate();
+        let output = self.derive(password, &salt, &self.params, Algorithm::Argon2id).expect("a hash");
+        PasswordHash {
+            algorithm: ARGON2ID_IDENT,
+            version: Some(Version::V0x13.into()),
+            params: ParamsString::try_from(&self.params).expect("parameters"),
+            salt: Some(salt),
+            hash: Some(output),
+        }
+        .to_string()
+    }
+
+    fn verify(&self, password: &[u8], hash: &str) -> bool {
+        let parsed = || {
+            let hash = PasswordHash::new(hash).ok()?;
+            let params = Params::try_from(&hash).ok().filter(|params| params.m_cost() <= MAX_MEMORY_KIB)?;
+            Some((Algorithm::try_from(hash.algorithm.as_str()).ok()?, params, hash.salt?, hash.hash?))
+        };
+        // Output compares in constant time.
+        parsed().is_some_and(|(algorithm, params, salt, expected)| self.derive(password, &salt, &params, algorithm) == Some(expected))
+    }
+
+    fn derive(&self, password: &[u8], salt: &Salt, params: &Params, algorithm: Algorithm) -> Option<Output> {
+        let mut memory = self.borrow_memory(params.block_count());
+        let mut output = [0_u8; Output::MAX_LENGTH];
+        let length = params.output_len().unwrap_or(Params::DEFAULT_OUTPUT_LEN);
+        let derived = Argon2::new(algorithm, Version::V0x13, params.clone()).hash_password_into_with_memory(
+            password,
+            salt.as_ref(),
+            &mut output[..length],
+            &mut memory,
+        );
+        self.return_memory(memory);
+        derived.ok()?;
+        Output::new(&output[..length]).ok()
+    }
+
+    fn borrow_memory(&self, blocks: usize) -> Vec<Block> {
+        let kept = self.memory.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let mut memory = kept.unwrap_or_default();
+        memory.resize(blocks, Block::new());
+        memory
+    }
+
+    /// Keeps the memory for whoever waits next; wipes it and gives it back when nobody does.
+    fn return_memory(&self, mut memory: Vec<Block>) {
+        let others_wait = self.waiting.load(Ordering::Relaxed) > self.turns.available_permits() + 1;
+        if others_wait {
+            self.memory.lock().unwrap_or_else(PoisonError::into_inner).push(memory);
+        } else {
+            let kept = std::mem::take(&mut *self.memory.lock().unwrap_or_else(PoisonError::into_inner));
+            memory.zeroize();
+            for mut memory in kept {
+                memory.zeroize();
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CHEAP: Cost = Cost { memory_kib: 64, passes: 1 };
+
+    fn password(text: &str) -> Password {
+        Password::parse(text, None).expect("within the rules")
+    }
+
+    #[tokio::test]
+    async fn a_password_is_verified_exactly_as_sent() {
+        let passwords = Passwords::new(CHEAP);
+        let hash = passwords.hash(&password("correct horse")).await.expect("hashed");
+        for (typed, good) in [
+            ("correct horse", true),
+            ("Correct horse", false),
+            ("correct horse ", false),
+            ("", false),
+        ] {
+            assert_eq!(passwords.verify(typed, Some(hash.clone())).await, Ok(good), "{typed:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn two_hashes_of_one_password_differ() {
+        let passwords = Passwords::new(CHEAP);
+        let hashes = (
+            passwords.hash(&password("correct horse")).await,
+            passwords.hash(&password("correct horse")).await,
+        );
+        assert_ne!(hashes.0, hashes.1);
+    }
+
+    #[tokio::test]
+    async fn the_production_cost_is_in_the_hash() {
+        let hash = Passwords::new(Cost::PRODUCTION)
+            .hash(&password("correct horse"))
+            .await
+            .expect("hashed");
+        assert!(hash.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{hash}");
+    }
+
+    #[tokio::test]
+    async fn nobody_and_a_broken_hash_are_never_verified() {
+        let passwords = Passwords::new(CHEAP);
+        assert_eq!(passwords.verify("nobody has this password", None).await, Ok(false));
+        for broken in ["", "x", "$argon2id$", "$argon2id$v=19$m=99999999,t=2,p=1$c2FsdHNhbHQ$AAAA"] {
+            assert_eq!(passwords.verify("x", Some(broken.into())).await, Ok(false), "{broken}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_password_that_is_too_long_is_no_password_even_when_its_beginning_is() {
+        let passwords = Passwords::new(CHEAP);
+        let longest = "e".repeat(128);
+        let hash = passwords.hash(&password(&longest)).await.expect("hashed");
+        assert_eq!(passwords.verify(&longest, Some(hash.clone())).await, Ok(true));
+        assert_eq!(passwords.verify(&format!("{longest}e"), Some(hash)).await, Ok(false));
+    }
+
+    #[tokio::test]
+    async fn a_full_queue_answers_busy_at_once() {
+        let passwords = Passwords::new(CHEAP);
+        passwords.0.waiting.store(MAX_WAITING, Ordering::Relaxed);
+        assert_eq!(passwords.verify("x", None).await, Err(Busy));
+        assert_eq!(passwords.0.waiting.load(Ordering::Relaxed), MAX_WAITING);
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn no_memory_is_kept_when_nobody_waits() {
+        let passwords = Passwords::new(CHEAP);
+        let all = (0..32).map(|_| {
+            let passwords = passwords.clone();
+            tokio::spawn(async move { passwords.verify("x", None).await })
+        });
+        for one in all.collect::<Vec<_>>() {
+            assert_eq!(one.await.expect("ran"), Ok(false));
+        }
+        passwords.verify("x", None).await.expect("ran");
+        assert!(passwords.0.memory.lock().expect("not poisoned").is_empty());
+    }
+}

@@ -1,0 +1,7 @@
+//! The API for other programs. Its routes read the `Authorization` header and never a cookie.
+
+pub mod health;
+pub mod me;
+pub mod openapi;
+pub mod protected;
+pub mod token;

@@ -1,0 +1,43 @@
+//! Health probes.
+
+use axum::Json;
+use axum::extract::State;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::server::errors::Detail;
+use crate::server::state::AppState;
+use crate::server::store::StoreError;
+
+/// All is well.
+#[derive(Serialize, ToSchema)]
+pub struct Health {
+    /// Always `ok`.
+    #[schema(example = "ok")]
+    pub status: &'static str,
+}
+
+const OK: Json<Health> = Json(Health { status: "ok" });
+
+/// Is it running?
+///
+/// Answers as long as the program runs.
+#[utoipa::path(get, path = "/health/live", tag = "Health", responses((status = 200, description = "It runs", body = Health)))]
+pub async fn live() -> Json<Health> {
+    OK
+}
+
+/// Can it serve?
+///
+/// Answers whether the database can be reached.
+#[utoipa::path(
+    get, path = "/health/ready", tag = "Health",
+    responses(
+        (status = 200, description = "It can", body = Health),
+        (status = 503, description = "The database cannot be reached", body = Detail),
+    ),
+)]
+pub async fn ready(State(state): State<AppState>) -> Result<Json<Health>, StoreError> {
+    state.store.ping().await?;
+    Ok(OK)
+}

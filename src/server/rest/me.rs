@@ -1,0 +1,50 @@
+//! `GET /me`.
+
+use axum::Json;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::server::errors::Detail;
+use crate::server::session::Bearer;
+
+/// The decoded user of a token.
+#[derive(Serialize, ToSchema)]
+pub struct Me {
+    /// The immutable user id.
+    pub sub: String,
+    /// The sign-in name.
+    #[schema(example = "ada")]
+    pub username: String,
+    /// `admin` or `user`.
+    #[schema(example = json!(["user"]))]
+    pub roles: Vec<&'static str>,
+    /// The session that the token belongs to.
+    pub sid: String,
+    /// When the token was issued, in seconds since 1970-01-01 UTC.
+    pub iat: i64,
+    /// When it ends, likewise.
+    pub exp: i64,
+}
+
+/// See whose token it is
+///
+/// Answers with the user decoded from the token.
+#[utoipa::path(
+    get, path = "/me", tag = "Resources",
+    security(("bearer" = [])),
+    responses(
+        (status = 200, description = "The token's user", body = Me),
+        (status = 401, description = "It is absent or not good", body = Detail),
+    ),
+)]
+pub async fn me(Bearer(signed_in): Bearer) -> Json<Me> {
+    let claims = signed_in.claims;
+    Json(Me {
+        sub: claims.sub.0,
+        username: claims.username,
+        roles: claims.roles.iter().map(|role| role.as_str()).collect(),
+        sid: claims.sid,
+        iat: claims.iat,
+        exp: claims.exp,
+    })
+}

@@ -1,0 +1,33 @@
+//! `GET /protected`: the tutorial's route.
+
+use axum::Json;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::server::errors::Detail;
+use crate::server::session::Bearer;
+
+/// A greeting.
+#[derive(Serialize, ToSchema)]
+pub struct Greeting {
+    /// Names who is asking.
+    #[schema(example = "Hello, ada! This is a protected route.")]
+    pub message: String,
+}
+
+/// Be greeted by name
+///
+/// Shows that a token works.
+#[utoipa::path(
+    get, path = "/protected", tag = "Resources",
+    security(("bearer" = [])),
+    responses(
+        (status = 200, description = "The token is good", body = Greeting),
+        (status = 401, description = "It is absent or not good", body = Detail),
+    ),
+)]
+pub async fn protected(Bearer(signed_in): Bearer) -> Json<Greeting> {
+    Json(Greeting {
+        message: format!("Hello, {}! This is a protected route.", signed_in.user.username),
+    })
+}

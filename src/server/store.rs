@@ -1,0 +1,154 @@
+//! The database: named questions and changes, no rules.
+//!
+//! Every change stands in an explicit transaction: with sqlx on SQLite an autocommit
+//! `UPDATE … RETURNING` can say Ok although its commit failed.
+
+mod sessions;
+mod users;
+
+use std::path::Path;
+use std::time::Duration;
+
+use sqlx::migrate::{MigrateError, Migrator};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{ConnectOptions, Connection, Sqlite, Transaction};
+use thiserror::Error;
+
+pub use sessions::NewSession;
+pub use users::NewUser;
+
+static MIGRATIONS: Migrator = sqlx::migrate!("./migrations");
+
+/// Longest wait for a lock or a connection: below any client's patience, so that trouble becomes a 503.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Connections that read at the same time.
+const READERS: u32 = 4;
+
+/// What can go wrong with a question or a change.
+#[derive(Debug, Error)]
+pub enum StoreError {
+    /// The database cannot be reached, is locked for too long or cannot write.
+    #[error("the database cannot be used: {0}")]
+    Unavailable(#[from] sqlx::Error),
+    /// The migrations do not fit the database.
+    #[error("{0}")]
+    Migration(String),
+    /// A row holds what this program never writes.
+    #[error("the database holds an unknown {0}")]
+    Corrupt(&'static str),
+}
+
+/// The open database. One connection writes, so that writers queue here instead of failing on each
+/// other's locks; others read beside it (WAL).
+#[derive(Clone)]
+pub struct Store {
+    reader: SqlitePool,
+    writer: SqlitePool,
+}
+
+impl Store {
+    /// Opens the file, made if it is not there, and brings its tables up to date.
+    ///
+    /// # Errors
+    /// When the file cannot be used or belongs to a newer program.
+    pub async fn open(file: &Path) -> Result<Self, StoreError> {
+        let options = SqliteConnectOptions::new()
+            .filename(file)
+            .journal_mode(SqliteJournalMode::Wal)
+            // Durable before the answer: an acknowledged change survives a power cut.
+            .synchronous(SqliteSynchronous::Full)
+            .foreign_keys(true)
+            .busy_timeout(PATIENCE);
+        let pool = |connections| SqlitePoolOptions::new().max_connections(connections).acquire_timeout(PATIENCE);
+        let writer = pool(1).connect_with(options.clone().create_if_missing(true)).await?;
+        MIGRATIONS.run(&writer).await.map_err(migration_error)?;
+        let reader = pool(READERS).connect_with(options.read_only(true)).await?;
+        Ok(Self { reader, writer })
+    }
+
+    /// How many migrations a file still needs, found out without changing it.
+    ///
+    /// # Errors
+    /// When the file cannot be read or belongs to a newer program.
+    pub async fn pending_migrations(file: &Path) -> Result<usize, StoreError> {
+        let mut connection = SqliteConnectOptions::new()
+            .filename(file)
+            .read_only(true)
+            .busy_timeout(PATIENCE)
+            .connect()
+            .await?;
+        let applied: Vec<(i64,)> = sqlx::query_as("SELECT version FROM _sqlx_migrations WHERE success")
+            .fetch_all(&mut connection)
+            .await?;
+        connection.close().await?;
+        if let Some((version,)) = applied.iter().find(|(version,)| !MIGRATIONS.version_exists(*version)) {
+            return Err(migration_error(MigrateError::VersionMissing(*version)));
+        }
+        Ok(MIGRATIONS.iter().count() - applied.len())
+    }
+
+    /// Whether the database answers.
+    ///
+    /// # Errors
+    /// When it does not.
+    pub async fn ping(&self) -> Result<(), StoreError> {
+        sqlx::query("SELECT 1 FROM meta").fetch_optional(&self.reader).await?;
+        Ok(())
+    }
+
+    /// Waits for what is under way and closes the file.
+    pub async fn close(&self) {
+        self.reader.close().await;
+        self.writer.close().await;
+    }
+
+    /// Begins a change. `IMMEDIATE` takes the write lock at once: taking it later, after reading, fails
+    /// whenever another program wrote in between.
+    async fn change(&self) -> Result<Transaction<'static, Sqlite>, StoreError> {
+        Ok(self.writer.begin_with("BEGIN IMMEDIATE").await?)
+    }
+}
+
+fn migration_error(error: MigrateError) -> StoreError {
+    match error {
+        MigrateError::VersionMissing(version) => StoreError::Migration(format!(
+            "the database was made by a newer version of this program (its migration {version} is unknown here); install that version or a later one"
+        )),
+        MigrateError::VersionMismatch(version) => StoreError::Migration(format!(
+            "the database's migration {version} is not this program's; the file belongs to another program or to a build of your own"
+        )),
+        other => StoreError::Migration(format!("the tables could not be brought up to date: {other}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_database_of_a_newer_program_is_refused_with_a_sentence() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let file = dir.path().join("latchkey.db");
+        let store = Store::open(&file).await.expect("opened");
+        sqlx::query(
+            "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) VALUES (9999, 'later', TRUE, X'00', 0)",
+        )
+        .execute(&store.writer)
+        .await
+        .expect("inserted");
+        store.close().await;
+        let error = Store::open(&file).await.map(|_| ()).expect_err("refused").to_string();
+        assert!(error.contains("newer version"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn opening_twice_keeps_what_is_there() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let file = dir.path().join("latchkey.db");
+        let first = Store::open(&file).await.expect("opened");
+        let second = Store::open(&file).await.expect("opened while in use");
+        first.ping().await.expect("answers");
+        second.ping().await.expect("answers");
+    }
+}

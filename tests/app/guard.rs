@@ -1,0 +1,148 @@
+//! The protected views are shown to nobody without a session, whatever the path.
+
+use axum::body::Body;
+use http::{Method, header};
+
+use crate::support::{MARKER, PASSWORD, TestApp, request};
+
+#[tokio::test]
+async fn no_variant_of_a_path_shows_a_protected_view_without_a_session() {
+    let app = TestApp::new().await;
+    let variants = [
+        "/dashboard",
+        "/dashboard/",
+        "//dashboard",
+        "/x/../dashboard",
+        "/./dashboard",
+        "/%64ashboard",
+        "/dashboard%2f",
+        "/dashboard;a=b",
+        "/DASHBOARD",
+        "/dashboard.css",
+        "/dashboard?user=ada",
+        "/account",
+        "/account/",
+        "/%61ccount",
+    ];
+    for path in variants {
+        for method in [Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::OPTIONS] {
+            for accept in ["text/html", "*/*"] {
+                let request = request(method.clone(), path).header(header::ACCEPT, accept);
+                let answer = app.send(request.body(Body::empty()).expect("a request")).await;
+                assert!(!answer.body.contains(MARKER), "{method} {path} {accept}");
+                assert!(
+                    matches!(answer.status.as_u16(), 303 | 404 | 405),
+                    "{method} {path}: {}",
+                    answer.status
+                );
+                assert!(answer.set_cookies().is_empty(), "{method} {path}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_token_that_is_broken_foreign_or_expired_is_nobody() {
+    let app = TestApp::new().await;
+    let elsewhere = TestApp::new().await;
+    let good = app.signed_up("ada").await.cookie_header();
+    let foreign = elsewhere.signed_up("ada").await.cookie_header();
+    let none = "latchkey=eyJhbGciOiJub25lIn0.eyJzdWIiOiJhZGEifQ.";
+    let twice = format!("{good}; {good}");
+    let encoded = good.replace("latchkey", "l%61tchkey");
+    let cases = [
+        foreign.as_str(),
+        none,
+        "latchkey=",
+        "latchkey=x",
+        &good[..good.len() - 1],
+        twice.as_str(),
+        encoded.as_str(),
+    ];
+    for cookie in cases {
+        let request = request(Method::GET, "/dashboard")
+            .header(header::COOKIE, cookie)
+            .header(header::ACCEPT, "text/html");
+        let answer = app.send(request.body(Body::empty()).expect("a request")).await;
+        assert_eq!(answer.location(), Some("/login?next=%2Fdashboard"), "{cookie}");
+    }
+    app.pass_seconds(900);
+    let request = request(Method::GET, "/dashboard").header(header::COOKIE, &good);
+    assert_eq!(
+        app.send(request.body(Body::empty()).expect("a request")).await.status,
+        303,
+        "expired"
+    );
+}
+
+#[tokio::test]
+async fn headers_from_outside_open_nothing() {
+    let app = TestApp::new().await;
+    for (name, value) in [
+        ("x-middleware-subrequest", "middleware"),
+        ("x-original-url", "/dashboard"),
+        ("x-rewrite-url", "/dashboard"),
+        ("x-user", "ada"),
+        ("x-forwarded-user", "ada"),
+        ("x-forwarded-host", "evil.example"),
+        ("x-http-method-override", "POST"),
+    ] {
+        let request = request(Method::GET, "/dashboard").header(name, value);
+        let answer = app.send(request.body(Body::empty()).expect("a request")).await;
+        assert_eq!(answer.location(), Some("/login?next=%2Fdashboard"), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn a_removed_account_is_signed_out_at_its_next_page() {
+    let app = TestApp::new().await;
+    let mut ada = app.signed_up("ada").await;
+    let name = latchkey::domain::Username::parse("ada").expect("a name");
+    app.state.store.remove_user(&name).await.expect("removed");
+    let answer = ada.get("/dashboard").await;
+    assert_eq!(answer.location(), Some("/login"));
+    assert_eq!(ada.cookie("latchkey"), None);
+}
+
+#[tokio::test]
+async fn cookies_open_no_api_and_bearer_tokens_open_no_page() {
+    let app = TestApp::new().await;
+    let ada = app.signed_up("ada").await;
+    let with_cookie = request(Method::GET, "/protected").header(header::COOKIE, ada.cookie_header());
+    let answer = app.send(with_cookie.body(Body::empty()).expect("a request")).await;
+    assert_eq!(
+        (answer.status.as_u16(), answer.json()["detail"].as_str()),
+        (401, Some("Not authenticated"))
+    );
+    let token = app.token("ada").await;
+    assert_eq!(app.get_with_token("/dashboard", &token).await.status, 303);
+}
+
+#[tokio::test]
+async fn the_dashboard_shows_the_decoded_token_and_never_the_token() {
+    let app = TestApp::new().await;
+    let mut ada = app.browser();
+    ada.post(
+        "/api/sign_up",
+        &[("username", "ada"), ("password", PASSWORD), ("email", "ada@example.org")],
+    )
+    .await;
+    let token = ada.cookie("latchkey").expect("a token").to_owned();
+    let page = ada.get("/dashboard").await.body;
+    let (header, rest) = token.split_once('.').expect("parts");
+    let (claims, signature) = rest.split_once('.').expect("parts");
+    for part in [header, claims, signature] {
+        assert!(!page.contains(part));
+    }
+    for shown in [
+        "at+jwt",
+        "HS256",
+        "1800000000",
+        "1800000900",
+        "ada@example.org",
+        "15:00",
+        "data-countdown",
+    ] {
+        assert!(page.contains(shown), "{shown}");
+    }
+}

@@ -1,0 +1,216 @@
+//! A running application and clients of it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use axum::Router;
+use axum::body::{Body, to_bytes};
+use http::request::Builder;
+use http::{HeaderMap, Method, Request, StatusCode, header};
+use latchkey::server::clock::Clock;
+use latchkey::server::config::{Config, Settings};
+use latchkey::server::passwords::{Cost, Passwords};
+use latchkey::server::router;
+use latchkey::server::state::AppState;
+use latchkey::server::store::Store;
+use serde_json::Value;
+use tempfile::TempDir;
+use tower::ServiceExt;
+
+pub const PASSWORD: &str = "quiet harbour lantern";
+pub const ORIGIN: &str = "http://localhost:3000";
+/// Stands in every protected view and nowhere else.
+pub const MARKER: &str = "data-protected-view";
+
+pub struct TestApp {
+    pub state: AppState,
+    router: Router,
+    clock: Arc<AtomicI64>,
+    _dir: TempDir,
+}
+
+impl TestApp {
+    pub async fn new() -> Self {
+        Self::with(|_| {}).await
+    }
+
+    pub async fn with(change: impl FnOnce(&mut Settings)) -> Self {
+        let dir = tempfile::tempdir().expect("a directory");
+        let mut settings = Settings {
+            data_dir: Some(dir.path().to_owned()),
+            ..Settings::default()
+        };
+        change(&mut settings);
+        let config = Config::from_settings(&settings).expect("good settings");
+        let clock = Arc::new(AtomicI64::new(1_800_000_000));
+        let store = Store::open(&config.database).await.expect("a database");
+        let cheap = Passwords::new(Cost { memory_kib: 64, passes: 1 });
+        let state = AppState::new(config, store, Clock::set(Arc::clone(&clock)), cheap);
+        Self {
+            router: router::router(state.clone()),
+            state,
+            clock,
+            _dir: dir,
+        }
+    }
+
+    pub fn pass_seconds(&self, seconds: i64) {
+        self.clock.fetch_add(seconds, Ordering::Relaxed);
+    }
+
+    pub async fn send(&self, request: Request<Body>) -> Answer {
+        let response = self.router.clone().oneshot(request).await.expect("infallible");
+        let (parts, body) = response.into_parts();
+        let body = to_bytes(body, usize::MAX).await.expect("a body");
+        Answer {
+            status: parts.status,
+            headers: parts.headers,
+            body: String::from_utf8(body.into()).expect("text"),
+        }
+    }
+
+    /// A browser without JavaScript.
+    pub fn browser(&self) -> Browser<'_> {
+        Browser {
+            app: self,
+            cookies: Vec::new(),
+        }
+    }
+
+    /// A browser that has just signed up.
+    pub async fn signed_up(&self, username: &str) -> Browser<'_> {
+        let mut browser = self.browser();
+        let answer = browser
+            .post("/api/sign_up", &[("username", username), ("password", PASSWORD)])
+            .await;
+        assert_eq!(answer.location(), Some("/dashboard"), "{}", answer.body);
+        browser
+    }
+
+    /// `GET` as a program does.
+    pub async fn get(&self, path: &str) -> Answer {
+        self.send(request(Method::GET, path).body(Body::empty()).expect("a request")).await
+    }
+
+    /// `GET` with a bearer token.
+    pub async fn get_with_token(&self, path: &str, token: &str) -> Answer {
+        let request = request(Method::GET, path).header(header::AUTHORIZATION, format!("Bearer {token}"));
+        self.send(request.body(Body::empty()).expect("a request")).await
+    }
+
+    /// Posts a form as a program does.
+    pub async fn post(&self, path: &str, fields: &[(&str, &str)]) -> Answer {
+        self.post_raw(path, "application/x-www-form-urlencoded", form(fields)).await
+    }
+
+    pub async fn post_raw(&self, path: &str, content_type: &str, body: impl Into<Body>) -> Answer {
+        let request = request(Method::POST, path).header(header::CONTENT_TYPE, content_type);
+        self.send(request.body(body.into()).expect("a request")).await
+    }
+
+    /// An access token from `POST /token`.
+    pub async fn token(&self, username: &str) -> String {
+        let answer = self.post("/token", &[("username", username), ("password", PASSWORD)]).await;
+        answer.json()["access_token"].as_str().expect("a token").to_owned()
+    }
+}
+
+pub fn request(method: Method, path: &str) -> Builder {
+    Request::builder().method(method).uri(path).header(header::HOST, "localhost:3000")
+}
+
+pub fn form(fields: &[(&str, &str)]) -> String {
+    url::form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish()
+}
+
+/// Keeps cookies, says `Accept: text/html` and where it comes from, and follows nothing by itself.
+pub struct Browser<'a> {
+    app: &'a TestApp,
+    cookies: Vec<(String, String)>,
+}
+
+impl Browser<'_> {
+    pub async fn get(&mut self, path: &str) -> Answer {
+        self.send(Method::GET, path, "").await
+    }
+
+    pub async fn post(&mut self, path: &str, fields: &[(&str, &str)]) -> Answer {
+        self.send(Method::POST, path, &form(fields)).await
+    }
+
+    pub async fn send(&mut self, method: Method, path: &str, body: &str) -> Answer {
+        let unsafe_method = !method.is_safe();
+        let mut request = request(method, path).header(header::ACCEPT, "text/html,application/xhtml+xml,*/*;q=0.8");
+        if !self.cookies.is_empty() {
+            request = request.header(header::COOKIE, self.cookie_header());
+        }
+        if unsafe_method {
+            request = request
+                .header(header::ORIGIN, ORIGIN)
+                .header("sec-fetch-site", "same-origin")
+                .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
+        }
+        let answer = self.app.send(request.body(Body::from(body.to_owned())).expect("a request")).await;
+        self.take_cookies(&answer);
+        answer
+    }
+
+    pub fn cookie(&self, name: &str) -> Option<&str> {
+        self.cookies
+            .iter()
+            .find(|(known, _)| known == name)
+            .map(|(_, value)| value.as_str())
+    }
+
+    pub fn cookie_header(&self) -> String {
+        self.cookies
+            .iter()
+            .map(|(name, value)| format!("{name}={value}"))
+            .collect::<Vec<_>>()
+            .join("; ")
+    }
+
+    fn take_cookies(&mut self, answer: &Answer) {
+        for cookie in answer.set_cookies() {
+            let (pair, attributes) = cookie.split_once(';').expect("attributes");
+            let (name, value) = pair.split_once('=').expect("a pair");
+            self.cookies.retain(|(known, _)| known != name);
+            if !attributes.contains("Max-Age=0") {
+                self.cookies.push((name.to_owned(), value.to_owned()));
+            }
+        }
+    }
+}
+
+pub struct Answer {
+    pub status: StatusCode,
+    pub headers: HeaderMap,
+    pub body: String,
+}
+
+impl Answer {
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).map(|value| value.to_str().expect("text"))
+    }
+
+    pub fn location(&self) -> Option<&str> {
+        assert!(
+            self.header("location").is_none() || self.status == 303,
+            "redirects are 303, not {}",
+            self.status
+        );
+        self.header("location")
+    }
+
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.body).unwrap_or_else(|_| panic!("not JSON: {}", self.body))
+    }
+
+    pub fn set_cookies(&self) -> Vec<&str> {
+        self.headers
+            .get_all(header::SET_COOKIE)
+            .iter()
+            .map(|value| value.to_str().expect("text"))
+            .collect()
+    }
+}
