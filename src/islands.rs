@@ -10,7 +10,6 @@ pub mod guard;
 pub mod password_field;
 pub mod pending_form;
 pub mod presence;
-pub mod try_it;
 pub mod username_field;
 
 pub use copy_button::CopyButton;
@@ -18,5 +17,4 @@ pub use countdown::Countdown;
 pub use guard::Guard;
 pub use password_field::{NewPasswordField, PasswordField};
 pub use pending_form::PendingForm;
-pub use try_it::TryIt;
 pub use username_field::UsernameField;

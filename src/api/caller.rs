@@ -99,7 +99,7 @@ impl Caller {
                     .collect();
             }
             self.flash(&typed);
-            self.go(&if next.is_default() { page } else { with_next(&page, next) });
+            self.go(&with_next(&page, next));
         } else {
             let status = refusal.status();
             self.response.set_status(status);

@@ -41,7 +41,7 @@ pub fn shell(page: Page, title: &str, class: &'static str, main: AnyView) -> imp
                 </a>
                 <header class="site-header">
                     <a class="brand" href="/">
-                        <Mark />
+                        <Mark class="logo" />
                         "Latchkey"
                     </a>
                     {navigation(user, &page.path)}
@@ -108,8 +108,7 @@ fn navigation(user: Option<User>, here: &str) -> AnyView {
 
 /// The latchkey itself.
 #[component]
-pub fn Mark(#[prop(optional)] class: &'static str) -> impl IntoView {
-    let class = (!class.is_empty()).then_some(class);
+pub fn Mark(class: &'static str) -> impl IntoView {
     view! {
         <svg class=class viewBox="5 2 18 27" aria-hidden="true">
             <path

@@ -2,21 +2,17 @@
 
 use std::time::Duration;
 
-use leptos::{html, prelude::*};
+use leptos::ev::MouseEvent;
+use leptos::prelude::*;
+
+use super::dom;
 
 /// Around a `<pre>`: a button that copies its text.
 #[island]
 pub fn CopyButton(children: Children) -> impl IntoView {
-    let place = NodeRef::<html::Div>::new();
-    let alive = RwSignal::new(false);
     let copied = RwSignal::new(false);
-    Effect::new(move |_| alive.set(true));
-    let copy = move |_| {
-        let text = place
-            .get_untracked()
-            .and_then(|place| place.query_selector("pre").ok().flatten())
-            .and_then(|code| code.text_content());
-        if let Some(text) = text {
+    let copy = move |event: MouseEvent| {
+        if let Some(text) = dom::find_beside(&event, "pre").and_then(|code| code.text_content()) {
             // The browser may refuse; the text is there to be selected by hand.
             let _ = window().navigator().clipboard().write_text(&text);
             copied.set(true);
@@ -24,9 +20,9 @@ pub fn CopyButton(children: Children) -> impl IntoView {
         }
     };
     view! {
-        <div class="copyable" node_ref=place>
+        <div class="copyable">
             {children()}
-            <button type="button" class="copy" hidden=move || !alive.get() on:click=copy>
+            <button type="button" class="copy" on:click=copy>
                 {move || if copied.get() { "Copied" } else { "Copy" }}
             </button>
         </div>

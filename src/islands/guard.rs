@@ -13,7 +13,9 @@ use super::{dom, presence};
 #[island]
 pub fn Guard(children: Children) -> impl IntoView {
     let signed_in = RwSignal::new(true);
-    Effect::new(move |_| watch(signed_in));
+    if is_browser() {
+        watch(signed_in);
+    }
     view! {
         <div class="guarded" hidden=move || !signed_in.get()>
             {children()}
@@ -50,27 +52,21 @@ fn watch(signed_in: RwSignal<bool>) {
     let _kept = window_event_listener(ev::focus, move |_| close_if_expired(signed_in));
 }
 
-/// `setTimeout` counts in 32 bits; a token that lives longer than this is looked at again.
-const LONGEST_TIMER: f64 = i32::MAX as f64;
-
 fn close_when_expired(signed_in: RwSignal<bool>) {
-    let Some(left) = milliseconds_left() else { return };
-    if left <= 0.0 {
+    let Some(left) = dom::seconds_left() else { return };
+    if left <= 0 {
         close(signed_in);
     } else {
-        let wait = Duration::from_secs_f64(left.min(LONGEST_TIMER) / 1000.0);
+        // Timers count milliseconds in 32 bits: a token that lives longer is looked at again.
+        let wait = Duration::from_secs(u64::from(left.unsigned_abs()).min(24 * 3600));
         set_timeout(move || close_when_expired(signed_in), wait);
     }
 }
 
 fn close_if_expired(signed_in: RwSignal<bool>) {
-    if milliseconds_left().is_some_and(|left| left <= 0.0) {
+    if dom::seconds_left().is_some_and(|left| left <= 0) {
         close(signed_in);
     }
-}
-
-fn milliseconds_left() -> Option<f64> {
-    Some(dom::session_end()? - js_sys::Date::now())
 }
 
 fn close(signed_in: RwSignal<bool>) {

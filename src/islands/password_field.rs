@@ -1,38 +1,34 @@
 //! Help with typing a password.
 
-use leptos::{html, prelude::*};
+use leptos::ev::MouseEvent;
+use leptos::prelude::*;
 use wasm_bindgen::JsCast;
 use web_sys::HtmlInputElement;
 
+use super::dom;
 use super::username_field::Verdict;
 use crate::domain::{Password, Problem, Username};
 
 /// Around a password input: a button that shows what is typed.
 #[island]
 pub fn PasswordField(children: Children) -> impl IntoView {
-    let field = NodeRef::<html::Div>::new();
     let shown = RwSignal::new(false);
-    let alive = RwSignal::new(false);
-    Effect::new(move |_| alive.set(true));
-    Effect::new(move |_| {
-        let kind = if shown.get() { "text" } else { "password" };
-        if let Some(input) = field.get().and_then(|field| field.query_selector("input").ok().flatten()) {
-            // Set only when it differs: setting it moves the caret in some browsers.
-            if input.get_attribute("type").as_deref() != Some(kind) {
-                let _ = input.set_attribute("type", kind);
-            }
+    let toggle = move |event: MouseEvent| {
+        shown.update(|shown| *shown = !*shown);
+        if let Some(input) = dom::find_beside(&event, "input") {
+            // Refused only by a document that is going away.
+            let _ = input.set_attribute("type", if shown.get_untracked() { "text" } else { "password" });
         }
-    });
+    };
     view! {
-        <div class="password" node_ref=field>
+        <div class="password">
             {children()}
             <button
                 type="button"
                 class="reveal"
                 aria-label="Show password"
                 aria-pressed=move || if shown.get() { "true" } else { "false" }
-                hidden=move || !alive.get()
-                on:click=move |_| shown.update(|shown| *shown = !*shown)
+                on:click=toggle
             >
                 "Show"
             </button>
@@ -45,8 +41,13 @@ pub fn PasswordField(children: Children) -> impl IntoView {
 #[island]
 pub fn NewPasswordField(children: Children) -> impl IntoView {
     let verdict = RwSignal::new(wanted());
+    let on_input = move |event| {
+        let input: HtmlInputElement = event_target(&event);
+        dom::forget_error(&input);
+        verdict.set(judge(&input));
+    };
     view! {
-        <div class="live" on:input=move |event| verdict.set(judge(&event_target::<HtmlInputElement>(&event)))>
+        <div class="live" on:input=on_input>
             {children()}
             <p class="hint" id="password-hint" data-state=move || verdict.get().state() aria-live="polite">
                 {move || verdict.get().sentence()}

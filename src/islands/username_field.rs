@@ -2,15 +2,19 @@
 
 use leptos::prelude::*;
 
+use super::dom;
 use crate::domain::{Problem, Username};
 
 /// Around the input of a new sign-in name: says at once what the server would say.
 #[island]
 pub fn UsernameField(children: Children) -> impl IntoView {
-    let typed = RwSignal::new(String::new());
-    let verdict = Memo::new(move |_| verdict(&typed.get()));
+    let verdict = RwSignal::new(judge(""));
+    let on_input = move |event| {
+        dom::forget_error(&event_target(&event));
+        verdict.set(judge(&event_target_value(&event)));
+    };
     view! {
-        <div class="live" on:input=move |event| typed.set(event_target_value(&event))>
+        <div class="live" on:input=on_input>
             {children()}
             <p class="hint" id="username-hint" data-state=move || verdict.get().state() aria-live="polite">
                 {move || verdict.get().sentence()}
@@ -50,7 +54,7 @@ impl Verdict {
     }
 }
 
-fn verdict(typed: &str) -> Verdict {
+fn judge(typed: &str) -> Verdict {
     match Username::parse(typed) {
         Err(Problem::Missing) => Verdict::Wanted("3 to 32 letters, digits, dots, dashes or underscores. Everybody can see it."),
         Ok(name) => Verdict::Good(format!("You will sign in as {name}.")),

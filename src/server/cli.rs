@@ -52,6 +52,11 @@ pub async fn run(cli: Cli) -> Result<(), Failure> {
             serve::run(Config::from_settings(&cli.settings)?).await
         }
         Command::Check => check::run(&cli.settings).await,
-        Command::User(command) => user::run(command, serve::open(Config::from_settings(&cli.settings)?).await?).await,
+        Command::User(command) => {
+            let state = serve::open(Config::from_settings(&cli.settings)?).await?;
+            let done = user::run(command, &state).await;
+            state.store.close().await;
+            done
+        }
     }
 }

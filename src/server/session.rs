@@ -60,7 +60,7 @@ impl FromRequestParts<AppState> for SignedIn {
         let Ok(Visitor(signed_in)) = Visitor::from_request_parts(parts, state).await;
         signed_in.ok_or_else(|| {
             let wanted = parts.uri.path_and_query().map_or("/", |path| path.as_str());
-            Redirect::to(&sign_in_path(&Next::parse(wanted)))
+            Redirect::to(&with_query("/login", &Next::parse(wanted)))
         })
     }
 }
@@ -74,13 +74,12 @@ impl OptionalFromRequestParts<AppState> for SignedIn {
     }
 }
 
-/// The sign-in page that leads on to `next`.
-pub fn sign_in_path(next: &Next) -> String {
-    with_next("/login", next)
+/// A path that carries `next` along, unless it is where one goes anyway.
+pub fn with_next(path: &str, next: &Next) -> String {
+    if next.is_default() { path.to_owned() } else { with_query(path, next) }
 }
 
-/// A path that carries `next` along.
-pub fn with_next(path: &str, next: &Next) -> String {
+fn with_query(path: &str, next: &Next) -> String {
     let encoded = percent_encoding::utf8_percent_encode(next.as_str(), percent_encoding::NON_ALPHANUMERIC);
     format!("{path}?next={encoded}")
 }

@@ -72,8 +72,7 @@ fn YourAccount(account: Account, started_at: i64) -> impl IntoView {
 /// The decoded token: its header and claims, never its signature.
 #[component]
 fn YourToken(header: Header, claims: Claims, seconds_left: i64) -> impl IntoView {
-    #[expect(clippy::cast_precision_loss, reason = "seconds of a token's life")]
-    let left = clock(seconds_left.max(0) as f64);
+    let left = clock(i32::try_from(seconds_left.max(0)).unwrap_or(i32::MAX));
     let roles: Vec<&str> = claims.roles.iter().map(|role| role.as_str()).collect();
     view! {
         <section class="panel stack close tall" aria-labelledby="token">

@@ -5,7 +5,8 @@ use leptos::prelude::*;
 use serde_json::Value;
 
 use crate::app::Page;
-use crate::islands::{CopyButton, TryIt};
+use crate::islands::CopyButton;
+use crate::server::assets;
 use crate::server::rest::openapi::{self, Operation};
 use crate::server::state::AppState;
 use axum::extract::State;
@@ -41,6 +42,7 @@ fn Reference<'a>(operations: Vec<Operation>, origin: &'a str) -> impl IntoView +
             </nav>
             <div class="stack">{entries}</div>
         </div>
+        <script type="module" src=assets::url("try.js")></script>
     }
 }
 
@@ -169,7 +171,7 @@ fn try_it(operation: &Operation) -> impl IntoView + use<> {
         .collect_view();
     let (method, path) = (operation.method.clone(), operation.path.clone());
     view! {
-        <TryIt>
+        <div class="try" hidden>
             <h3>"Try it"</h3>
             <form class="stack close" method=method action=path autocomplete="off">
                 {token}
@@ -178,7 +180,8 @@ fn try_it(operation: &Operation) -> impl IntoView + use<> {
                     <button type="submit">"Send"</button>
                 </p>
             </form>
-        </TryIt>
+            <output class="code answer"></output>
+        </div>
     }
 }
 

@@ -14,7 +14,7 @@ use crate::app::fields;
 use crate::domain::Next;
 use crate::islands::PendingForm;
 use crate::server::flash::{Flash, Notice};
-use crate::server::session::{SignedIn, sign_in_path};
+use crate::server::session::{SignedIn, with_next};
 use crate::server::state::AppState;
 
 /// `GET /signup`
@@ -42,7 +42,7 @@ pub async fn sign_up(
 
 #[component]
 fn SignUpForm(flash: Flash, next: Next, first: bool) -> impl IntoView {
-    let sign_in = sign_in_path(&next);
+    let sign_in = with_next("/login", &next);
     view! {
         <h1>"Create account"</h1>
         {first.then(|| view! { <p class="note">"The first account becomes the administrator."</p> })}

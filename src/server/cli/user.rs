@@ -66,19 +66,19 @@ pub struct PasswordSource {
     password_stdin: bool,
 }
 
-pub async fn run(command: Command, state: AppState) -> Result<(), Failure> {
+pub async fn run(command: Command, state: &AppState) -> Result<(), Failure> {
     match command {
         Command::Add {
             name,
             email,
             admin,
             password,
-        } => add(&state, &name, email.as_deref(), admin, &password).await,
-        Command::List => list(&state).await,
-        Command::Show { name } => show(&state, &parse(&name)?).await,
-        Command::SetPassword { name, password } => set_password(&state, &parse(&name)?, &password).await,
-        Command::SetRole { name, role } => set_role(&state, &parse(&name)?, &role).await,
-        Command::Remove { name } => remove(&state, &parse(&name)?).await,
+        } => add(state, &name, email.as_deref(), admin, &password).await,
+        Command::List => list(state).await,
+        Command::Show { name } => show(state, &parse(&name)?).await,
+        Command::SetPassword { name, password } => set_password(state, &parse(&name)?, &password).await,
+        Command::SetRole { name, role } => set_role(state, &parse(&name)?, &role).await,
+        Command::Remove { name } => remove(state, &parse(&name)?).await,
     }
 }
 

@@ -1,0 +1,242 @@
+//! The program as the operator meets it: commands, refusals to start, a real server on a real port.
+
+use std::io::Write;
+use std::net::TcpListener;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+use tempfile::TempDir;
+
+const PASSWORD: &str = "quiet harbour lantern";
+
+struct Installation {
+    dir: TempDir,
+}
+
+impl Installation {
+    fn new() -> Self {
+        Self {
+            dir: tempfile::tempdir().expect("a directory"),
+        }
+    }
+
+    fn path(&self) -> &Path {
+        self.dir.path()
+    }
+
+    /// The program with nothing of this environment's settings.
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_latchkey"));
+        command.args(arguments).current_dir(self.path()).stdin(Stdio::null());
+        for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("LATCHKEY_")) {
+            command.env_remove(name);
+        }
+        command
+    }
+
+    fn run(&self, arguments: &[&str]) -> Output {
+        self.command(arguments).output().expect("ran")
+    }
+
+    fn run_with_input(&self, arguments: &[&str], input: &str) -> Output {
+        let mut child = self
+            .command(arguments)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("started");
+        child.stdin.take().expect("a pipe").write_all(input.as_bytes()).expect("written");
+        child.wait_with_output().expect("ran")
+    }
+
+    fn add(&self, name: &str) {
+        let output = self.run_with_input(&["user", "add", name, "--password-stdin"], &format!("{PASSWORD}\n"));
+        assert!(output.status.success(), "{}", error(&output));
+    }
+}
+
+fn text(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).expect("text")
+}
+
+fn error(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).expect("text")
+}
+
+#[test]
+fn a_secret_is_32_random_bytes_in_base64url() {
+    let here = Installation::new();
+    let (first, second) = (text(&here.run(&["secret"])), text(&here.run(&["secret"])));
+    assert_eq!(first.trim().len(), 43);
+    assert_ne!(first, second);
+}
+
+#[test]
+fn accounts_are_added_listed_shown_changed_and_removed() {
+    let here = Installation::new();
+    here.add("Ada");
+    here.add("grace");
+    let list = text(&here.run(&["user", "list"]));
+    let lines: Vec<Vec<&str>> = list.lines().map(|line| line.split_whitespace().collect()).collect();
+    assert_eq!(
+        (lines[0][0], lines[0][1], lines[1][0], lines[1][1]),
+        ("ada", "admin", "grace", "user"),
+        "{list}"
+    );
+
+    assert!(here.run(&["user", "set-role", "grace", "admin"]).status.success());
+    let shown = text(&here.run(&["user", "show", "GRACE"]));
+    assert!(shown.contains("roles     admin") && shown.contains("email     none"), "{shown}");
+
+    let changed = here.run_with_input(&["user", "set-password", "grace", "--password-stdin"], "another quiet harbour");
+    assert!(changed.status.success(), "{}", error(&changed));
+
+    assert!(here.run(&["user", "remove", "grace"]).status.success());
+    let gone = here.run(&["user", "show", "grace"]);
+    assert!(
+        !gone.status.success() && error(&gone).contains("There is no account grace"),
+        "{}",
+        error(&gone)
+    );
+}
+
+#[test]
+fn the_rules_hold_on_the_command_line_too() {
+    let here = Installation::new();
+    here.add("ada");
+    for (name, password, sentence) in [
+        ("ad", PASSWORD, "Use at least 3 characters."),
+        ("admin", PASSWORD, "reserved"),
+        ("ada", PASSWORD, "taken"),
+        ("grace", "password1", "attackers try first"),
+        ("grace", "", "This is needed."),
+    ] {
+        let output = here.run_with_input(&["user", "add", name, "--password-stdin"], password);
+        assert!(
+            !output.status.success() && error(&output).contains(sentence),
+            "{name}: {}",
+            error(&output)
+        );
+    }
+    let no_terminal = here.run(&["user", "add", "grace"]);
+    assert!(error(&no_terminal).contains("--password-stdin"), "{}", error(&no_terminal));
+}
+
+#[test]
+fn check_says_what_would_be_used_and_changes_no_database() {
+    let here = Installation::new();
+    let fresh = text(&here.run(&["check"]));
+    assert!(fresh.contains("not there yet"), "{fresh}");
+    assert!(!here.path().join("data/latchkey.db").exists());
+    here.add("ada");
+    let used = here.run(&["check"]);
+    assert!(
+        used.status.success() && text(&used).contains("database       good"),
+        "{}",
+        text(&used)
+    );
+}
+
+#[test]
+fn the_start_is_refused_with_one_sentence() {
+    let held = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let taken = held.local_addr().expect("an address").to_string();
+    let newer = Installation::new();
+    newer.add("ada");
+    let database = newer.path().join("data/latchkey.db");
+    let cases: [(&str, &str, &str); 8] = [
+        ("LATCHKEY_SECRET", "your-secret-key", "LATCHKEY_SECRET: "),
+        ("LATCHKEY_SECRET", "changeme", "LATCHKEY_SECRET: "),
+        ("LATCHKEY_SECRET", "secret", "LATCHKEY_SECRET: "),
+        ("LATCHKEY_SECRET", "0123456789abcdef", "LATCHKEY_SECRET: "),
+        ("LATCHKEY_DATA_DIR", "/proc/nowhere", "LATCHKEY_DATA_DIR: "),
+        ("LATCHKEY_ADDR", "0.0.0.0:3999", "LATCHKEY_PUBLIC_URL: "),
+        ("LATCHKEY_LOG_FORMAT", "xml", "LATCHKEY_LOG_FORMAT: "),
+        ("LATCHKEY_ACCESS_TTL", "soon", "LATCHKEY_ACCESS_TTL: "),
+    ];
+    for (variable, value, beginning) in cases {
+        let here = Installation::new();
+        let output = here.command(&["serve"]).env(variable, value).output().expect("ran");
+        let error = error(&output);
+        assert!(
+            !output.status.success() && error.starts_with(&format!("error: {beginning}")) && error.trim().lines().count() == 1,
+            "{error}"
+        );
+    }
+
+    let here = Installation::new();
+    let output = here.command(&["serve"]).env("LATCHKEY_ADDR", &taken).output().expect("ran");
+    assert!(error(&output).contains("in use by another program"), "{}", error(&output));
+
+    std::fs::write(&database, "not a database ".repeat(1000)).expect("written");
+    let output = newer.run(&["serve", "--addr", "127.0.0.1:3998"]);
+    assert!(
+        !output.status.success() && error(&output).contains("latchkey.db"),
+        "{}",
+        error(&output)
+    );
+}
+
+#[test]
+fn a_flag_wins_over_a_variable_and_a_variable_over_the_file() {
+    let here = Installation::new();
+    std::fs::write(
+        here.path().join(".env"),
+        "LATCHKEY_ADDR=127.0.0.1:4001\nLATCHKEY_DATA_DIR=from-file\n",
+    )
+    .expect("written");
+    assert!(text(&here.run(&["check"])).contains("127.0.0.1:4001"));
+    assert!(here.path().join("from-file/secret").exists());
+    let by_variable = here
+        .command(&["check"])
+        .env("LATCHKEY_ADDR", "127.0.0.1:4002")
+        .output()
+        .expect("ran");
+    assert!(text(&by_variable).contains("127.0.0.1:4002"));
+    let by_flag = here
+        .command(&["check", "--addr", "127.0.0.1:4003"])
+        .env("LATCHKEY_ADDR", "127.0.0.1:4002")
+        .output()
+        .expect("ran");
+    assert!(text(&by_flag).contains("127.0.0.1:4003"));
+
+    std::fs::write(here.path().join(".env"), "this is no setting\n").expect("written");
+    let broken = here.run(&["check"]);
+    assert!(
+        !broken.status.success() && error(&broken).starts_with("error: .env: "),
+        "{}",
+        error(&broken)
+    );
+}
+
+#[test]
+fn help_documents_every_setting_and_command() {
+    let here = Installation::new();
+    let help = text(&here.run(&["--help"]));
+    for word in [
+        "serve",
+        "secret",
+        "check",
+        "user",
+        "LATCHKEY_ADDR",
+        "LATCHKEY_PUBLIC_URL",
+        "LATCHKEY_DATA_DIR",
+        "LATCHKEY_DATABASE_URL",
+        "LATCHKEY_SECRET",
+        "LATCHKEY_SECRET_FILE",
+        "LATCHKEY_ACCESS_TTL",
+        "LATCHKEY_SIGNUP",
+        "LATCHKEY_PASSWORD_GRANT",
+        "LATCHKEY_LOG",
+        "LATCHKEY_LOG_FORMAT",
+    ] {
+        assert!(help.contains(word), "{word}");
+    }
+    let secret = here
+        .command(&["--help"])
+        .env("LATCHKEY_SECRET", "canary-in-the-help")
+        .output()
+        .expect("ran");
+    assert!(!text(&secret).contains("canary"), "help shows no secret");
+}
