@@ -76,7 +76,11 @@ impl OptionalFromRequestParts<AppState> for SignedIn {
 
 /// A path that carries `next` along, unless it is where one goes anyway.
 pub fn with_next(path: &str, next: &Next) -> String {
-    if next.is_default() { path.to_owned() } else { with_query(path, next) }
+    if next.is_default() {
+        path.to_owned()
+    } else {
+        with_query(path, next)
+    }
 }
 
 fn with_query(path: &str, next: &Next) -> String {

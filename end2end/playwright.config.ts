@@ -1,0 +1,53 @@
+import { mkdtempSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { defineConfig, devices } from "@playwright/test";
+import { FRESH, MAIN, SHORT } from "./tests/servers.js";
+
+const binary = resolve(process.env.LATCHKEY_BIN ?? "../target/release/latchkey");
+
+/** A server of its own data, with nothing of this environment's settings. */
+function server(origin: string, settings: Record<string, string> = {}) {
+  const directory = mkdtempSync(join(tmpdir(), "latchkey-"));
+  const inherited = Object.keys(process.env).filter((name) => name.startsWith("LATCHKEY_"));
+  return {
+    command: `env ${inherited.map((name) => `-u ${name}`).join(" ")} LATCHKEY_ADDR=127.0.0.1:${new URL(origin).port} ${Object.entries(settings)
+      .map(([name, value]) => `${name}=${value}`)
+      .join(" ")} "${binary}" serve`,
+    cwd: directory,
+    url: `${origin}/health/ready`,
+    reuseExistingServer: false,
+  };
+}
+
+const withJavaScript = ["**/*.spec.ts"];
+/** Journeys run twice; what needs JavaScript, or no browser at all, runs once. */
+const withoutJavaScript = ["**/journeys.spec.ts", "**/first-account.spec.ts", "**/accessibility.spec.ts"];
+
+export default defineConfig({
+  testDir: "tests",
+  workers: 2,
+  forbidOnly: true,
+  reporter: "list",
+  use: {
+    ...devices["Desktop Chrome"],
+    baseURL: MAIN,
+    trace: "retain-on-failure",
+    launchOptions: {
+      executablePath: process.env.CHROMIUM || undefined,
+      args: [
+        ...(process.getuid?.() === 0 ? ["--no-sandbox"] : []),
+        "--disable-background-networking",
+        "--disable-component-update",
+        "--disable-sync",
+        "--no-first-run",
+        "--disable-quic",
+      ],
+    },
+  },
+  projects: [
+    { name: "with JavaScript", testMatch: withJavaScript },
+    { name: "without JavaScript", testMatch: withoutJavaScript, use: { javaScriptEnabled: false } },
+  ],
+  webServer: [server(MAIN), server(SHORT, { LATCHKEY_ACCESS_TTL: "4s" }), server(FRESH.withJavaScript), server(FRESH.withoutJavaScript)],
+});

@@ -1,0 +1,81 @@
+import { AxeBuilder } from "@axe-core/playwright";
+import type { Page } from "@playwright/test";
+import { PASSWORD, expect, freshName, hydrated, signIn, signUp, test } from "./support.js";
+
+const TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"];
+
+type State = { name: string; reach: (page: Page, js: boolean) => Promise<void>; needsJavaScript?: boolean };
+
+const open = (path: string) => async (page: Page, js: boolean) => {
+  await page.goto(path);
+  await hydrated(page, js);
+};
+
+const signedIn = (path: string) => async (page: Page, js: boolean) => {
+  await signUp(page, freshName());
+  await open(path)(page, js);
+};
+
+const STATES: State[] = [
+  { name: "home", reach: open("/") },
+  { name: "home-signed-in", reach: signedIn("/") },
+  { name: "login", reach: open("/login") },
+  {
+    name: "login-error",
+    reach: async (page, js) => {
+      await page.goto("/login");
+      await signIn(page, "nobody.here", "wrong password");
+      await expect(page.getByRole("alert")).toBeVisible();
+      await hydrated(page, js);
+    },
+  },
+  { name: "signup", reach: open("/signup") },
+  {
+    name: "signup-errors",
+    reach: async (page, js) => {
+      await page.goto("/signup");
+      await page.getByLabel("Sign-in name").fill("admin");
+      await page.getByLabel("Password", { exact: true }).fill("short");
+      await page.getByLabel("Email (optional)").fill("ada@");
+      await page.getByRole("button", { name: "Create account" }).click();
+      await expect(page.locator("#email-error")).not.toBeEmpty();
+      await hydrated(page, js);
+    },
+  },
+  {
+    name: "signup-typing",
+    needsJavaScript: true,
+    reach: async (page) => {
+      await open("/signup")(page, true);
+      await page.getByLabel("Sign-in name").fill("Ada.Lovelace");
+      await page.getByLabel("Password", { exact: true }).fill("short");
+      await page.getByRole("button", { name: "Show password" }).click();
+      await expect(page.locator("#password-hint")).toHaveAttribute("data-state", "wrong");
+    },
+  },
+  { name: "dashboard", reach: signedIn("/dashboard") },
+  { name: "account", reach: signedIn("/account") },
+  { name: "docs", reach: open("/docs") },
+  { name: "not-found", reach: open("/nowhere") },
+];
+
+for (const scheme of ["light", "dark"] as const) {
+  for (const { name, reach, needsJavaScript } of STATES) {
+    test(`nothing is in anybody's way: ${name}, ${scheme}`, async ({ page, js }) => {
+      test.skip(needsJavaScript === true && !js, "only hydrated pages have this state");
+      await page.emulateMedia({ colorScheme: scheme, reducedMotion: "reduce" });
+      await reach(page, js);
+      for (const width of [1280, 360]) {
+        await page.setViewportSize({ width, height: 800 });
+        if (js) expect((await new AxeBuilder({ page }).withTags(TAGS).analyze()).violations).toEqual([]);
+        if (process.env.SCREENSHOTS) {
+          await page.screenshot({ path: `${process.env.SCREENSHOTS}/${name}-${scheme}-${width}${js ? "" : "-nojs"}.png`, fullPage: true });
+        }
+      }
+      await page.setViewportSize({ width: 320, height: 800 });
+      const box = await page.locator("html").boundingBox();
+      expect(box?.width).toBeLessThanOrEqual(320);
+      if (js) expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(320);
+    });
+  }
+}

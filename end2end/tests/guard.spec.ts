@@ -1,0 +1,67 @@
+import { MAIN, SHORT } from "./servers.js";
+import { PASSWORD, expect, freshName, hydrated, signUp, test } from "./support.js";
+
+const view = "[data-protected-view]";
+
+test("a sign-out in another tab hides the view here and leads to the sign-in page", async ({ page, context }) => {
+  await signUp(page, freshName());
+  await hydrated(page);
+  const other = await context.newPage();
+  await other.goto("/account");
+  await other.getByRole("button", { name: "Sign out" }).click();
+  await expect(page).toHaveURL("/login?next=%2Fdashboard");
+  await expect(page.locator(view)).toHaveCount(0);
+});
+
+test("somebody else signing in in another tab changes this one", async ({ page, context }) => {
+  await signUp(page, freshName());
+  await hydrated(page);
+  const second = freshName("grace");
+  const signedUp = await page.request.post("/api/sign_up", {
+    form: { username: second, password: PASSWORD },
+    headers: { accept: "application/json", origin: MAIN },
+  });
+  expect(signedUp.status()).toBe(200);
+  await (await context.newPage()).goto("/");
+  await expect(page.locator(view)).toContainText(second);
+});
+
+test("an expired token hides the view and leads to the sign-in page", async ({ page }) => {
+  await signUp(page, freshName(), SHORT);
+  await hydrated(page);
+  await expect(page.locator(view)).toBeVisible();
+  await expect(page).toHaveURL(`${SHORT}/login?next=%2Fdashboard`);
+});
+
+test("the view is hidden before the server is asked again", async ({ page }) => {
+  await signUp(page, freshName(), SHORT);
+  await hydrated(page);
+  await page.evaluate(() => {
+    const hidden = (selector: string) => document.querySelector<HTMLElement>(selector)?.hidden;
+    new MutationObserver(() => {
+      if (hidden(".guarded") && hidden(".ended") === false) sessionStorage.setItem("seen", "hidden, with a word why");
+    }).observe(document.body, { attributes: true, subtree: true });
+  });
+  await expect(page).toHaveURL(/\/login\?next=/);
+  expect(await page.evaluate(() => sessionStorage.getItem("seen"))).toBe("hidden, with a word why");
+});
+
+test("the back button after a sign-out never shows the view", async ({ page }) => {
+  await signUp(page, freshName());
+  await hydrated(page);
+  await page.getByRole("link", { name: "Account", exact: true }).click();
+  await hydrated(page);
+  await page.getByRole("button", { name: "Sign out" }).click();
+  await expect(page).toHaveURL("/login");
+  await page.goBack();
+  await expect(page).toHaveURL(/\/login\?next=/);
+  await expect(page.locator(view)).toHaveCount(0);
+});
+
+test("a page that returns from the back/forward cache asks the server again", async ({ page, context }) => {
+  await signUp(page, freshName());
+  await hydrated(page);
+  await context.clearCookies();
+  await page.evaluate(() => window.dispatchEvent(new PageTransitionEvent("pageshow", { persisted: true })));
+  await expect(page).toHaveURL("/login?next=%2Fdashboard");
+});

@@ -1,0 +1,85 @@
+import { PASSWORD, expect, freshName, hydrated, signUp, test } from "./support.js";
+
+test("every page comes to life without a word on the console", async ({ page }) => {
+  for (const path of ["/", "/login", "/signup", "/docs"]) {
+    await page.goto(path);
+    await hydrated(page);
+  }
+  await signUp(page, freshName());
+  for (const path of ["/", "/dashboard", "/account", "/docs"]) {
+    await page.goto(path);
+    await hydrated(page);
+  }
+});
+
+test("hints judge a name and a password while they are typed", async ({ page }) => {
+  await page.goto("/signup");
+  await hydrated(page);
+  const name = page.getByLabel("Sign-in name");
+  const hint = page.locator("#username-hint");
+  await name.fill("Ad");
+  await expect(hint).toHaveAttribute("data-state", "wrong");
+  await name.fill("Ada.Lovelace");
+  await expect(hint).toHaveAttribute("data-state", "ok");
+  await expect(hint).toContainText("ada.lovelace");
+  const password = page.getByLabel("Password", { exact: true });
+  await password.fill("Ada.Lovelace");
+  await expect(page.locator("#password-hint")).toContainText("must not be the sign-in name");
+  await password.fill(PASSWORD);
+  await expect(page.locator("#password-hint")).toHaveAttribute("data-state", "ok");
+});
+
+test("what the server said of a field goes when something else is typed", async ({ page }) => {
+  await page.goto("/signup");
+  await page.getByLabel("Sign-in name").fill("admin");
+  await page.getByLabel("Password", { exact: true }).fill(PASSWORD);
+  await page.getByRole("button", { name: "Create account" }).click();
+  await expect(page.locator("#username-error")).toContainText("reserved");
+  await hydrated(page);
+  await page.getByLabel("Sign-in name").fill("ada.lovelace");
+  await expect(page.locator("#username-error")).toBeEmpty();
+  await expect(page.locator("#username")).not.toHaveAttribute("aria-invalid");
+});
+
+test("a password can be shown and hidden", async ({ page }) => {
+  await page.goto("/login");
+  await hydrated(page);
+  const show = page.getByRole("button", { name: "Show password" });
+  await show.click();
+  await expect(page.locator("#password")).toHaveAttribute("type", "text");
+  await expect(show).toHaveAttribute("aria-pressed", "true");
+  await show.click();
+  await expect(page.locator("#password")).toHaveAttribute("type", "password");
+});
+
+test("a sent form shows that it is pending and is not sent twice", async ({ page }) => {
+  await page.goto("/login");
+  await hydrated(page);
+  await page.evaluate(() => {
+    // Stands in for a slow answer: the page stays, and notes what the form would have done.
+    window.addEventListener("submit", (event) => {
+      document.documentElement.append(new Comment(event.defaultPrevented ? "kept back" : "sent"));
+      event.preventDefault();
+    });
+  });
+  await page.getByLabel("Sign-in name").fill("ada");
+  await page.getByLabel("Password", { exact: true }).fill(PASSWORD);
+  const button = page.getByRole("main").getByRole("button", { name: "Sign in" });
+  await button.click();
+  await expect(button).toHaveAttribute("aria-busy", "true");
+  await button.click();
+  const done = await page.evaluate(() =>
+    [...document.documentElement.childNodes].filter((node) => node instanceof Comment).map((node) => node.data),
+  );
+  expect(done).toEqual(["sent", "kept back"]);
+});
+
+test("the countdown of the token runs", async ({ page }) => {
+  await signUp(page, freshName());
+  await hydrated(page);
+  const countdown = page.locator("[data-countdown]");
+  const first = await countdown.textContent();
+  expect(first).toMatch(/^1[45]:\d\d$/);
+  await expect(countdown).not.toHaveText(first ?? "");
+  expect(await countdown.textContent()).toMatch(/^14:\d\d$/);
+});

@@ -1,0 +1,112 @@
+import { PASSWORD, account, expect, freshName, hydrated, signIn, signUp, test } from "./support.js";
+
+test("sign up, see the dashboard, sign out, sign in again", async ({ page, js }) => {
+  const name = freshName();
+  await signUp(page, name);
+  await hydrated(page, js);
+  await expect(page).toHaveURL("/dashboard");
+  await expect(page.locator("[data-protected-view]")).toContainText(`Hello, ${name}`);
+  await expect(page.getByRole("banner")).toContainText(`Signed in as ${name}`);
+
+  await page.getByRole("link", { name: "Account", exact: true }).click();
+  await expect(page.locator("[data-protected-view]")).toContainText(name);
+
+  await page.getByRole("button", { name: "Sign out" }).click();
+  await expect(page).toHaveURL("/login");
+  await expect(page.getByRole("status")).toHaveText("You are signed out.");
+  await page.goto("/dashboard");
+  await expect(page).toHaveURL("/login?next=%2Fdashboard");
+
+  await signIn(page, name);
+  await expect(page).toHaveURL("/dashboard");
+});
+
+test("signing in leads back to where the visitor wanted to go", async ({ page }) => {
+  const name = await account(page);
+  await page.goto("/account");
+  await expect(page).toHaveURL("/login?next=%2Faccount");
+  await signIn(page, name);
+  await expect(page).toHaveURL("/account");
+  await page.goto("/login");
+  await expect(page).toHaveURL("/dashboard");
+});
+
+test("creating an account instead leads there too", async ({ page }) => {
+  await page.goto("/login?next=%2Faccount");
+  await page.getByRole("link", { name: "Create one" }).click();
+  await page.getByLabel("Sign-in name").fill(freshName());
+  await page.getByLabel("Password", { exact: true }).fill(PASSWORD);
+  await page.getByRole("button", { name: "Create account" }).click();
+  await expect(page).toHaveURL("/account");
+});
+
+test("a wrong password is said, and the name is kept", async ({ page }) => {
+  const name = await account(page);
+  await page.goto("/login?next=%2Faccount");
+  await signIn(page, name, "wrong password");
+  await expect(page.getByRole("alert")).toHaveText("The sign-in name or the password is wrong.");
+  await expect(page.getByLabel("Sign-in name")).toHaveValue(name);
+  await expect(page.getByLabel("Password", { exact: true })).toHaveValue("");
+  await signIn(page, name);
+  await expect(page).toHaveURL("/account");
+});
+
+const REFUSED = [
+  { field: "username", name: "a b", password: PASSWORD, email: "", sentence: "Use only letters" },
+  { field: "username", name: "admin", password: PASSWORD, email: "", sentence: "reserved" },
+  { field: "password", name: "", password: "short", email: "", sentence: "at least 8 characters" },
+  { field: "password", name: "", password: "password1", email: "", sentence: "attackers try first" },
+  { field: "email", name: "", password: PASSWORD, email: "ada@", sentence: "does not look like an email address" },
+];
+
+for (const { field, name, password, email, sentence } of REFUSED) {
+  test(`what is wrong stands beside its field: ${field}, ${sentence}`, async ({ page }) => {
+    const typed = name || freshName();
+    await page.goto("/signup");
+    await page.getByLabel("Sign-in name").fill(typed);
+    await page.getByLabel("Password", { exact: true }).fill(password);
+    await page.getByLabel("Email (optional)").fill(email);
+    await page.getByRole("button", { name: "Create account" }).click();
+    await expect(page.locator(`#${field}-error`)).toContainText(sentence);
+    const input = page.locator(`#${field}`);
+    await expect(input).toHaveAttribute("aria-invalid", "true");
+    await expect(input).toHaveAttribute("aria-describedby", new RegExp(`${field}-error`));
+    await expect(page.getByLabel("Sign-in name")).toHaveValue(typed);
+    await expect(page.getByLabel("Password", { exact: true })).toHaveValue("");
+    await expect(page.getByLabel("Email (optional)")).toHaveValue(email);
+  });
+}
+
+test("a taken name is said to be taken", async ({ page }) => {
+  const name = await account(page);
+  await page.goto("/signup");
+  await page.getByLabel("Sign-in name").fill(name.toUpperCase());
+  await page.getByLabel("Password", { exact: true }).fill(PASSWORD);
+  await page.getByRole("button", { name: "Create account" }).click();
+  await expect(page.locator("#username-error")).toContainText("taken");
+});
+
+for (const next of [
+  "//evil.example",
+  "/\\evil.example",
+  "https:evil.example",
+  "https://evil.example/",
+  "javascript:alert(1)",
+  "%2F%2Fevil.example",
+  "/\t/evil.example",
+]) {
+  test(`signing in never leads off the site: ${JSON.stringify(next)}`, async ({ page, baseURL }) => {
+    const name = await account(page);
+    await page.goto(`/login?next=${encodeURIComponent(next)}`);
+    await signIn(page, name);
+    await expect(page.getByRole("heading", { name: "Dashboard" })).toBeVisible();
+    expect(new URL(page.url()).origin).toBe(baseURL);
+  });
+}
+
+test("an unknown address is a page that leads home", async ({ page }) => {
+  const answer = await page.goto("/nowhere");
+  expect(answer?.status()).toBe(404);
+  await expect(page.getByRole("heading", { level: 1 })).toHaveText("Page not found");
+  await expect(page.getByRole("link", { name: "Go to the home page" })).toHaveAttribute("href", "/");
+});
