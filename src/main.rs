@@ -7,10 +7,12 @@ use latchkey::server::cli::{self, Cli};
 
 fn main() -> ExitCode {
     // Before any thread starts: it changes the environment. What is set there already wins over the file.
-    if let Err(error) = dotenvy::from_filename(".env").or_else(|error| if error.not_found() { Ok(Default::default()) } else { Err(error) })
-    {
-        eprintln!("error: .env: {error}");
-        return ExitCode::FAILURE;
+    match dotenvy::from_path(".env") {
+        Err(error) if !error.not_found() => {
+            eprintln!("error: .env: {error}");
+            return ExitCode::FAILURE;
+        }
+        _ => {}
     }
     let cli = Cli::parse();
     let runtime = match tokio::runtime::Runtime::new() {

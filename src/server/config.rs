@@ -299,7 +299,8 @@ mod tests {
 
     #[test]
     fn a_bad_value_is_refused_with_one_sentence_that_names_the_variable() {
-        let cases: [(&str, fn(&mut Settings)); 12] = [
+        type Change = fn(&mut Settings);
+        let cases: [(&str, Change); 12] = [
             ("LATCHKEY_ADDR", |s| s.addr = Some("3000".into())),
             ("LATCHKEY_ADDR", |s| s.addr = Some("127.0.0.1:0".into())),
             ("LATCHKEY_PUBLIC_URL", |s| s.public_url = Some("example.org".into())),

@@ -47,7 +47,8 @@ impl Form {
             StatusCode::BAD_REQUEST,
             "The form data is malformed: write name=value pairs joined by &, percent-encoded UTF-8.",
         );
-        if !is_form(headers) && !(body.is_empty() && !headers.contains_key(header::CONTENT_TYPE)) {
+        let nothing_sent = body.is_empty() && !headers.contains_key(header::CONTENT_TYPE);
+        if !nothing_sent && !is_form(headers) {
             return Err(refuse(
                 StatusCode::UNSUPPORTED_MEDIA_TYPE,
                 "Send the fields as application/x-www-form-urlencoded.",

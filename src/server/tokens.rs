@@ -80,6 +80,9 @@ pub struct AccessTokens {
 
 impl AccessTokens {
     /// For one issuer and one secret; tokens live `life` seconds.
+    ///
+    /// # Panics
+    /// Never: a header of plain strings can be encoded.
     pub fn new(issuer: &str, secret: &Secret, life: i64) -> Self {
         let key = keys::derive(secret, Use::AccessToken);
         let header = Header {

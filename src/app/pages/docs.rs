@@ -2,7 +2,6 @@
 
 use axum::response::Response;
 use leptos::prelude::*;
-use serde_json::Value;
 
 use crate::app::Page;
 use crate::islands::CopyButton;
@@ -167,7 +166,7 @@ fn try_it(operation: &Operation) -> impl IntoView + use<> {
         .fields
         .iter()
         .filter(|field| field.required)
-        .map(|field| input(&id, &field.name, &field.name, field.schema["format"] == Value::from("password")))
+        .map(|field| input(&id, &field.name, &field.name, field.schema["format"] == "password"))
         .collect_view();
     let (method, path) = (operation.method.clone(), operation.path.clone());
     view! {

@@ -30,6 +30,7 @@ pub async fn live() -> Json<Health> {
 /// Can it serve?
 ///
 /// Answers whether the database can be reached.
+#[expect(clippy::missing_errors_doc, reason = "the comment is the text of the API page")]
 #[utoipa::path(
     get, path = "/health/ready", tag = "Health",
     responses(
