@@ -22,7 +22,7 @@ function server(origin: string, settings: Record<string, string> = {}) {
 
 const withJavaScript = ["**/*.spec.ts"];
 /** Journeys run twice; what needs JavaScript, or no browser at all, runs once. */
-const withoutJavaScript = ["**/journeys.spec.ts", "**/first-account.spec.ts", "**/accessibility.spec.ts"];
+const withoutJavaScript = ["**/journeys.spec.ts", "**/first-account.spec.ts", "**/accessibility.spec.ts", "**/hydration.spec.ts"];
 
 export default defineConfig({
   testDir: "tests",

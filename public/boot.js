@@ -3,10 +3,10 @@
 // server inside one stands in a <leptos-children>, whose $$on_hydrate restores the island's context
 // for the islands within.
 
-const href = (rel) => document.querySelector(`link[rel=${rel}]`).href;
-
-const { default: start, ...module } = await import(href("modulepreload"));
-await start({ module_or_path: href("preload") });
+// Both files are asked for at once.
+const wasm = fetch(document.querySelector("script[data-wasm]").dataset.wasm);
+const { default: start, ...module } = await import(document.querySelector("link[rel=modulepreload]").href);
+await start({ module_or_path: wasm });
 module.hydrate();
 
 function visit(element, restore) {

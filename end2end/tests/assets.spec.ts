@@ -19,7 +19,7 @@ function fetchRaw(path: string, encoding = "br"): Promise<Answer> {
 test("the sign-in page is light: at most 60 KB of WASM", async () => {
   const page = await fetchRaw("/login");
   const html = page.body.toString();
-  const assets = [...html.matchAll(/(?:href|src)="(\/assets\/[^"]+)"/g)].map((match) => match[1]);
+  const assets = [...html.matchAll(/(?:href|src|data-wasm)="(\/assets\/[^"]+)"/g)].map((match) => match[1]);
   expect(assets).toHaveLength(5);
   const rows = [{ file: "HTML", raw: page.body.length, sent: page.body.length }];
   for (const path of assets) {

@@ -57,13 +57,13 @@ pub fn shell(page: Page, title: &str, class: &'static str, main: AnyView) -> imp
     }
 }
 
-/// Loads the islands. The script finds the two files by their preloads; nothing is inline.
+/// Loads the islands; nothing is inline. The script itself asks for the WASM, so that nobody loads it who
+/// cannot run it.
 fn scripts() -> impl IntoView {
     assets::has_islands().then(|| {
         view! {
             <link rel="modulepreload" href=assets::url("pkg/latchkey.js") />
-            <link rel="preload" href=assets::url("pkg/latchkey.wasm") r#as="fetch" r#type="application/wasm" crossorigin="anonymous" />
-            <script type="module" src=assets::url("boot.js")></script>
+            <script type="module" src=assets::url("boot.js") data-wasm=assets::url("pkg/latchkey.wasm")></script>
             {reload::port().map(|port| view! { <script type="module" src=format!("{}?port={port}", assets::url("reload.js"))></script> })}
         }
     })

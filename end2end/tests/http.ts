@@ -1,0 +1,29 @@
+import { type IncomingHttpHeaders, type OutgoingHttpHeaders, request } from "node:http";
+import { MAIN } from "./servers.js";
+
+export type Answer = { status: number; headers: IncomingHttpHeaders; body: string };
+
+/** One exchange exactly as asked: no redirect followed, no cookie kept, nothing decompressed. */
+export function ask(method: string, path: string, headers: OutgoingHttpHeaders = {}, body = ""): Promise<Answer> {
+  return new Promise((resolve, reject) => {
+    const sent = request(MAIN, { method, path, headers: { "content-length": Buffer.byteLength(body), ...headers } }, (response) => {
+      let text = "";
+      response.setEncoding("utf8");
+      response.on("data", (chunk) => (text += chunk));
+      response.on("end", () => resolve({ status: response.statusCode ?? 0, headers: response.headers, body: text }));
+    });
+    sent.on("error", reject);
+    sent.end(body);
+  });
+}
+
+/** A form as a browser posts it. */
+export function post(path: string, fields: Record<string, string>, headers: OutgoingHttpHeaders = {}): Promise<Answer> {
+  const browser = { accept: "text/html", origin: MAIN, "content-type": "application/x-www-form-urlencoded" };
+  return ask("POST", path, { ...browser, ...headers }, new URLSearchParams(fields).toString());
+}
+
+/** The access cookie of an answer, with its attributes. */
+export function accessCookie(answer: Answer): string | undefined {
+  return answer.headers["set-cookie"]?.find((cookie) => cookie.startsWith("latchkey="));
+}

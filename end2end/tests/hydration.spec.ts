@@ -1,0 +1,37 @@
+import type { Page } from "@playwright/test";
+import { expect, freshName, hydrated, signUp, test } from "./support.js";
+
+const PAGES: { path: string; signedIn?: boolean; islands: string[] }[] = [
+  { path: "/", islands: [] },
+  { path: "/login", islands: ["PendingForm", "PasswordField"] },
+  { path: "/signup", islands: ["PendingForm", "UsernameField", "NewPasswordField", "PasswordField"] },
+  { path: "/docs", islands: ["CopyButton"] },
+  { path: "/nowhere", islands: [] },
+  { path: "/dashboard", signedIn: true, islands: ["Guard", "Countdown", "CopyButton"] },
+  { path: "/account", signedIn: true, islands: ["Guard"] },
+];
+
+/** The kinds of island on a page. */
+async function islandsOf(page: Page): Promise<string[]> {
+  const names = await page.locator("leptos-island").evaluateAll((all) => all.map((island) => island.getAttribute("data-component") ?? ""));
+  return [...new Set(names.map((name) => name.replace(/_\d+$/, "")))];
+}
+
+for (const { path, signedIn, islands } of PAGES) {
+  test(`the page has one heading and its islands: ${path}`, async ({ page, js }) => {
+    if (signedIn) await signUp(page, freshName());
+    await page.goto(path);
+    await hydrated(page, js);
+    await expect(page.locator("h1")).toHaveCount(1);
+    expect((await islandsOf(page)).sort()).toEqual([...islands].sort());
+  });
+}
+
+test("the WASM is loaded once, and not at all where it cannot run", async ({ page, js }) => {
+  // Chromium says so on the console, seconds after the load, when a preload was for nothing.
+  let loads = 0;
+  page.on("request", (request) => (loads += request.url().endsWith(".wasm") ? 1 : 0));
+  await page.goto("/login");
+  await hydrated(page, js);
+  expect(loads).toBe(js ? 1 : 0);
+});
