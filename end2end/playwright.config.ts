@@ -1,22 +1,26 @@
-import { mkdtempSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join, resolve } from "node:path";
+import { resolve } from "node:path";
 import { defineConfig, devices } from "@playwright/test";
 import { FRESH, MAIN, SHORT } from "./tests/servers.js";
 
 const binary = resolve(process.env.LATCHKEY_BIN ?? "../target/release/latchkey");
 
-/** A server of its own data, with nothing of this environment's settings. */
+/**
+ * A server of its own data, with nothing of this environment's settings. Its shell makes the folder that it
+ * works in when it starts, and removes it once the server has ended.
+ */
 function server(origin: string, settings: Record<string, string> = {}) {
-  const directory = mkdtempSync(join(tmpdir(), "latchkey-"));
   const inherited = Object.keys(process.env).filter((name) => name.startsWith("LATCHKEY_"));
+  const environment = [
+    ...inherited.map((name) => `-u ${name}`),
+    `LATCHKEY_ADDR=127.0.0.1:${new URL(origin).port}`,
+    'LATCHKEY_DATA_DIR="$folder/data"',
+    ...Object.entries(settings).map(([name, value]) => `${name}=${value}`),
+  ].join(" ");
   return {
-    command: `env ${inherited.map((name) => `-u ${name}`).join(" ")} LATCHKEY_ADDR=127.0.0.1:${new URL(origin).port} ${Object.entries(settings)
-      .map(([name, value]) => `${name}=${value}`)
-      .join(" ")} "${binary}" serve`,
-    cwd: directory,
+    command: `folder=$(mktemp -d) && trap 'rm -rf "$folder"' EXIT && trap : TERM && cd "$folder" && env ${environment} "${binary}" serve`,
     url: `${origin}/health/ready`,
     reuseExistingServer: false,
+    gracefulShutdown: { signal: "SIGTERM", timeout: 5_000 } as const,
   };
 }
 

@@ -1,7 +1,7 @@
 import { brotliDecompressSync } from "node:zlib";
 import { get } from "node:http";
 import { MAIN } from "./servers.js";
-import { expect, test } from "./support.js";
+import { expect, hydrated, test } from "./support.js";
 
 type Answer = { status: number; headers: Record<string, string | string[] | undefined>; body: Buffer };
 
@@ -16,10 +16,13 @@ function fetchRaw(path: string, encoding = "br"): Promise<Answer> {
   });
 }
 
+/** The addresses of assets in a page. */
+const linked = (html: string) => [...html.matchAll(/(?:href|src|data-wasm)="(\/assets\/[^"]+)"/g)].map((match) => match[1]);
+
 test("the sign-in page is light: at most 60 KB of WASM", async () => {
   const page = await fetchRaw("/login");
   const html = page.body.toString();
-  const assets = [...html.matchAll(/(?:href|src|data-wasm)="(\/assets\/[^"]+)"/g)].map((match) => match[1]);
+  const assets = linked(html);
   expect(assets).toHaveLength(5);
   const rows = [{ file: "HTML", raw: page.body.length, sent: page.body.length }];
   for (const path of assets) {
@@ -35,6 +38,16 @@ test("the sign-in page is light: at most 60 KB of WASM", async () => {
   console.table(rows);
   const wasm = rows.find(({ file }) => file.endsWith(".wasm"));
   expect(wasm?.sent).toBeLessThanOrEqual(60_000);
+});
+
+test("the sign-in page loads what was weighed and nothing else", async ({ page }) => {
+  const asked: string[] = [];
+  page.on("request", (request) => asked.push(request.url().slice(MAIN.length)));
+  await page.goto("/login", { waitUntil: "networkidle" });
+  await hydrated(page);
+  const weighed = linked((await fetchRaw("/login")).body.toString());
+  expect(asked.filter((path) => !["/login", ...weighed].includes(path))).toEqual([]);
+  expect(asked).toContainEqual(expect.stringMatching(/\.wasm$/));
 });
 
 test("assets have an address by their content only", async () => {

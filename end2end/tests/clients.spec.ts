@@ -34,10 +34,12 @@ test("a program written for the tutorial works with a real name and password", a
   expect(token_type).toBe("bearer");
   const greeting = await fetch(`${MAIN}/protected`, { headers: { Authorization: `Bearer ${access_token}` } });
   expect(await greeting.json()).toEqual({ message: `Hello, ${username}! This is a protected route.` });
+  const wrong = await fetch(`${MAIN}/token`, { method: "POST", body: new URLSearchParams({ username, password: "wrong password" }) });
+  expect([wrong.status, await wrong.json()]).toEqual([400, { error: "invalid_grant", error_description: "The sign-in name or the password is wrong." }]);
   const without = await fetch(`${MAIN}/protected`);
   expect([without.status, without.headers.get("www-authenticate"), await without.json()]).toEqual([401, "Bearer", { detail: "Not authenticated" }]);
   const bad = await fetch(`${MAIN}/protected`, { headers: { Authorization: "Bearer bad" } });
-  expect([bad.status, await bad.json()]).toEqual([401, { detail: "Could not validate credentials" }]);
+  expect([bad.status, bad.headers.get("www-authenticate"), await bad.json()]).toEqual([401, "Bearer", { detail: "Could not validate credentials" }]);
 });
 
 test("the dashboard's curl line works when it is pasted", async ({ page }) => {

@@ -46,18 +46,6 @@ test("the view is hidden before the server is asked again", async ({ page }) => 
   expect(await page.evaluate(() => sessionStorage.getItem("seen"))).toBe("hidden, with a word why");
 });
 
-test("the back button after a sign-out never shows the view", async ({ page }) => {
-  await signUp(page, freshName());
-  await hydrated(page);
-  await page.getByRole("link", { name: "Account", exact: true }).click();
-  await hydrated(page);
-  await page.getByRole("button", { name: "Sign out" }).click();
-  await expect(page).toHaveURL("/login");
-  await page.goBack();
-  await expect(page).toHaveURL(/\/login\?next=/);
-  await expect(page.locator(view)).toHaveCount(0);
-});
-
 test("a page that returns from the back/forward cache asks the server again", async ({ page, context }) => {
   await signUp(page, freshName());
   await hydrated(page);

@@ -52,6 +52,28 @@ test("a password can be shown and hidden", async ({ page }) => {
   await expect(page.locator("#password")).toHaveAttribute("type", "password");
 });
 
+test("a form that was posted stays busy and is posted once", async ({ page }) => {
+  await page.goto("/login");
+  await hydrated(page);
+  const posts: string[] = [];
+  // An answer without content leaves the page as it is while a slow one is awaited.
+  await page.route("/api/log_in", async (route) => {
+    posts.push(route.request().postData() ?? "");
+    await route.fulfill({ status: 204 });
+  });
+  await page.getByLabel("Sign-in name").fill("nobody.here");
+  await page.getByLabel("Password", { exact: true }).fill(PASSWORD);
+  const button = page.getByRole("main").getByRole("button", { name: "Sign in" });
+  await button.click();
+  await expect.poll(() => posts.length).toBe(1);
+  await expect(button).toHaveAttribute("aria-busy", "true");
+  await button.click();
+  await button.press("Enter");
+  // A second post would be on its way before this request.
+  await page.evaluate(async () => void (await fetch("/health/live")));
+  expect(posts).toEqual(["username=nobody.here&password=quiet+harbour+lantern&next=%2Fdashboard"]);
+});
+
 test("a sent form shows that it is pending and is not sent twice", async ({ page }) => {
   await page.goto("/login");
   await hydrated(page);
@@ -82,4 +104,14 @@ test("the countdown of the token runs", async ({ page }) => {
   expect(first).toMatch(/^1[45]:\d\d$/);
   await expect(countdown).not.toHaveText(first ?? "");
   expect(await countdown.textContent()).toMatch(/^14:\d\d$/);
+});
+
+test("a line of code can be copied", async ({ page, context }) => {
+  await context.grantPermissions(["clipboard-read", "clipboard-write"]);
+  await signUp(page, freshName());
+  await hydrated(page);
+  const line = await page.locator("#curl-line").textContent();
+  await page.getByRole("button", { name: "Copy" }).click();
+  await expect(page.getByRole("button", { name: "Copied" })).toBeVisible();
+  expect(await page.evaluate(() => navigator.clipboard.readText())).toBe(line);
 });

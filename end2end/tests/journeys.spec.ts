@@ -21,14 +21,61 @@ test("sign up, see the dashboard, sign out, sign in again", async ({ page, js })
   await expect(page).toHaveURL("/dashboard");
 });
 
+test("the navigation says who is signed in", async ({ page }) => {
+  const navigation = page.getByRole("navigation", { name: "Main" });
+  const links = async () => navigation.getByRole("link").evaluateAll((links) => links.map((link) => [link.textContent, link.getAttribute("href")]));
+  await page.goto("/");
+  expect(await links()).toEqual([["Sign in", "/login"], ["Create account", "/signup"], ["API", "/docs"]]);
+  await expect(page.getByRole("button", { name: "Sign out" })).toHaveCount(0);
+
+  const name = freshName();
+  await signUp(page, name);
+  expect(await links()).toEqual([["Dashboard", "/dashboard"], ["Account", "/account"], ["API", "/docs"]]);
+  await expect(navigation).toContainText(`Signed in as ${name}`);
+  await expect(navigation.locator('form[method=post][action="/api/log_out"]').getByRole("button", { name: "Sign out" })).toBeVisible();
+});
+
+test("forms tell the browser and its password manager what they want", async ({ page }) => {
+  for (const [path, action, autocomplete] of [
+    ["/login", "/api/log_in", "current-password"],
+    ["/signup", "/api/sign_up", "new-password"],
+  ]) {
+    await page.goto(path);
+    const form = page.locator(`form[method=post][action="${action}"]`);
+    await expect(form.locator("input[name=username]")).toHaveAttribute("autocomplete", "username");
+    await expect(form.locator("input[name=password]")).toHaveAttribute("autocomplete", autocomplete);
+    for (const field of ["username", "password"]) await expect(form.locator(`input[name=${field}]`)).toHaveAttribute("required", "");
+    await expect(form.locator("input[name=next]")).toHaveValue("/dashboard");
+    // The browser itself holds an empty form back.
+    await form.locator("button[type=submit]").click();
+    await expect(form.locator("input[name=username]")).toBeFocused();
+    await expect(page).toHaveURL(path);
+  }
+});
+
+test("the back button after a sign-out never shows the view", async ({ page, js }) => {
+  await signUp(page, freshName());
+  await hydrated(page, js);
+  await page.getByRole("link", { name: "Account", exact: true }).click();
+  await expect(page).toHaveURL("/account");
+  await hydrated(page, js);
+  await page.getByRole("button", { name: "Sign out" }).click();
+  await expect(page).toHaveURL("/login");
+  await page.goBack();
+  await expect(page).toHaveURL(/\/login\?next=/);
+  await expect(page.locator("[data-protected-view]")).toHaveCount(0);
+});
+
 test("signing in leads back to where the visitor wanted to go", async ({ page }) => {
   const name = await account(page);
-  await page.goto("/account");
-  await expect(page).toHaveURL("/login?next=%2Faccount");
+  await page.goto("/account?tab=1");
+  await expect(page).toHaveURL("/login?next=%2Faccount%3Ftab%3D1");
   await signIn(page, name);
-  await expect(page).toHaveURL("/account");
-  await page.goto("/login");
-  await expect(page).toHaveURL("/dashboard");
+  await expect(page).toHaveURL("/account?tab=1");
+  for (const path of ["/login", "/signup"]) {
+    await page.goto(path);
+    await expect(page).toHaveURL("/dashboard");
+  }
 });
 
 test("creating an account instead leads there too", async ({ page }) => {
@@ -98,6 +145,11 @@ for (const next of [
   test(`signing in never leads off the site: ${JSON.stringify(next)}`, async ({ page, baseURL }) => {
     const name = await account(page);
     await page.goto(`/login?next=${encodeURIComponent(next)}`);
+    const field = page.locator("input[name=next]");
+    await expect(field).toHaveValue("/dashboard");
+    // As if the page had been tampered with.
+    await field.evaluate((input, value) => input.setAttribute("value", value), next);
+    await expect(field).toHaveValue(next);
     await signIn(page, name);
     await expect(page.getByRole("heading", { name: "Dashboard" })).toBeVisible();
     expect(new URL(page.url()).origin).toBe(baseURL);

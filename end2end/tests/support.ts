@@ -1,4 +1,5 @@
 import { type BrowserContext, type Page, test as base, expect } from "@playwright/test";
+import { FRESH, MAIN, SHORT } from "./servers.js";
 
 export { expect };
 
@@ -9,15 +10,25 @@ export function freshName(prefix = "ada"): string {
   return `${prefix}-${Date.now().toString(36)}${Math.random().toString(36).slice(2, 8)}`;
 }
 
-/** Fails a test on anything that a page says on the console, throws, violates or asks of another host. */
-function watch(context: BrowserContext, complaints: string[]) {
+const OURS = [MAIN, SHORT, FRESH.withJavaScript, FRESH.withoutJavaScript];
+
+/** What the browser itself says of a page that is not there. */
+const NOT_FOUND = "Failed to load resource: the server responded with a status of 404 (Not Found)";
+
+/** Notes whatever a page says on the console, throws, violates or asks of another host. */
+async function watch(context: BrowserContext, complaints: string[]) {
   context.on("console", (message) => {
-    // The browser itself says that a page which is not there is not there.
-    if (!message.location().url.endsWith("/nowhere")) complaints.push(`console ${message.type()}: ${message.text()}`);
+    const expected = message.text() === NOT_FOUND && message.location().url.endsWith("/nowhere");
+    if (!expected) complaints.push(`console ${message.type()}: ${message.text()}`);
   });
   context.on("weberror", (error) => complaints.push(`error: ${error.error().message}`));
   context.on("request", (request) => {
-    if (!/^http:\/\/(localhost|127\.0\.0\.1):32\d\d\//.test(request.url())) complaints.push(`request to ${request.url()}`);
+    if (!OURS.includes(new URL(request.url()).origin)) complaints.push(`request to ${request.url()}`);
+  });
+  await context.addInitScript(() => {
+    document.addEventListener("securitypolicyviolation", (event) => {
+      console.error(`violates ${event.violatedDirective}: ${event.blockedURI} ${event.sourceFile}:${event.lineNumber}`);
+    });
   });
 }
 
@@ -26,7 +37,7 @@ export const test = base.extend<{ quiet: void; js: boolean }>({
   quiet: [
     async ({ context }, use) => {
       const complaints: string[] = [];
-      watch(context, complaints);
+      await watch(context, complaints);
       await use();
       expect(complaints).toEqual([]);
     },
