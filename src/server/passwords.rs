@@ -2,7 +2,6 @@
 
 mod common;
 
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::available_parallelism;
 use std::time::Duration;
@@ -18,8 +17,8 @@ pub use common::is_common;
 
 use crate::domain::Password;
 
-/// Callers that may wait for their turn; beyond them the answer is [`Busy`] at once.
-const MAX_WAITING: usize = 256;
+/// Callers at a time, running or waiting for their turn; beyond them the answer is [`Busy`] at once.
+const MAX_CALLERS: usize = 256;
 
 /// Longest wait for a turn.
 const MAX_WAIT: Duration = Duration::from_secs(10);
@@ -57,8 +56,11 @@ pub struct Passwords(Arc<Inner>);
 
 struct Inner {
     params: Params,
-    turns: Semaphore,
-    waiting: AtomicUsize,
+    /// One for each hash that runs, of [`Inner::cores`].
+    turns: Arc<Semaphore>,
+    cores: usize,
+    /// One for each caller, running or waiting, of [`MAX_CALLERS`].
+    places: Arc<Semaphore>,
     /// Memory of finished hashes, kept while others wait: fresh memory costs a third of a hash.
     memory: Mutex<Vec<Vec<Block>>>,
     /// What an unknown name is checked against, so that it costs the same.
@@ -73,11 +75,12 @@ impl Passwords {
     pub fn new(cost: Cost) -> Self {
         #[expect(clippy::expect_used, reason = "a cost is a constant of the program")]
         let params = Params::new(cost.memory_kib, cost.passes, 1, Some(Params::DEFAULT_OUTPUT_LEN)).expect("argon2 parameters");
-        let turns = available_parallelism().map_or(1, usize::from);
+        let cores = available_parallelism().map_or(1, usize::from);
         let mut inner = Inner {
             params,
-            turns: Semaphore::new(turns),
-            waiting: AtomicUsize::new(0),
+            turns: Arc::new(Semaphore::new(cores)),
+            cores,
+            places: Arc::new(Semaphore::new(MAX_CALLERS)),
             memory: Mutex::new(Vec::new()),
             nobody: String::new(),
         };
@@ -115,32 +118,17 @@ impl Passwords {
 
     async fn in_turn<T: Send + 'static>(&self, work: impl FnOnce(&Inner) -> T + Send + 'static) -> Result<T, Busy> {
         let inner = Arc::clone(&self.0);
-        let _place = Place::take(&inner.waiting)?;
-        let turn = timeout(MAX_WAIT, inner.turns.acquire()).await;
-        let Ok(Ok(_turn)) = turn else { return Err(Busy) };
-        let working = Arc::clone(&inner);
-        // A caller that goes away gives its turn back only when the hash is done.
-        spawn_blocking(move || work(&working)).await.map_err(|_| Busy)
-    }
-}
-
-/// A place in the bounded queue.
-struct Place<'a>(&'a AtomicUsize);
-
-impl<'a> Place<'a> {
-    fn take(waiting: &'a AtomicUsize) -> Result<Self, Busy> {
-        if waiting.fetch_add(1, Ordering::Relaxed) < MAX_WAITING {
-            Ok(Self(waiting))
-        } else {
-            waiting.fetch_sub(1, Ordering::Relaxed);
-            Err(Busy)
-        }
-    }
-}
-
-impl Drop for Place<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
+        let place = Arc::clone(&inner.places).try_acquire_owned().map_err(|_| Busy)?;
+        let Ok(Ok(turn)) = timeout(MAX_WAIT, Arc::clone(&inner.turns).acquire_owned()).await else {
+            return Err(Busy);
+        };
+        // The work owns its turn: a caller that goes away must not let another hash start beside its own.
+        spawn_blocking(move || {
+            let _held_to_the_end = (place, turn);
+            work(&inner)
+        })
+        .await
+        .map_err(|_| Busy)
     }
 }
 
@@ -193,7 +181,8 @@ impl Inner {
 
     /// Keeps the memory for whoever waits next; wipes it and gives it back when nobody does.
     fn return_memory(&self, mut memory: Vec<Block>) {
-        let others_wait = self.waiting.load(Ordering::Relaxed) > self.turns.available_permits() + 1;
+        let running = self.cores - self.turns.available_permits();
+        let others_wait = MAX_CALLERS - self.places.available_permits() > running;
         if others_wait {
             self.memory.lock().unwrap_or_else(PoisonError::into_inner).push(memory);
         } else {
@@ -270,9 +259,37 @@ mod tests {
     #[tokio::test]
     async fn a_full_queue_answers_busy_at_once() {
         let passwords = Passwords::new(CHEAP);
-        passwords.0.waiting.store(MAX_WAITING, Ordering::Relaxed);
+        let places = u32::try_from(MAX_CALLERS).expect("few");
+        let _everybody = passwords.0.places.acquire_many(places).await.expect("open");
         assert_eq!(passwords.verify("x", None).await, Err(Busy));
-        assert_eq!(passwords.0.waiting.load(Ordering::Relaxed), MAX_WAITING);
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_caller_that_goes_away_keeps_its_turn_until_the_hash_is_done() {
+        let passwords = Passwords::new(CHEAP);
+        let all = passwords.0.turns.available_permits();
+        let (started, is_started) = tokio::sync::oneshot::channel();
+        let (finish, is_finished) = std::sync::mpsc::channel::<()>();
+        let caller = tokio::spawn({
+            let passwords = passwords.clone();
+            async move {
+                passwords
+                    .in_turn(move |_| {
+                        started.send(()).expect("somebody waits");
+                        is_finished.recv().expect("told to finish");
+                    })
+                    .await
+            }
+        });
+        is_started.await.expect("started");
+        caller.abort();
+        assert!(caller.await.expect_err("gone").is_cancelled());
+        assert_eq!(passwords.0.turns.available_permits(), all - 1, "the hash still runs");
+
+        finish.send(()).expect("somebody listens");
+        let turns = u32::try_from(all).expect("few");
+        let back = timeout(MAX_WAIT, passwords.0.turns.acquire_many(turns)).await;
+        assert!(back.is_ok(), "the turn is given back");
     }
 
     #[tokio::test(flavor = "multi_thread")]

@@ -214,4 +214,5 @@ async fn the_description_names_every_route_of_the_api() {
     ] {
         assert!(docs.contains(&format!(r#"id="{id}""#)), "{id}");
     }
+    assert!(!docs.contains('`'), "backticks mark code and are not shown");
 }

@@ -63,7 +63,7 @@ fn entry(operation: Operation, origin: &str) -> impl IntoView + use<> {
     view! {
         <article class="operation panel stack close" id=id aria-labelledby=title_id>
             <h2 id=heading_id>{title(&operation)}</h2>
-            <p>{format!("{}. {}", operation.summary, operation.description)}</p>
+            <p>{with_code(&format!("{}. {}", operation.summary, operation.description))}</p>
             {parameters(&operation)}
             {answers(&operation)}
             <h3>"With curl"</h3>
