@@ -102,6 +102,20 @@ fn accounts_are_added_listed_shown_changed_and_removed() {
 }
 
 #[test]
+fn programs_that_start_at_once_on_an_empty_directory_all_come_up() {
+    let here = Installation::new();
+    std::thread::scope(|scope| {
+        for n in 0..10 {
+            let here = &here;
+            scope.spawn(move || here.add(&format!("user-{n}")));
+        }
+    });
+    let list = text(&here.run(&["user", "list"]));
+    assert_eq!(list.lines().count(), 10, "{list}");
+    assert_eq!(list.matches(" admin ").count(), 1, "{list}");
+}
+
+#[test]
 fn the_rules_hold_on_the_command_line_too() {
     let here = Installation::new();
     here.add("ada");

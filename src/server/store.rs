@@ -6,6 +6,8 @@
 mod sessions;
 mod users;
 
+use std::fs::File;
+use std::io;
 use std::path::Path;
 use std::time::Duration;
 
@@ -13,6 +15,7 @@ use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{ConnectOptions, Connection, Sqlite, Transaction};
 use thiserror::Error;
+use tokio::task::spawn_blocking;
 
 pub use sessions::NewSession;
 pub use users::NewUser;
@@ -62,7 +65,10 @@ impl Store {
             .busy_timeout(PATIENCE);
         let pool = |connections| SqlitePoolOptions::new().max_connections(connections).acquire_timeout(PATIENCE);
         let writer = pool(1).connect_with(options.clone().create_if_missing(true)).await?;
-        MIGRATIONS.run(&writer).await.map_err(migration_error)?;
+        {
+            let _alone = lock(file).await?;
+            MIGRATIONS.run(&writer).await.map_err(migration_error)?;
+        }
         let reader = pool(READERS).connect_with(options.read_only(true)).await?;
         Ok(Self { reader, writer })
     }
@@ -108,6 +114,20 @@ impl Store {
     async fn change(&self) -> Result<Transaction<'static, Sqlite>, StoreError> {
         Ok(self.writer.begin_with("BEGIN IMMEDIATE").await?)
     }
+}
+
+/// Waits until no other program brings the tables of this file up to date, and keeps others waiting until it is
+/// dropped. On a file beside it: to open and close the database itself would drop SQLite's own locks on it.
+async fn lock(file: &Path) -> Result<File, StoreError> {
+    let mut beside = file.as_os_str().to_owned();
+    beside.push("-lock");
+    let locked = spawn_blocking(move || {
+        let file = File::create(beside)?;
+        file.lock()?;
+        Ok(file)
+    });
+    let locked = locked.await.map_err(io::Error::other).flatten();
+    locked.map_err(|error: io::Error| StoreError::Migration(format!("the tables could not be locked to bring them up to date: {error}")))
 }
 
 fn migration_error(error: MigrateError) -> StoreError {
