@@ -1,6 +1,6 @@
 import { resolve } from "node:path";
 import { defineConfig, devices } from "@playwright/test";
-import { FRESH, MAIN, SHORT } from "./tests/servers.js";
+import { FRESH, MAIN, RENEWING, SHORT } from "./tests/servers.js";
 
 const binary = resolve(process.env.LATCHKEY_BIN ?? "../target/release/latchkey");
 
@@ -14,6 +14,7 @@ function server(origin: string, settings: Record<string, string> = {}) {
     ...inherited.map((name) => `-u ${name}`),
     `LATCHKEY_ADDR=127.0.0.1:${new URL(origin).port}`,
     'LATCHKEY_DATA_DIR="$folder/data"',
+    "LATCHKEY_LOG=warn",
     ...Object.entries(settings).map(([name, value]) => `${name}=${value}`),
   ].join(" ");
   return {
@@ -26,7 +27,7 @@ function server(origin: string, settings: Record<string, string> = {}) {
 
 const withJavaScript = ["**/*.spec.ts"];
 /** Journeys run twice; what needs JavaScript, or no browser at all, runs once. */
-const withoutJavaScript = ["**/journeys.spec.ts", "**/first-account.spec.ts", "**/accessibility.spec.ts", "**/hydration.spec.ts"];
+const withoutJavaScript = ["**/journeys.spec.ts", "**/changes.spec.ts", "**/first-account.spec.ts", "**/accessibility.spec.ts", "**/hydration.spec.ts"];
 
 export default defineConfig({
   testDir: "tests",
@@ -53,5 +54,5 @@ export default defineConfig({
     { name: "with JavaScript", testMatch: withJavaScript },
     { name: "without JavaScript", testMatch: withoutJavaScript, use: { javaScriptEnabled: false } },
   ],
-  webServer: [server(MAIN), server(SHORT, { LATCHKEY_ACCESS_TTL: "4s" }), server(FRESH.withJavaScript), server(FRESH.withoutJavaScript)],
+  webServer: [server(MAIN), server(SHORT, { LATCHKEY_ACCESS_TTL: "4s", LATCHKEY_SESSION_MAX: "6s" }), server(RENEWING, { LATCHKEY_ACCESS_TTL: "4s" }), server(FRESH.withJavaScript), server(FRESH.withoutJavaScript)],
 });

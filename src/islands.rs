@@ -10,6 +10,7 @@ pub mod guard;
 pub mod password_field;
 pub mod pending_form;
 pub mod presence;
+mod session_events;
 pub mod username_field;
 
 pub use copy_button::CopyButton;

@@ -62,11 +62,48 @@ const STATES: State[] = [
       // An answer without content leaves the page where it is, so the guard's own words stay.
       await page.route("/dashboard", (route) => route.fulfill({ status: 204 }));
       await page.evaluate(() => window.dispatchEvent(new PageTransitionEvent("pageshow", { persisted: true })));
-      await expect(page.getByRole("heading", { name: "Your session has ended" })).toBeVisible();
+      await expect(page.getByRole("heading", { name: "Checking your session" })).toBeVisible();
       await expect(page.locator("[data-protected-view]")).toBeHidden();
     },
   },
   { name: "account", reach: signedIn("/account") },
+  {
+    name: "account-errors",
+    reach: async (page, js) => {
+      await signedIn("/account")(page, js);
+      await page.getByLabel("Current password").fill("wrong password");
+      await page.getByLabel("New password").fill("another quiet harbour");
+      await page.getByRole("button", { name: "Change password" }).click();
+      await expect(page.locator("#change-password-current_password-error")).not.toBeEmpty();
+      await hydrated(page, js);
+    },
+  },
+  { name: "sessions", reach: signedIn("/sessions") },
+  {
+    name: "sessions-several",
+    reach: async (page, js) => {
+      const name = freshName();
+      await signUp(page, name);
+      for (let n = 0; n < 2; n++) await page.request.post("/token", { form: { username: name, password: PASSWORD } });
+      await open("/sessions")(page, js);
+      await expect(page.getByRole("button", { name: "End all 2 other sessions" })).toBeVisible();
+    },
+  },
+  {
+    name: "login-ended",
+    reach: async (page, js) => {
+      const name = freshName();
+      await signUp(page, name);
+      const other = await page.request.post("/token", { form: { username: name, password: PASSWORD } });
+      const { refresh_token: token } = await other.json();
+      await page.goto("about:blank");
+      const mine = (await page.context().cookies()).find((cookie) => cookie.name === "latchkey-refresh");
+      await page.request.post("/revoke", { form: { token: mine?.value ?? "" } });
+      expect(token).not.toBe(mine?.value);
+      await open("/login")(page, js);
+      await expect(page.getByRole("alert")).toBeVisible();
+    },
+  },
   { name: "docs", reach: open("/docs") },
   {
     name: "docs-answer",

@@ -16,6 +16,32 @@ test("an OAuth client library gets a token and calls the protected route", async
   expect(await greeting.json()).toEqual({ message: `Hello, ${name}! This is a protected route.` });
 });
 
+test("an OAuth client library finds the server, refreshes, introspects and revokes", async ({ page }) => {
+  const name = await account(page);
+  const options = { [oauth.allowInsecureRequests]: true };
+  const found = await oauth.discoveryRequest(new URL(MAIN), { ...options, algorithm: "oauth2" });
+  const server = await oauth.processDiscoveryResponse(new URL(MAIN), found);
+  const client: oauth.Client = { client_id: "a-program" };
+  const password = await oauth.genericTokenEndpointRequest(server, client, oauth.None(), "password", { username: name, password: PASSWORD }, options);
+  const first = await oauth.processGenericTokenEndpointResponse(server, client, password);
+  const refresh = await oauth.refreshTokenGrantRequest(server, client, oauth.None(), first.refresh_token ?? "", options);
+  const second = await oauth.processRefreshTokenResponse(server, client, refresh);
+  expect(second.refresh_token).not.toBe(first.refresh_token);
+
+  const asked = async (token: string) => {
+    const itself: oauth.ClientAuth = (_server, _client, _body, headers) => headers.set("authorization", `Bearer ${second.access_token}`);
+    const answer = await oauth.introspectionRequest(server, client, itself, token, options);
+    return oauth.processIntrospectionResponse(server, client, answer);
+  };
+  expect(await asked(second.access_token)).toMatchObject({ active: true, username: name, iss: MAIN });
+  expect(await asked("nothing")).toEqual({ active: false });
+
+  const revoked = await oauth.revocationRequest(server, client, oauth.None(), second.refresh_token ?? "", options);
+  await oauth.processRevocationResponse(revoked);
+  const dead = await fetch(`${MAIN}/protected`, { headers: { Authorization: `Bearer ${second.access_token}` } });
+  expect(dead.status).toBe(401);
+});
+
 test("an OAuth client library understands a refusal", async ({ page }) => {
   const name = await account(page);
   const server: oauth.AuthorizationServer = { issuer: MAIN, token_endpoint: `${MAIN}/token` };
@@ -59,11 +85,17 @@ test("the API page tries its calls", async ({ page }) => {
 
   await tries("post-token").getByLabel("username").fill(name);
   await tries("post-token").getByLabel("password").fill(PASSWORD);
-  await tries("post-token").getByRole("button", { name: "Send" }).click();
+  await tries("post-token").getByRole("button", { name: "Send" }).first().click();
   await expect(tries("post-token").locator("output")).toContainText("access_token");
   const answer = (await tries("post-token").locator("output").textContent()) ?? "";
   const [, token] = answer.match(/"access_token":"([^"]+)"/) ?? [];
   await tries("get-protected").getByLabel("Access token").fill(token);
   await tries("get-protected").getByRole("button", { name: "Send" }).click();
   await expect(tries("get-protected").locator("output")).toContainText(`Hello, ${name}!`);
+
+  const [, refresh] = answer.match(/"refresh_token":"([^"]+)"/) ?? [];
+  await tries("post-token").getByLabel("refresh_token").fill(refresh);
+  await tries("post-token").getByRole("button", { name: "Send" }).last().click();
+  await expect(tries("post-token").locator("output")).not.toContainText(token);
+  await expect(tries("post-token").locator("output")).toContainText("access_token");
 });

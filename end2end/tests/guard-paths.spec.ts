@@ -4,7 +4,7 @@ import { PASSWORD, expect, freshName, test } from "./support.js";
 
 const MARKER = "data-protected-view";
 
-const PATHS = ["dashboard", "account"].flatMap((page) => [
+const PATHS = ["dashboard", "sessions", "account"].flatMap((page) => [
   `/${page}`,
   `/${page}/`,
   `/${page}//`,

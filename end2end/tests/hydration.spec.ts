@@ -8,7 +8,8 @@ const PAGES: { path: string; signedIn?: boolean; islands: string[] }[] = [
   { path: "/docs", islands: ["CopyButton"] },
   { path: "/nowhere", islands: [] },
   { path: "/dashboard", signedIn: true, islands: ["Guard", "Countdown", "CopyButton"] },
-  { path: "/account", signedIn: true, islands: ["Guard"] },
+  { path: "/sessions", signedIn: true, islands: ["Guard"] },
+  { path: "/account", signedIn: true, islands: ["Guard", "PendingForm", "PasswordField", "NewPasswordField"] },
 ];
 
 /** The kinds of island on a page. */

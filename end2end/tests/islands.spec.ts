@@ -6,7 +6,7 @@ test("every page comes to life without a word on the console", async ({ page }) 
     await hydrated(page);
   }
   await signUp(page, freshName());
-  for (const path of ["/", "/dashboard", "/account", "/docs"]) {
+  for (const path of ["/", "/dashboard", "/sessions", "/account", "/docs"]) {
     await page.goto(path);
     await hydrated(page);
   }

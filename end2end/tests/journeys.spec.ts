@@ -30,7 +30,7 @@ test("the navigation says who is signed in", async ({ page }) => {
 
   const name = freshName();
   await signUp(page, name);
-  expect(await links()).toEqual([["Dashboard", "/dashboard"], ["Account", "/account"], ["API", "/docs"]]);
+  expect(await links()).toEqual([["Dashboard", "/dashboard"], ["Sessions", "/sessions"], ["Account", "/account"], ["API", "/docs"]]);
   await expect(navigation).toContainText(`Signed in as ${name}`);
   await expect(navigation.locator('form[method=post][action="/api/log_out"]').getByRole("button", { name: "Sign out" })).toBeVisible();
 });

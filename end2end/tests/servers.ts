@@ -1,6 +1,8 @@
 /** The servers that the configuration starts. */
 export const MAIN = "http://localhost:3210";
-/** Its access tokens live for four seconds. */
+/** Its access tokens live for four seconds, its sessions for six. */
 export const SHORT = "http://localhost:3211";
+/** Its access tokens live for four seconds, its sessions for long. */
+export const RENEWING = "http://localhost:3214";
 /** Nobody has an account there yet: one for each project. */
 export const FRESH = { withJavaScript: "http://localhost:3212", withoutJavaScript: "http://localhost:3213" };

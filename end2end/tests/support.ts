@@ -1,5 +1,5 @@
 import { type BrowserContext, type Page, test as base, expect } from "@playwright/test";
-import { FRESH, MAIN, SHORT } from "./servers.js";
+import { FRESH, MAIN, RENEWING, SHORT } from "./servers.js";
 
 export { expect };
 
@@ -10,7 +10,7 @@ export function freshName(prefix = "ada"): string {
   return `${prefix}-${Date.now().toString(36)}${Math.random().toString(36).slice(2, 8)}`;
 }
 
-const OURS = [MAIN, SHORT, FRESH.withJavaScript, FRESH.withoutJavaScript];
+const OURS = [MAIN, SHORT, RENEWING, FRESH.withJavaScript, FRESH.withoutJavaScript];
 
 /** What the browser itself says of a page that is not there. */
 const NOT_FOUND = "Failed to load resource: the server responded with a status of 404 (Not Found)";

@@ -13,10 +13,9 @@ use crate::server::accounts::Refusal;
 use crate::server::cookies::Cookie;
 use crate::server::errors::RETRY_AFTER;
 use crate::server::flash::{self, Flash, Notice};
-use crate::server::session::{SignedIn, Visitor, user_agent, with_next};
-use crate::server::sessions::{Client, ClientKind};
+use crate::server::session::{self, SignedIn, Visitor, with_next};
+use crate::server::sessions::{Client, ClientKind, SessionId, Tokens};
 use crate::server::state::AppState;
-use crate::server::tokens::AccessToken;
 
 /// Where a post leads on to.
 #[derive(Debug, Serialize, Deserialize)]
@@ -25,14 +24,38 @@ pub struct Destination {
     pub next: String,
 }
 
+/// A form on a page.
+#[derive(Clone, Copy, Debug)]
+pub struct FormPlace {
+    /// The page.
+    pub page: &'static str,
+    /// The form's id there; empty when it is the only one.
+    pub form: &'static str,
+}
+
+impl FormPlace {
+    /// The only form of a page.
+    pub const fn page(page: &'static str) -> Self {
+        Self { page, form: "" }
+    }
+
+    /// What to say there: nothing yet.
+    pub fn flash(self) -> Flash {
+        Flash {
+            page: self.page.to_owned(),
+            form: self.form.to_owned(),
+            ..Flash::default()
+        }
+    }
+}
+
 /// Whoever posted a form.
 pub struct Caller {
     /// What every request needs.
     pub state: AppState,
-    /// Who is signed in.
-    pub signed_in: Option<SignedIn>,
     /// The browser.
     pub client: Client,
+    visitor: Visitor,
     wants_page: bool,
     response: ResponseOptions,
 }
@@ -41,56 +64,85 @@ impl Caller {
     /// Reads the caller from the context that every server function runs in.
     pub fn from_context() -> Self {
         let parts: Parts = expect_context();
-        let Visitor(signed_in) = parts.extensions.get().cloned().unwrap_or_default();
         Self {
             state: expect_context(),
-            signed_in,
-            client: Client::new(ClientKind::Browser, user_agent(&parts.headers)),
+            client: session::client(ClientKind::Browser, &parts.headers, &parts.extensions),
+            visitor: parts.extensions.get().cloned().unwrap_or_default(),
             wants_page: wants_page(&parts.headers),
             response: expect_context(),
         }
     }
 
-    /// The session that the browser is in.
-    pub fn session(&self) -> Option<&str> {
-        self.signed_in.as_ref().map(|signed_in| signed_in.claims.sid.as_str())
+    /// Who is signed in, for functions that need somebody.
+    ///
+    /// # Errors
+    /// When nobody is, or it cannot be told.
+    pub fn signed_in(&self) -> Result<&SignedIn, Refusal> {
+        match &self.visitor {
+            Visitor::SignedIn(signed_in) => Ok(signed_in),
+            Visitor::Nobody | Visitor::Ended(_) => Err(Refusal::NotSignedIn),
+            Visitor::Unknown => Err(Refusal::Unavailable),
+        }
     }
 
-    /// Answers a form that signs somebody in: on to `next` with the token in its cookie, or back to the form.
+    /// The session that the browser is in.
+    pub fn session(&self) -> Option<SessionId> {
+        self.signed_in().ok().map(|signed_in| signed_in.claims.sid)
+    }
+
+    /// Answers a form that signs somebody in: on to `next` with the tokens in their cookies, or back to the form.
     ///
     /// # Errors
     /// What the refusal says, for callers that want JSON.
-    pub fn answer(&self, outcome: Result<AccessToken, Refusal>, next: Next, typed: Flash) -> Result<Destination, Refused> {
+    pub fn answer(&self, outcome: Result<Tokens, Refusal>, next: &Next, typed: Flash) -> Result<Destination, Refused> {
         match outcome {
-            Ok(token) => {
-                self.cookie(self.state.cookies.set(Cookie::Access, &token.jwt, self.state.tokens.life()));
-                self.go(next.as_str());
-                Ok(Destination { next: next.to_string() })
+            Ok(tokens) => {
+                self.sign_in(&tokens);
+                Ok(self.go(next.as_str()))
             }
-            Err(refusal) => Err(self.refuse(&refusal, &next, typed)),
+            Err(refusal) => Err(self.refuse(&refusal, next, typed)),
         }
     }
 
-    /// Takes the token from the browser and leads to the sign-in page.
-    pub fn signed_out(&self) -> Destination {
-        self.cookie(self.state.cookies.clear(Cookie::Access));
-        let page = super::LogIn::PAGE;
+    /// Puts the tokens of a session into the browser.
+    pub fn sign_in(&self, tokens: &Tokens) {
+        for cookie in self.state.cookies.sign_in(tokens, self.state.clock.now()) {
+            self.cookie(cookie);
+        }
+    }
+
+    /// Takes the tokens from the browser and leads to the sign-in page.
+    pub fn signed_out(&self, notice: Notice) -> Destination {
+        for cookie in self.state.cookies.sign_out() {
+            self.cookie(cookie);
+        }
+        self.done(FormPlace::page(super::LogIn::PAGE), notice)
+    }
+
+    /// Leads to a page that says what was done.
+    pub fn done(&self, place: FormPlace, notice: Notice) -> Destination {
         if self.wants_page {
             self.flash(&Flash {
-                page: page.to_owned(),
-                notice: Some(Notice::SignedOut),
-                ..Flash::default()
+                notice: Some(notice),
+                ..place.flash()
             });
         }
-        self.go(page);
-        Destination { next: page.to_owned() }
+        self.go(&anchored(place.page, place.form))
     }
 
     /// Answers with a status, or leads back to the form, which says what was wrong and keeps what was typed.
     pub fn refuse(&self, refusal: &Refusal, next: &Next, mut typed: Flash) -> Refused {
         refusal.log();
-        if self.wants_page {
-            let page = typed.page.clone();
+        let status = refusal.status();
+        if !self.wants_page {
+            self.response.set_status(status);
+            if status == StatusCode::SERVICE_UNAVAILABLE {
+                self.response.insert_header(header::RETRY_AFTER, RETRY_AFTER);
+            }
+        } else if matches!(refusal, Refusal::NotSignedIn) {
+            self.go(&with_next(super::LogIn::PAGE, &Next::parse(&typed.page)));
+        } else {
+            let back = anchored(&with_next(&typed.page, next), &typed.form);
             typed.notice = refusal.notice();
             if let Refusal::Fields(errors) = refusal {
                 typed.problems = errors
@@ -99,23 +151,18 @@ impl Caller {
                     .collect();
             }
             self.flash(&typed);
-            self.go(&with_next(&page, next));
-        } else {
-            let status = refusal.status();
-            self.response.set_status(status);
-            if status == StatusCode::SERVICE_UNAVAILABLE {
-                self.response.insert_header(header::RETRY_AFTER, RETRY_AFTER);
-            }
+            self.go(&back);
         }
         Refused::from(refusal)
     }
 
-    /// For people only: a browser that asked for a page gets 303, whatever the function returns.
-    fn go(&self, path: &str) {
+    /// A browser that asked for a page gets 303, whatever the function returns; a program is told where it would go.
+    fn go(&self, path: &str) -> Destination {
         if let (true, Ok(location)) = (self.wants_page, HeaderValue::from_str(path)) {
             self.response.set_status(StatusCode::SEE_OTHER);
             self.response.insert_header(header::LOCATION, location);
         }
+        Destination { next: path.to_owned() }
     }
 
     fn flash(&self, flash: &Flash) {
@@ -125,5 +172,13 @@ impl Caller {
 
     fn cookie(&self, cookie: HeaderValue) {
         self.response.append_header(header::SET_COOKIE, cookie);
+    }
+}
+
+fn anchored(path: &str, form: &str) -> String {
+    if form.is_empty() {
+        path.to_owned()
+    } else {
+        format!("{path}#{form}")
     }
 }

@@ -2,13 +2,12 @@
 
 use leptos::prelude::*;
 
-use super::caller::{Caller, Destination};
+use super::caller::{Caller, Destination, FormPlace};
 use super::refused::Refused;
 use crate::domain::Next;
 use crate::server::accounts;
-use crate::server::flash::Flash;
 
-/// Signs in and sets the access cookie. Unknown name and wrong password get the same answer for the same work.
+/// Signs in and sets the cookies of a new session. Unknown name and wrong password get the same answer for the same work.
 #[server(endpoint = "log_in")]
 pub async fn log_in(
     /// The sign-in name.
@@ -23,12 +22,9 @@ pub async fn log_in(
 ) -> Result<Destination, Refused> {
     let caller = Caller::from_context();
     let outcome = accounts::sign_in(&caller.state, &username, &password, &caller.client, caller.session()).await;
-    let mut typed = Flash {
-        page: LogIn::PAGE.to_owned(),
-        ..Flash::default()
-    };
+    let mut typed = FormPlace::page(LogIn::PAGE).flash();
     typed.keep("username", &username);
-    caller.answer(outcome, Next::parse(&next), typed)
+    caller.answer(outcome, &Next::parse(&next), typed)
 }
 
 impl LogIn {

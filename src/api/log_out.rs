@@ -2,25 +2,34 @@
 
 use leptos::prelude::*;
 
-use super::caller::{Caller, Destination};
+use super::caller::{Caller, Destination, FormPlace};
 use super::refused::Refused;
 use crate::domain::Next;
-use crate::server::flash::Flash;
-use crate::server::sessions;
+use crate::server::accounts::Refusal;
+use crate::server::flash::Notice;
+use crate::server::sessions::{self, EndReason};
+use crate::server::store::Which;
 
-/// Ends the session and clears the access cookie. Signing out twice does no harm.
+/// Ends the session, everywhere and at once, and clears its cookies. Signing out twice does no harm.
 #[server(endpoint = "log_out")]
 pub async fn log_out() -> Result<Destination, Refused> {
     let caller = Caller::from_context();
-    if let Some(session) = caller.session()
-        && let Err(error) = sessions::sign_out(&caller.state, session).await
-    {
+    match end(&caller).await {
+        Ok(()) | Err(Refusal::NotSignedIn) => Ok(caller.signed_out(Notice::SignedOut)),
         // Nobody is told that they are signed out while the session goes on.
-        let back = Flash {
-            page: "/dashboard".to_owned(),
-            ..Flash::default()
-        };
-        return Err(caller.refuse(&error.into(), &Next::default(), back));
+        Err(refusal) => Err(caller.refuse(&refusal, &Next::default(), FormPlace::page("/dashboard").flash())),
     }
-    Ok(caller.signed_out())
+}
+
+async fn end(caller: &Caller) -> Result<(), Refusal> {
+    let claims = &caller.signed_in()?.claims;
+    sessions::end(
+        &caller.state,
+        &claims.sub,
+        Which::One(claims.sid),
+        EndReason::SignedOut,
+        &caller.client,
+    )
+    .await?;
+    Ok(())
 }

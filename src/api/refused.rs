@@ -28,7 +28,11 @@ impl From<&Refusal> for Refused {
             _ => BTreeMap::new(),
         };
         Self {
-            detail: refusal.notice().map_or("Check the fields.", |notice| notice.sentence()).to_owned(),
+            detail: match refusal {
+                Refusal::NotSignedIn => "Not authenticated",
+                refusal => refusal.notice().map_or("Check the fields.", |notice| notice.sentence()),
+            }
+            .to_owned(),
             errors,
         }
     }

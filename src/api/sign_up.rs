@@ -2,13 +2,12 @@
 
 use leptos::prelude::*;
 
-use super::caller::{Caller, Destination};
+use super::caller::{Caller, Destination, FormPlace};
 use super::refused::Refused;
 use crate::domain::Next;
 use crate::server::accounts::{self, Typed};
-use crate::server::flash::Flash;
 
-/// Makes an account, signs in to it and sets the access cookie.
+/// Makes an account, signs in to it and sets the cookies of its first session.
 #[server(endpoint = "sign_up")]
 pub async fn sign_up(
     /// The name to be.
@@ -31,13 +30,10 @@ pub async fn sign_up(
         email: &email,
     };
     let outcome = accounts::sign_up(&caller.state, account, &caller.client).await;
-    let mut typed = Flash {
-        page: SignUp::PAGE.to_owned(),
-        ..Flash::default()
-    };
+    let mut typed = FormPlace::page(SignUp::PAGE).flash();
     typed.keep("username", &username);
     typed.keep("email", &email);
-    caller.answer(outcome, Next::parse(&next), typed)
+    caller.answer(outcome, &Next::parse(&next), typed)
 }
 
 impl SignUp {

@@ -80,6 +80,13 @@ pub fn unavailable(page: Page, error: &StoreError) -> Response {
     response
 }
 
+/// The page for a visitor of whom it cannot be told who it is.
+pub fn cannot_tell(headers: &HeaderMap) -> Response {
+    let mut response = refuse(headers, StatusCode::SERVICE_UNAVAILABLE, Notice::Unavailable.sentence());
+    response.headers_mut().insert(header::RETRY_AFTER, RETRY_AFTER);
+    response
+}
+
 fn title(status: StatusCode) -> &'static str {
     match status {
         StatusCode::FORBIDDEN => "Nothing was done",

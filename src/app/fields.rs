@@ -1,4 +1,6 @@
 //! The fields of forms: label, input, hint, error. Plain functions of what the last post had to say.
+//!
+//! Where a page has several forms, each has a name, and the ids of its fields begin with it.
 
 use leptos::prelude::*;
 
@@ -8,134 +10,166 @@ use crate::server::flash::Flash;
 
 /// The sign-in name of an account that is there.
 pub fn username(flash: &Flash) -> impl IntoView + use<> {
-    labelled(
-        Field::Username,
-        "Sign-in name",
-        flash,
-        username_input(flash, "username-error").into_any(),
-    )
+    let place = Place::of("", Field::Username);
+    let input = username_input(&place, flash, "username", place.error.clone());
+    labelled(&place, "Sign-in name", flash, input.into_any())
 }
 
 /// The sign-in name of an account to be made, judged while it is typed.
 pub fn new_username(flash: &Flash) -> impl IntoView + use<> {
-    let input = username_input(flash, "username-hint username-error");
+    let place = Place::of("", Field::Username);
+    let input = username_input(&place, flash, "username", format!("username-hint {}", place.error));
     labelled(
-        Field::Username,
+        &place,
         "Sign-in name",
         flash,
         view! { <UsernameField>{input}</UsernameField> }.into_any(),
     )
 }
 
-fn username_input(flash: &Flash, described_by: &'static str) -> impl IntoView + use<> {
+/// One's own sign-in name, typed to be sure.
+pub fn confirmed_name(form: &str, flash: &Flash) -> impl IntoView + use<> {
+    let place = Place::of(form, Field::Username);
+    let input = username_input(&place, flash, "off", place.error.clone());
+    labelled(&place, "Type your sign-in name", flash, input.into_any())
+}
+
+fn username_input(place: &Place, flash: &Flash, autocomplete: &'static str, described_by: String) -> impl IntoView + use<> {
     view! {
         <input
-            id="username"
+            id=place.id.clone()
             name="username"
             type="text"
-            autocomplete="username"
+            autocomplete=autocomplete
             autocapitalize="none"
             spellcheck="false"
             required
             value=flash.typed("username").to_owned()
             aria-describedby=described_by
-            aria-invalid=invalid(flash, Field::Username)
+            aria-invalid=invalid(place, flash)
         />
     }
 }
 
 /// The password of an account that is there.
-pub fn current_password(flash: &Flash) -> impl IntoView + use<> {
-    let input = password_input(flash, "current-password", "password-error");
-    labelled(
-        Field::Password,
-        "Password",
-        flash,
-        view! { <PasswordField>{input}</PasswordField> }.into_any(),
-    )
+pub fn password(form: &str, field: Field, label: &'static str, flash: &Flash) -> impl IntoView + use<> {
+    let place = Place::of(form, field);
+    let input = password_input(&place, flash, "current-password", place.error.clone());
+    labelled(&place, label, flash, view! { <PasswordField>{input}</PasswordField> }.into_any())
 }
 
 /// A new password, judged while it is typed.
-pub fn new_password(flash: &Flash) -> impl IntoView + use<> {
-    let input = password_input(flash, "new-password", "password-hint password-error");
-    let field = view! {
+pub fn new_password(form: &str, field: Field, label: &'static str, flash: &Flash) -> impl IntoView + use<> {
+    let place = Place::of(form, field);
+    let input = password_input(&place, flash, "new-password", format!("password-hint {}", place.error));
+    let judged = view! {
         <NewPasswordField>
             <PasswordField>{input}</PasswordField>
         </NewPasswordField>
     };
-    labelled(Field::Password, "Password", flash, field.into_any())
+    labelled(&place, label, flash, judged.into_any())
 }
 
-fn password_input(flash: &Flash, autocomplete: &'static str, described_by: &'static str) -> impl IntoView + use<> {
+fn password_input(place: &Place, flash: &Flash, autocomplete: &'static str, described_by: String) -> impl IntoView + use<> {
     view! {
         <input
-            id="password"
-            name="password"
+            id=place.id.clone()
+            name=place.field.name()
             type="password"
             autocomplete=autocomplete
             required
             aria-describedby=described_by
-            aria-invalid=invalid(flash, Field::Password)
+            aria-invalid=invalid(place, flash)
         />
     }
 }
 
-/// The optional address.
-pub fn email(flash: &Flash) -> impl IntoView + use<> {
+/// The optional address, as it is or as it was typed.
+pub fn email(form: &str, label: &'static str, value: &str, flash: &Flash) -> impl IntoView + use<> {
+    let place = Place::of(form, Field::Email);
+    let hint = format!("{}-hint", place.id);
     // Not type=email: browsers would judge by rules of their own, in words of their own.
     let input = view! {
         <input
-            id="email"
+            id=place.id.clone()
             name="email"
             type="text"
             inputmode="email"
             autocomplete="email"
             autocapitalize="none"
             spellcheck="false"
-            value=flash.typed("email").to_owned()
-            aria-describedby="email-hint email-error"
-            aria-invalid=invalid(flash, Field::Email)
+            value=value.to_owned()
+            aria-describedby=format!("{hint} {}", place.error)
+            aria-invalid=invalid(&place, flash)
         />
-        <p class="hint" id="email-hint">
+        <p class="hint" id=hint>
             "Never shown to anybody else."
         </p>
     };
-    labelled(Field::Email, "Email (optional)", flash, input.into_any())
+    labelled(&place, label, flash, input.into_any())
+}
+
+/// A field in its form: the ids that tie label, input and error together.
+struct Place {
+    field: Field,
+    id: String,
+    error: String,
+}
+
+impl Place {
+    fn of(form: &str, field: Field) -> Self {
+        let id = if form.is_empty() {
+            field.name().to_owned()
+        } else {
+            format!("{form}-{}", field.name())
+        };
+        Self {
+            field,
+            error: format!("{id}-error"),
+            id,
+        }
+    }
 }
 
 /// Around an input: its label above, what is wrong with it below.
-fn labelled(field: Field, label: &'static str, flash: &Flash, input: AnyView) -> impl IntoView + use<> {
-    let problem = flash.problem(field);
+fn labelled(place: &Place, label: &'static str, flash: &Flash, input: AnyView) -> impl IntoView + use<> {
+    let problem = flash.problem(place.field);
     view! {
         <div class="field">
-            <label for=field.name()>{label}</label>
+            <label for=place.id.clone()>{label}</label>
             {input}
-            <p class="error" id=format!("{}-error", field.name())>
+            <p class="error" id=place.error.clone()>
                 {problem.as_ref().map(Problem::to_string)}
             </p>
         </div>
     }
 }
 
-fn invalid(flash: &Flash, field: Field) -> Option<&'static str> {
-    flash.problem(field).map(|_| "true")
+fn invalid(place: &Place, flash: &Flash) -> Option<&'static str> {
+    flash.problem(place.field).map(|_| "true")
 }
 
 /// The sentence for the whole form, if there is one.
 pub fn form_notice(flash: &Flash) -> impl IntoView + use<> {
     flash.notice.map(|notice| {
         if notice.is_error() {
-            view! {
-                <p class="alert" role="alert">
-                    {notice.sentence()}
-                </p>
-            }
+            alert(notice.sentence()).into_any()
         } else {
             view! {
                 <p class="note" role="status">
                     {notice.sentence()}
                 </p>
             }
+            .into_any()
         }
     })
+}
+
+/// A sentence about something that went wrong.
+pub fn alert(sentence: &'static str) -> impl IntoView {
+    view! {
+        <p class="alert" role="alert">
+            {sentence}
+        </p>
+    }
 }

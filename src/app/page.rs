@@ -18,8 +18,8 @@ use crate::server::state::AppState;
 pub struct Page {
     /// The address without its query, to mark it in the navigation.
     pub(super) path: String,
-    /// Who it is for; nothing when that could not be told.
-    pub(super) visitor: Option<Visitor>,
+    /// Who it is for.
+    pub(super) visitor: Visitor,
     /// Seconds until the visitor's access token ends.
     pub(super) ends_in: Option<i64>,
 }
@@ -31,8 +31,11 @@ impl FromRequestParts<AppState> for Page {
         let visitor = Visitor::from_request_parts(parts, state).await?;
         Ok(Self {
             path: parts.uri.path().to_owned(),
-            ends_in: visitor.0.as_ref().map(|signed_in| signed_in.claims.exp - state.clock.now()),
-            visitor: Some(visitor),
+            ends_in: match &visitor {
+                Visitor::SignedIn(signed_in) => Some(signed_in.claims.exp - state.clock.now()),
+                Visitor::Nobody | Visitor::Ended(_) | Visitor::Unknown => None,
+            },
+            visitor,
         })
     }
 }
@@ -42,7 +45,7 @@ impl Page {
     pub(super) fn for_nobody() -> Self {
         Self {
             path: String::new(),
-            visitor: None,
+            visitor: Visitor::Unknown,
             ends_in: None,
         }
     }

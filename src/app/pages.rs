@@ -5,6 +5,7 @@ mod dashboard;
 mod docs;
 mod home;
 mod log_in;
+mod sessions;
 mod sign_up;
 
 pub use account::account;
@@ -12,12 +13,13 @@ pub use dashboard::dashboard;
 pub use docs::docs;
 pub use home::home;
 pub use log_in::log_in;
+pub use sessions::sessions;
 pub use sign_up::sign_up;
 
 use std::convert::Infallible;
 
 use axum::extract::FromRequestParts;
-use axum::response::{IntoResponse, Redirect, Response};
+use axum::response::{AppendHeaders, IntoResponse, Redirect, Response};
 use http::request::Parts;
 use http::{HeaderMap, header};
 
@@ -61,10 +63,8 @@ fn shown(state: &AppState, flash: &Flash, mut page: Response) -> Response {
     page
 }
 
-/// Somebody whose account was removed is signed out.
+/// Somebody whose account was removed this moment.
 fn gone(state: &AppState) -> impl IntoResponse + use<> {
-    (
-        [(header::SET_COOKIE, state.cookies.clear(Cookie::Access))],
-        Redirect::to(LogIn::PAGE),
-    )
+    let cookies = state.cookies.sign_out().map(|cookie| (header::SET_COOKIE, cookie));
+    (AppendHeaders(cookies), Redirect::to(LogIn::PAGE))
 }

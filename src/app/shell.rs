@@ -8,16 +8,14 @@ use crate::domain::User;
 use crate::server::assets;
 use crate::server::session::{SignedIn, Visitor};
 
-/// The whole document. The session's id and the seconds it has left stand on the root element, for the islands.
+/// The whole document. The session's id and the seconds its token has left stand on the root element, for the islands.
 pub fn shell(page: Page, title: &str, class: &'static str, main: AnyView) -> impl IntoView {
-    let session = page
-        .visitor
-        .as_ref()
-        .map(|Visitor(signed_in)| signed_in.as_ref().map_or(String::new(), |signed_in| signed_in.claims.sid.clone()));
-    let user = page
-        .visitor
-        .and_then(|Visitor(signed_in)| signed_in)
-        .map(|SignedIn { user, .. }| user);
+    let session = match &page.visitor {
+        Visitor::SignedIn(signed_in) => Some(signed_in.claims.sid.to_string()),
+        Visitor::Nobody | Visitor::Ended(_) => Some(String::new()),
+        Visitor::Unknown => None,
+    };
+    let user = page.visitor.signed_in().map(|SignedIn { user, .. }| user);
     let title = if title == "Latchkey" {
         title.to_owned()
     } else {
@@ -92,7 +90,7 @@ fn navigation(user: Option<User>, here: &str) -> AnyView {
         Some(user) => view! {
             <nav aria-label="Main">
                 <ul>
-                    {link("/dashboard", "Dashboard")} {link("/account", "Account")} {link("/docs", "API")}
+                    {link("/dashboard", "Dashboard")} {link("/sessions", "Sessions")} {link("/account", "Account")} {link("/docs", "API")}
                 </ul>
                 <div class="who">
                     <p>"Signed in as " <strong>{user.username}</strong></p>

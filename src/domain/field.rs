@@ -11,11 +11,21 @@ pub enum Field {
     Password,
     /// The optional, private email address.
     Email,
+    /// The password that is, asked for before a change.
+    CurrentPassword,
+    /// The password that is to be.
+    NewPassword,
 }
 
 impl Field {
     /// Every field, in the order in which forms show them.
-    pub const ALL: [Field; 3] = [Field::Username, Field::Password, Field::Email];
+    pub const ALL: [Field; 5] = [
+        Field::Username,
+        Field::Password,
+        Field::Email,
+        Field::CurrentPassword,
+        Field::NewPassword,
+    ];
 
     /// The `name` of the input, and the key in JSON.
     pub const fn name(self) -> &'static str {
@@ -23,6 +33,8 @@ impl Field {
             Field::Username => "username",
             Field::Password => "password",
             Field::Email => "email",
+            Field::CurrentPassword => "current_password",
+            Field::NewPassword => "new_password",
         }
     }
 }
@@ -54,13 +66,19 @@ pub enum Problem {
     PasswordCommon,
     /// Holds a NUL or another control character.
     PasswordControl,
+    /// Not the password of the account.
+    PasswordWrong,
+    /// The password is needed, for it was last given a while ago.
+    PasswordNeeded,
+    /// Not the name of the account.
+    NameDiffers,
     /// Not the shape of an email address.
     EmailShape,
 }
 
 impl Problem {
     /// Every problem with its code: a stable word for JSON and for the flash cookie.
-    const CODES: [(Problem, &'static str); 13] = [
+    const CODES: [(Problem, &'static str); 16] = [
         (Problem::Missing, "missing"),
         (Problem::NameTooShort, "name_too_short"),
         (Problem::NameTooLong, "name_too_long"),
@@ -73,6 +91,9 @@ impl Problem {
         (Problem::PasswordIsName, "password_is_name"),
         (Problem::PasswordCommon, "password_common"),
         (Problem::PasswordControl, "password_control"),
+        (Problem::PasswordWrong, "password_wrong"),
+        (Problem::PasswordNeeded, "password_needed"),
+        (Problem::NameDiffers, "name_differs"),
         (Problem::EmailShape, "email_shape"),
     ];
 
@@ -105,6 +126,9 @@ impl fmt::Display for Problem {
             Problem::PasswordIsName => "The password must not be the sign-in name.",
             Problem::PasswordCommon => "This password is one of those that attackers try first. Choose another one.",
             Problem::PasswordControl => "Leave out characters that cannot be typed, such as a line break.",
+            Problem::PasswordWrong => "This is not your password.",
+            Problem::PasswordNeeded => "Type your password to go on: you last gave it a while ago.",
+            Problem::NameDiffers => "This is not your sign-in name.",
             Problem::EmailShape => "This does not look like an email address. Check it, or leave it out.",
         })
     }

@@ -2,12 +2,14 @@
 
 use uuid::Uuid;
 
+pub mod change;
+pub mod operate;
+
 use super::clock::UnixSeconds;
 use super::passwords::{self, Busy};
-use super::sessions::{self, Client, Draft};
+use super::sessions::{self, Client, Draft, SessionId, Tokens};
 use super::state::AppState;
 use super::store::{NewUser, StoreError};
-use super::tokens::AccessToken;
 use crate::domain::{Email, Field, FieldError, Password, Problem, Role, User, UserId, Username};
 
 /// An account as its owner and the operator see it. Holds no hash.
@@ -47,12 +49,25 @@ pub enum Refusal {
     Fields(Vec<FieldError>),
     /// Unknown name, wrong password, disabled account: nobody is told which.
     BadCredentials,
+    /// None of the user's own sessions has this id, or it is over.
+    NoSuchSession,
+    /// Only somebody signed in can do this.
+    NotSignedIn,
     /// Nobody can sign up here.
     SignupClosed,
     /// Too many passwords are being hashed.
     Busy,
+    /// Who is asking cannot be told while the database is away.
+    Unavailable,
     /// The database said no.
     Store(StoreError),
+}
+
+impl Refusal {
+    /// One thing is wrong with one field.
+    pub fn field(field: Field, problem: Problem) -> Self {
+        Self::Fields(vec![FieldError { field, problem }])
+    }
 }
 
 impl From<Busy> for Refusal {
@@ -120,12 +135,12 @@ fn new_password(typed: &str, owner: Option<&Username>) -> Result<Password, Probl
 ///
 /// # Errors
 /// When sign-up is closed, something is outside the rules, or the name is taken.
-pub async fn sign_up(state: &AppState, typed: Typed<'_>, client: &Client) -> Result<AccessToken, Refusal> {
+pub async fn sign_up(state: &AppState, typed: Typed<'_>, client: &Client) -> Result<Tokens, Refusal> {
     if !state.config.signup_open {
         return Err(Refusal::SignupClosed);
     }
     let draft = Draft::new(state);
-    let account = make(state, typed, Role::User, Some((&draft, client))).await?;
+    let account = make(state, typed, Role::User, client, Some(&draft)).await?;
     Ok(draft.issue(state, &account))
 }
 
@@ -134,10 +149,10 @@ pub async fn sign_up(state: &AppState, typed: Typed<'_>, client: &Client) -> Res
 /// # Errors
 /// When something is outside the rules or the name is taken.
 pub async fn add(state: &AppState, typed: Typed<'_>, role: Role) -> Result<Account, Refusal> {
-    make(state, typed, role, None).await
+    make(state, typed, role, &Client::operator(), None).await
 }
 
-async fn make(state: &AppState, typed: Typed<'_>, role: Role, session: Option<(&Draft, &Client)>) -> Result<Account, Refusal> {
+async fn make(state: &AppState, typed: Typed<'_>, role: Role, client: &Client, session: Option<&Draft>) -> Result<Account, Refusal> {
     let parsed = typed.parse()?;
     // Spares the hash; whether the name is free is decided when it is inserted.
     if state.store.credentials(&parsed.username).await?.is_some() {
@@ -159,19 +174,17 @@ async fn make(state: &AppState, typed: Typed<'_>, role: Role, session: Option<(&
         email: parsed.email.as_ref(),
         password_hash: &hash,
         role,
+        client,
         created_at: account.created_at,
     };
-    let session = session.map(|(draft, client)| draft.of(&account, client));
+    let session = session.map(|draft| draft.of(&account, client));
     let role = state.store.insert_user(&user, session.as_ref()).await?.ok_or_else(taken)?;
     account.role = role;
     Ok(account)
 }
 
 fn taken() -> Refusal {
-    Refusal::Fields(vec![FieldError {
-        field: Field::Username,
-        problem: Problem::NameTaken,
-    }])
+    Refusal::field(Field::Username, Problem::NameTaken)
 }
 
 /// Signs in. Unknown name, wrong password and disabled account get the same answer for the same work.
@@ -183,8 +196,20 @@ pub async fn sign_in(
     username: &str,
     password: &str,
     client: &Client,
-    replaced: Option<&str>,
-) -> Result<AccessToken, Refusal> {
+    replaced: Option<SessionId>,
+) -> Result<Tokens, Refusal> {
+    let outcome = try_to_sign_in(state, username, password, client, replaced).await;
+    state.metrics.signed_in(&outcome);
+    outcome
+}
+
+async fn try_to_sign_in(
+    state: &AppState,
+    username: &str,
+    password: &str,
+    client: &Client,
+    replaced: Option<SessionId>,
+) -> Result<Tokens, Refusal> {
     let empty: Vec<FieldError> = [(Field::Username, username), (Field::Password, password)]
         .into_iter()
         .filter(|(_, typed)| typed.is_empty())
@@ -200,25 +225,22 @@ pub async fn sign_in(
         Ok(username) => state.store.credentials(&username).await?,
         Err(_) => None,
     };
-    let (account, hash) = known.unzip();
-    let right = state.passwords.verify(password, hash).await?;
-    match account.filter(|account| right && account.disabled_at.is_none()) {
-        Some(account) => Ok(sessions::begin(state, &account, client, replaced).await?),
-        None => Err(Refusal::BadCredentials),
+    let right = state
+        .passwords
+        .verify(password, known.as_ref().map(|(_, hash)| hash.clone()))
+        .await?;
+    let Some((account, hash)) = known else {
+        return Err(Refusal::BadCredentials);
+    };
+    if right
+        && account.disabled_at.is_none()
+        && let Some(tokens) = sessions::begin(state, &account, &hash, client, replaced).await?
+    {
+        tracing::info!(user = %account.id, session = %tokens.access.claims.sid, "signed in");
+        return Ok(tokens);
     }
-}
-
-/// Sets a password, as the operator does.
-///
-/// # Errors
-/// When it is outside the rules. `Ok(false)` when there is no such account.
-pub async fn set_password(state: &AppState, username: &Username, typed: &str) -> Result<bool, Refusal> {
-    let password = new_password(typed, Some(username)).map_err(|problem| {
-        Refusal::Fields(vec![FieldError {
-            field: Field::Password,
-            problem,
-        }])
-    })?;
-    let hash = state.passwords.hash(&password).await?;
-    Ok(state.store.set_password(username, &hash).await?)
+    // After the answer: a name that is known must not take longer.
+    state.notes.failed(&account.id, client, state.clock.now());
+    tracing::info!(user = %account.id, "failed to sign in");
+    Err(Refusal::BadCredentials)
 }

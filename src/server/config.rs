@@ -13,7 +13,8 @@ use clap::Args;
 
 pub use public_url::PublicUrl;
 
-use super::secret::Secret;
+use super::secret::{Secret, Secrets};
+use super::tokens::Algorithm;
 
 /// The settings as they are written. [`Config::from_settings`] makes sense of them.
 #[derive(Args, Clone, Debug, Default)]
@@ -80,6 +81,27 @@ pub struct Settings {
     )]
     pub secret_file: Option<PathBuf>,
 
+    /// The secret before
+    #[arg(
+        long,
+        global = true,
+        env = "LATCHKEY_SECRET_PREVIOUS",
+        value_name = "TEXT",
+        hide_env_values = true,
+        help = "The secret before this one: still verifies, never signs, so that a new one signs nobody out"
+    )]
+    pub secret_previous: Option<String>,
+
+    /// How access tokens are signed
+    #[arg(
+        long,
+        global = true,
+        env = "LATCHKEY_JWT_ALG",
+        value_name = "HS256|EdDSA",
+        help = "How access tokens are signed; EdDSA lets other services verify them with /.well-known/jwks.json [default: HS256]"
+    )]
+    pub jwt_alg: Option<String>,
+
     /// How long an access token lives
     #[arg(
         long,
@@ -89,6 +111,46 @@ pub struct Settings {
         help = "How long an access token lives: 90s, 15m, 12h, 30d [default: 15m]"
     )]
     pub access_ttl: Option<String>,
+
+    /// How long a session lives unless it is used
+    #[arg(
+        long,
+        global = true,
+        env = "LATCHKEY_REFRESH_TTL",
+        value_name = "DURATION",
+        help = "How long a session lives without being used [default: 30d]"
+    )]
+    pub refresh_ttl: Option<String>,
+
+    /// How long a session lives at most
+    #[arg(
+        long,
+        global = true,
+        env = "LATCHKEY_SESSION_MAX",
+        value_name = "DURATION",
+        help = "How long a session lives at most, however much it is used [default: 90d]"
+    )]
+    pub session_max: Option<String>,
+
+    /// How long a used refresh token gets the same successor
+    #[arg(
+        long,
+        global = true,
+        env = "LATCHKEY_REFRESH_GRACE",
+        value_name = "DURATION",
+        help = "How long a used refresh token gets the same successor again: for tabs and retries [default: 10s]"
+    )]
+    pub refresh_grace: Option<String>,
+
+    /// How long to go on without news
+    #[arg(
+        long,
+        global = true,
+        env = "LATCHKEY_REVOCATION_LAG",
+        value_name = "DURATION",
+        help = "How long access tokens count while the database is away; then what needs a session answers 503 [default: 10s]"
+    )]
+    pub revocation_lag: Option<String>,
 
     /// Whether people can make accounts themselves
     #[arg(
@@ -109,6 +171,16 @@ pub struct Settings {
         help = "Whether POST /token takes a password [default: on]"
     )]
     pub password_grant: Option<String>,
+
+    /// Where to show metrics
+    #[arg(
+        long,
+        global = true,
+        env = "LATCHKEY_METRICS_ADDR",
+        value_name = "HOST:PORT",
+        help = "Address to show Prometheus metrics on, at /metrics [default: off]"
+    )]
+    pub metrics_addr: Option<String>,
 
     /// What to log
     #[arg(
@@ -164,14 +236,26 @@ pub struct Config {
     pub public_url: PublicUrl,
     /// The SQLite file.
     pub database: PathBuf,
-    /// Everything that signs is derived from it.
-    pub secret: Secret,
+    /// Everything that signs is derived from the current one.
+    pub secrets: Secrets,
+    /// How access tokens are signed.
+    pub jwt_alg: Algorithm,
     /// Life of an access token, in seconds.
     pub access_ttl: i64,
+    /// Life of a session that is not used, in seconds.
+    pub refresh_ttl: i64,
+    /// Longest life of a session, in seconds.
+    pub session_max: i64,
+    /// How long the predecessor of a refresh token gets the same successor, in seconds.
+    pub refresh_grace: i64,
+    /// How long access tokens count without news from the database, in seconds.
+    pub revocation_lag: i64,
     /// Whether people can make accounts themselves.
     pub signup_open: bool,
     /// Whether `POST /token` takes a password.
     pub password_grant: bool,
+    /// Where to show metrics, if anywhere.
+    pub metrics_addr: Option<SocketAddr>,
 }
 
 impl Config {
@@ -180,7 +264,12 @@ impl Config {
     /// # Errors
     /// The first setting that cannot be used.
     pub fn from_settings(settings: &Settings) -> Result<Self, ConfigError> {
-        let addr = address(settings.addr.as_deref())?;
+        let addr = address("LATCHKEY_ADDR", settings.addr.as_deref().unwrap_or("127.0.0.1:3000"))?;
+        let metrics_addr = settings
+            .metrics_addr
+            .as_deref()
+            .map(|text| address("LATCHKEY_METRICS_ADDR", text))
+            .transpose()?;
         let public_url = public_url(settings.public_url.as_deref(), addr)?;
         let data_dir = settings.data_dir.clone().unwrap_or_else(|| PathBuf::from("./data"));
         make_data_dir(&data_dir)?;
@@ -188,26 +277,39 @@ impl Config {
             addr,
             public_url,
             database: database(settings.database_url.as_deref(), &data_dir)?,
-            secret: secret(settings, &data_dir)?,
-            access_ttl: duration::parse(settings.access_ttl.as_deref().unwrap_or("15m"))
-                .map_err(|reason| refused("LATCHKEY_ACCESS_TTL", reason))?,
+            secrets: Secrets {
+                current: secret(settings, &data_dir)?,
+                previous: previous_secret(settings)?,
+            },
+            jwt_alg: match settings.jwt_alg.as_deref().unwrap_or("HS256") {
+                "HS256" => Algorithm::Hs256,
+                "EdDSA" => Algorithm::EdDsa,
+                word => return Err(refused("LATCHKEY_JWT_ALG", format!("\"{word}\" is neither HS256 nor EdDSA"))),
+            },
+            access_ttl: seconds("LATCHKEY_ACCESS_TTL", settings.access_ttl.as_deref(), "15m")?,
+            refresh_ttl: seconds("LATCHKEY_REFRESH_TTL", settings.refresh_ttl.as_deref(), "30d")?,
+            session_max: seconds("LATCHKEY_SESSION_MAX", settings.session_max.as_deref(), "90d")?,
+            refresh_grace: seconds("LATCHKEY_REFRESH_GRACE", settings.refresh_grace.as_deref(), "10s")?,
+            revocation_lag: seconds("LATCHKEY_REVOCATION_LAG", settings.revocation_lag.as_deref(), "10s")?,
             signup_open: choice("LATCHKEY_SIGNUP", settings.signup.as_deref(), "open", "closed")?,
             password_grant: choice("LATCHKEY_PASSWORD_GRANT", settings.password_grant.as_deref(), "on", "off")?,
+            metrics_addr,
         })
     }
 }
 
-fn address(text: Option<&str>) -> Result<SocketAddr, ConfigError> {
-    let text = text.unwrap_or("127.0.0.1:3000");
-    let addr: SocketAddr = text.replace("localhost:", "127.0.0.1:").parse().map_err(|_| {
-        refused(
-            "LATCHKEY_ADDR",
-            format!("\"{text}\" is not an address and a port, such as 127.0.0.1:3000"),
-        )
-    })?;
+fn seconds(variable: &'static str, text: Option<&str>, default: &str) -> Result<i64, ConfigError> {
+    duration::parse(text.unwrap_or(default)).map_err(|reason| refused(variable, reason))
+}
+
+fn address(variable: &'static str, text: &str) -> Result<SocketAddr, ConfigError> {
+    let addr: SocketAddr = text
+        .replace("localhost:", "127.0.0.1:")
+        .parse()
+        .map_err(|_| refused(variable, format!("\"{text}\" is not an address and a port, such as 127.0.0.1:3000")))?;
     if addr.port() == 0 {
         return Err(refused(
-            "LATCHKEY_ADDR",
+            variable,
             "port 0 is no port that people could use; choose one from 1 to 65535",
         ));
     }
@@ -258,6 +360,11 @@ fn secret(settings: &Settings, data_dir: &Path) -> Result<Secret, ConfigError> {
     }
 }
 
+fn previous_secret(settings: &Settings) -> Result<Option<Secret>, ConfigError> {
+    let previous = settings.secret_previous.as_deref().map(Secret::parse).transpose();
+    previous.map_err(|reason| refused("LATCHKEY_SECRET_PREVIOUS", reason))
+}
+
 /// Whether a setting has its first word (also when it is not set) or its second.
 fn choice(variable: &'static str, text: Option<&str>, yes: &str, no: &str) -> Result<bool, ConfigError> {
     match text.unwrap_or(yes) {
@@ -292,7 +399,11 @@ mod tests {
         let config = Config::from_settings(&settings).expect("good");
         assert_eq!(config.addr.to_string(), "127.0.0.1:3000");
         assert_eq!(config.public_url.to_string(), "http://localhost:3000");
-        assert_eq!(config.access_ttl, 900);
+        assert_eq!(
+            (config.access_ttl, config.refresh_ttl, config.session_max),
+            (900, 2_592_000, 7_776_000)
+        );
+        assert_eq!((config.refresh_grace, config.revocation_lag), (10, 10));
         assert!(config.signup_open && config.password_grant);
         assert!(dir.path().join("new/data/secret").exists());
     }
@@ -300,7 +411,7 @@ mod tests {
     #[test]
     fn a_bad_value_is_refused_with_one_sentence_that_names_the_variable() {
         type Change = fn(&mut Settings);
-        let cases: [(&str, Change); 12] = [
+        let cases: [(&str, Change); 19] = [
             ("LATCHKEY_ADDR", |s| s.addr = Some("3000".into())),
             ("LATCHKEY_ADDR", |s| s.addr = Some("127.0.0.1:0".into())),
             ("LATCHKEY_PUBLIC_URL", |s| s.public_url = Some("example.org".into())),
@@ -310,6 +421,13 @@ mod tests {
             ("LATCHKEY_SECRET", |s| s.secret = Some("your-secret-key".into())),
             ("LATCHKEY_SECRET_FILE", |s| s.secret_file = Some("/nonexistent/secret".into())),
             ("LATCHKEY_ACCESS_TTL", |s| s.access_ttl = Some("5 minutes".into())),
+            ("LATCHKEY_SECRET_PREVIOUS", |s| s.secret_previous = Some("changeme".into())),
+            ("LATCHKEY_JWT_ALG", |s| s.jwt_alg = Some("none".into())),
+            ("LATCHKEY_REFRESH_TTL", |s| s.refresh_ttl = Some("0s".into())),
+            ("LATCHKEY_SESSION_MAX", |s| s.session_max = Some("forever".into())),
+            ("LATCHKEY_REFRESH_GRACE", |s| s.refresh_grace = Some("10".into())),
+            ("LATCHKEY_REVOCATION_LAG", |s| s.revocation_lag = Some("-1s".into())),
+            ("LATCHKEY_METRICS_ADDR", |s| s.metrics_addr = Some("9000".into())),
             ("LATCHKEY_SIGNUP", |s| s.signup = Some("yes".into())),
             ("LATCHKEY_PASSWORD_GRANT", |s| s.password_grant = Some(String::new())),
             ("LATCHKEY_DATA_DIR", |s| s.data_dir = Some("/dev/null/data".into())),

@@ -1,13 +1,18 @@
 //! The one place that builds our cookies, and the one that reads them.
 
-use http::header::COOKIE;
+use http::header::{COOKIE, SET_COOKIE};
 use http::{HeaderMap, HeaderValue};
+
+use super::clock::UnixSeconds;
+use super::sessions::Tokens;
 
 /// Our cookies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cookie {
     /// The access token.
     Access,
+    /// The refresh token.
+    Refresh,
     /// What a refused form has to say on the next page.
     Flash,
 }
@@ -30,6 +35,8 @@ impl Cookies {
         match (cookie, self.https) {
             (Cookie::Access, true) => "__Host-latchkey",
             (Cookie::Access, false) => "latchkey",
+            (Cookie::Refresh, true) => "__Host-latchkey-refresh",
+            (Cookie::Refresh, false) => "latchkey-refresh",
             (Cookie::Flash, true) => "__Host-latchkey-flash",
             (Cookie::Flash, false) => "latchkey-flash",
         }
@@ -54,25 +61,55 @@ impl Cookies {
         self.set(cookie, "", 0)
     }
 
+    /// The cookies that keep somebody signed in, each for as long as its token lives.
+    pub fn sign_in(self, tokens: &Tokens, now: UnixSeconds) -> [HeaderValue; 2] {
+        [
+            self.set(Cookie::Access, &tokens.access.jwt, tokens.access.claims.exp - now),
+            self.set(Cookie::Refresh, &tokens.refresh, tokens.refresh_life),
+        ]
+    }
+
+    /// The cookies that take a session from the browser.
+    pub fn sign_out(self) -> [HeaderValue; 2] {
+        [self.clear(Cookie::Access), self.clear(Cookie::Refresh)]
+    }
+
+    /// Whether an answer sets or removes the cookies of a session.
+    pub fn decides(self, answer: &HeaderMap) -> bool {
+        let name = self.name(Cookie::Access).as_bytes();
+        let mut set = answer.get_all(SET_COOKIE).into_iter();
+        set.any(|cookie| cookie.as_bytes().strip_prefix(name).is_some_and(|rest| rest.first() == Some(&b'=')))
+    }
+
+    /// Whether a request carries a cookie of a session, good or not, once or twice.
+    pub fn are_there(self, headers: &HeaderMap) -> bool {
+        let names = [Cookie::Access, Cookie::Refresh].map(|cookie| self.name(cookie).as_bytes());
+        pairs(headers).any(|(name, _)| names.contains(&name))
+    }
+
     /// Reads a cookie from the raw headers, by the exact bytes of its name and without any decoding:
     /// a browser holds no `%5F%5FHost-` name back from other hosts. A name seen twice is no cookie,
     /// for nothing tells which one is ours.
     pub fn read(self, headers: &HeaderMap, cookie: Cookie) -> Option<&str> {
         let name = self.name(cookie).as_bytes();
-        let mut found = headers
-            .get_all(COOKIE)
-            .into_iter()
-            .flat_map(|header| header.as_bytes().split(|byte| *byte == b';'))
-            .filter_map(|pair| {
-                let equals = pair.iter().position(|byte| *byte == b'=')?;
-                let (key, value) = pair.split_at(equals);
-                (key.trim_ascii() == name).then(|| value[1..].trim_ascii())
-            });
+        let mut found = pairs(headers).filter(|(key, _)| *key == name).map(|(_, value)| value);
         match (found.next(), found.next()) {
             (Some(value), None) if value.iter().all(u8::is_ascii_graphic) => std::str::from_utf8(value).ok(),
             _ => None,
         }
     }
+}
+
+/// The raw names and values.
+fn pairs(headers: &HeaderMap) -> impl Iterator<Item = (&[u8], &[u8])> {
+    headers
+        .get_all(COOKIE)
+        .into_iter()
+        .flat_map(|header| header.as_bytes().split(|byte| *byte == b';'))
+        .filter_map(|pair| {
+            let equals = pair.iter().position(|byte| *byte == b'=')?;
+            Some((pair[..equals].trim_ascii(), pair[equals + 1..].trim_ascii()))
+        })
 }
 
 #[cfg(test)]

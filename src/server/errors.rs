@@ -28,25 +28,32 @@ pub fn detail(status: StatusCode, sentence: impl Into<String>) -> Response {
     response
 }
 
+/// The database is away.
+pub fn unavailable() -> Response {
+    detail(StatusCode::SERVICE_UNAVAILABLE, Notice::Unavailable.sentence())
+}
+
 impl Refusal {
     /// The status of the answer.
     pub fn status(&self) -> StatusCode {
         match self {
             Refusal::Fields(_) => StatusCode::UNPROCESSABLE_ENTITY,
-            Refusal::BadCredentials => StatusCode::UNAUTHORIZED,
+            Refusal::BadCredentials | Refusal::NotSignedIn => StatusCode::UNAUTHORIZED,
+            Refusal::NoSuchSession => StatusCode::NOT_FOUND,
             Refusal::SignupClosed => StatusCode::FORBIDDEN,
-            Refusal::Busy | Refusal::Store(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Refusal::Busy | Refusal::Unavailable | Refusal::Store(_) => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
 
     /// The sentence for the whole form, where one is due.
     pub fn notice(&self) -> Option<Notice> {
         match self {
-            Refusal::Fields(_) => None,
+            Refusal::Fields(_) | Refusal::NotSignedIn => None,
             Refusal::BadCredentials => Some(Notice::BadCredentials),
+            Refusal::NoSuchSession => Some(Notice::SessionGone),
             Refusal::SignupClosed => Some(Notice::SignupClosed),
             Refusal::Busy => Some(Notice::Busy),
-            Refusal::Store(_) => Some(Notice::Unavailable),
+            Refusal::Unavailable | Refusal::Store(_) => Some(Notice::Unavailable),
         }
     }
 
@@ -61,6 +68,6 @@ impl Refusal {
 impl IntoResponse for StoreError {
     fn into_response(self) -> Response {
         tracing::error!(error = %self, "the database refused");
-        detail(StatusCode::SERVICE_UNAVAILABLE, Notice::Unavailable.sentence())
+        unavailable()
     }
 }

@@ -23,6 +23,9 @@ const MAX_VALUE: usize = 512;
 pub struct Flash {
     /// The page that may show it.
     pub page: String,
+    /// The form there, where there are several.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub form: String,
     /// A sentence for the whole page, by its code.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub notice: Option<Notice>,
@@ -48,6 +51,18 @@ pub enum Notice {
     Unavailable,
     /// See [`Notice::sentence`].
     SignedOut,
+    /// See [`Notice::sentence`].
+    SessionEnded,
+    /// See [`Notice::sentence`].
+    SessionGone,
+    /// See [`Notice::sentence`].
+    OthersEnded,
+    /// See [`Notice::sentence`].
+    PasswordChanged,
+    /// See [`Notice::sentence`].
+    EmailChanged,
+    /// See [`Notice::sentence`].
+    AccountRemoved,
 }
 
 impl Notice {
@@ -59,16 +74,31 @@ impl Notice {
             Notice::Busy => "Too many people are signing in right now. Try again in a few seconds.",
             Notice::Unavailable => "This does not work at the moment. Nothing was changed; try again shortly.",
             Notice::SignedOut => "You are signed out.",
+            Notice::SessionEnded => "That session is over.",
+            Notice::SessionGone => "That session was over already.",
+            Notice::OthersEnded => "All your other sessions are over.",
+            Notice::PasswordChanged => "Your password is changed.",
+            Notice::EmailChanged => "Your email address is changed.",
+            Notice::AccountRemoved => "Your account is removed.",
         }
     }
 
     /// Whether something went wrong.
     pub const fn is_error(self) -> bool {
-        !matches!(self, Notice::SignedOut)
+        matches!(
+            self,
+            Notice::BadCredentials | Notice::SignupClosed | Notice::Busy | Notice::Unavailable
+        )
     }
 }
 
 impl Flash {
+    /// What concerns one form of the page.
+    #[must_use]
+    pub fn of(&self, form: &str) -> Self {
+        if self.form == form { self.clone() } else { Self::default() }
+    }
+
     /// Gives back what was typed, cut to what a cookie can carry.
     pub fn keep(&mut self, field: &str, typed: &str) {
         let cut = (0..=typed.len().min(MAX_VALUE))

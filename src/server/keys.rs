@@ -10,8 +10,12 @@ use super::secret::Secret;
 /// What a key is for. The labels are part of the format of everything signed: never change one.
 #[derive(Clone, Copy, Debug)]
 pub enum Use {
-    /// Signs access tokens.
+    /// Signs access tokens with HMAC-SHA256.
     AccessToken,
+    /// Signs access tokens with Ed25519: the key's seed.
+    AccessTokenSeed,
+    /// Authenticates refresh tokens.
+    RefreshToken,
     /// Signs the flash cookie.
     Flash,
     /// Names the secret in a token's `kid`; not a key.
@@ -22,6 +26,8 @@ impl Use {
     const fn label(self) -> &'static [u8] {
         match self {
             Use::AccessToken => b"latchkey access token HS256",
+            Use::AccessTokenSeed => b"latchkey access token EdDSA",
+            Use::RefreshToken => b"latchkey refresh token",
             Use::Flash => b"latchkey flash cookie",
             Use::KeyId => b"latchkey key id",
         }

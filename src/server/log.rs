@@ -1,10 +1,14 @@
 //! Logging.
 
 use std::io::{IsTerminal, stderr};
+use std::time::Duration;
 
+use http::{Request, Response};
+use tracing::Span;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt;
 use tracing_subscriber::prelude::*;
+use uuid::Uuid;
 
 use super::config::{ConfigError, Settings};
 
@@ -37,4 +41,15 @@ pub fn start(settings: &Settings) -> Result<(), ConfigError> {
     };
     tracing_subscriber::registry().with(filter).with(layer).init();
     Ok(())
+}
+
+/// What every line about a request says of it: an id of its own, and the path without its query, which may hold what is
+/// nobody's business.
+pub fn request_span<B>(request: &Request<B>) -> Span {
+    tracing::info_span!("request", id = %Uuid::now_v7(), method = %request.method(), path = request.uri().path())
+}
+
+/// One line for each answer, for those who want them.
+pub fn answered<B>(response: &Response<B>, took: Duration, _: &Span) {
+    tracing::debug!(status = response.status().as_u16(), microseconds = took.as_micros(), "answered");
 }

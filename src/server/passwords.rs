@@ -116,6 +116,11 @@ impl Passwords {
         .await
     }
 
+    /// Callers, running or waiting.
+    pub fn callers(&self) -> usize {
+        MAX_CALLERS - self.0.places.available_permits()
+    }
+
     async fn in_turn<T: Send + 'static>(&self, work: impl FnOnce(&Inner) -> T + Send + 'static) -> Result<T, Busy> {
         let inner = Arc::clone(&self.0);
         let place = Arc::clone(&inner.places).try_acquire_owned().map_err(|_| Busy)?;

@@ -9,32 +9,47 @@ use axum::routing::{get, post};
 use leptos::context::provide_context;
 use leptos::server_fn::axum::server_fn_paths;
 use leptos_axum::handle_server_fns_with_context;
+use tower::util::option_layer;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::trace::TraceLayer;
 
 use super::form::{self, Form, FormError};
-use super::rest::{health, me, openapi, protected, token};
+use super::rest::{health, introspect, me, openapi, protected, revoke, token, well_known};
+use super::session_events::session_events;
 use super::state::AppState;
-use super::{assets, middleware};
+use super::{assets, log, metrics, middleware};
 use crate::app::{error, pages};
 
 /// The whole application.
 pub fn router(state: AppState) -> Router {
+    let timed = state.config.metrics_addr.is_some();
     Router::new()
-        .merge(pages())
-        .merge(server_functions())
+        .merge(with_cookies().layer(from_fn_with_state(state.clone(), middleware::session::attach)))
         .merge(rest())
         .route("/assets/{*path}", get(assets::serve))
-        .fallback(error::not_found)
         .method_not_allowed_fallback(error::method_not_allowed)
         // The last one added is the first one passed.
-        .layer(from_fn_with_state(state.clone(), middleware::session::attach))
+        .layer(option_layer(timed.then(|| from_fn_with_state(state.clone(), metrics::time))))
         .layer(from_fn_with_state(state.clone(), middleware::same_origin::check))
         .layer(from_fn_with_state(state.clone(), middleware::host::check))
         .layer(CatchPanicLayer::custom(error::panicked))
         .layer(from_fn_with_state(state.clone(), middleware::security_headers::add))
-        .layer(TraceLayer::new_for_http())
+        .layer(
+            TraceLayer::new_for_http()
+                .make_span_with(log::request_span)
+                .on_response(log::answered),
+        )
         .with_state(state)
+}
+
+/// What knows its visitor by cookies: pages, the posts of their forms, the events of their session. Everything else
+/// reads no cookie.
+fn with_cookies() -> Router<AppState> {
+    Router::new()
+        .merge(pages())
+        .merge(server_functions())
+        .route("/session/events", get(session_events))
+        .fallback(error::not_found)
 }
 
 /// The pages. A protected one takes a `SignedIn` and cannot be rendered without.
@@ -44,6 +59,7 @@ fn pages() -> Router<AppState> {
         .route("/login", get(pages::log_in))
         .route("/signup", get(pages::sign_up))
         .route("/dashboard", get(pages::dashboard))
+        .route("/sessions", get(pages::sessions))
         .route("/account", get(pages::account))
         .route("/docs", get(pages::docs))
 }
@@ -73,9 +89,13 @@ async fn server_function(State(state): State<AppState>, request: Request) -> Res
 fn rest() -> Router<AppState> {
     Router::new()
         .route("/token", post(token::token))
+        .route("/revoke", post(revoke::revoke))
+        .route("/introspect", post(introspect::introspect))
         .route("/protected", get(protected::protected))
         .route("/me", get(me::me))
         .route("/openapi.json", get(openapi::openapi))
+        .route("/.well-known/jwks.json", get(well_known::jwks))
+        .route("/.well-known/oauth-authorization-server", get(well_known::metadata))
         .route("/health/live", get(health::live))
         .route("/health/ready", get(health::ready))
 }

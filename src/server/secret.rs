@@ -85,6 +85,28 @@ impl Secret {
     }
 }
 
+/// The secret that signs, and the one before it, which still verifies: so it can be changed without signing
+/// anybody out.
+#[derive(Clone, Debug)]
+pub struct Secrets {
+    /// Signs and verifies.
+    pub current: Secret,
+    /// Verifies.
+    pub previous: Option<Secret>,
+}
+
+impl Secrets {
+    /// One secret and none before it.
+    pub const fn of(current: Secret) -> Self {
+        Self { current, previous: None }
+    }
+
+    /// The current one first.
+    pub fn iter(&self) -> impl Iterator<Item = &Secret> {
+        std::iter::once(&self.current).chain(&self.previous)
+    }
+}
+
 impl std::fmt::Debug for Secret {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Secret([redacted])")

@@ -4,13 +4,14 @@ use std::net::SocketAddr;
 
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::JoinSet;
 
 use super::clock::Clock;
 use super::config::{Config, ConfigError};
 use super::passwords::{Cost, Passwords};
-use super::router;
 use super::state::AppState;
 use super::store::Store;
+use super::{housekeeping, metrics, news, notes, router};
 
 /// Why a command did not do its work: one sentence.
 pub type Failure = Box<dyn std::error::Error + Send + Sync>;
@@ -34,34 +35,57 @@ pub async fn run(config: Config) -> Result<(), Failure> {
     // Before the database: a second server on the same data stops here.
     let listener = TcpListener::bind(config.addr)
         .await
-        .map_err(|error| address_error(config.addr, &error))?;
+        .map_err(|error| address_error("LATCHKEY_ADDR", config.addr, &error))?;
     let url = config.public_url.to_string();
     let state = open(config).await?;
+    // Before the first request: what ended while this program was not running must be known.
+    news::catch_up(&state).await?;
+    let mut background = background(&state);
+    if let Some(addr) = state.config.metrics_addr {
+        let listener = TcpListener::bind(addr)
+            .await
+            .map_err(|error| address_error("LATCHKEY_METRICS_ADDR", addr, &error))?;
+        let shown = metrics::router(state.clone());
+        background.spawn(async move {
+            if let Err(error) = axum::serve(listener, shown).await {
+                tracing::error!(%error, "metrics are no longer shown");
+            }
+        });
+    }
+    let stop = stop_signal(state.clone())?;
     tracing::info!("serving {url}");
     eprintln!("Latchkey is ready: open {url}");
-    let stop = stop_signal()?;
-    axum::serve(listener, router::router(state.clone()))
-        .with_graceful_shutdown(stop)
-        .await?;
+    let service = router::router(state.clone()).into_make_service_with_connect_info::<SocketAddr>();
+    axum::serve(listener, service).with_graceful_shutdown(stop).await?;
+    background.shutdown().await;
+    if let Err(error) = notes::write(&state).await {
+        tracing::warn!(%error, "the last notes could not be written");
+    }
     state.store.close().await;
     tracing::info!("stopped");
     Ok(())
 }
 
-fn address_error(addr: SocketAddr, error: &std::io::Error) -> ConfigError {
+/// What runs beside the requests, for as long as the server does.
+fn background(state: &AppState) -> JoinSet<()> {
+    let mut tasks = JoinSet::new();
+    tasks.spawn(news::follow(state.clone()));
+    tasks.spawn(notes::keep_writing(state.clone()));
+    tasks.spawn(housekeeping::keep_tidy(state.clone()));
+    tasks
+}
+
+fn address_error(variable: &'static str, addr: SocketAddr, error: &std::io::Error) -> ConfigError {
     let reason = if error.kind() == std::io::ErrorKind::AddrInUse {
         let other = SocketAddr::new(addr.ip(), addr.port().checked_add(1).unwrap_or(8080));
         format!("{addr} is in use by another program; stop that one, or choose another port, such as {other}")
     } else {
         format!("{addr} cannot be listened on: {error}")
     };
-    ConfigError {
-        variable: "LATCHKEY_ADDR",
-        reason,
-    }
+    ConfigError { variable, reason }
 }
 
-fn stop_signal() -> std::io::Result<impl Future<Output = ()>> {
+fn stop_signal(state: AppState) -> std::io::Result<impl Future<Output = ()>> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     Ok(async move {
@@ -70,5 +94,6 @@ fn stop_signal() -> std::io::Result<impl Future<Output = ()>> {
             _ = interrupt.recv() => {}
         }
         tracing::info!("stopping");
+        state.stop.ask();
     })
 }

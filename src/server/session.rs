@@ -1,17 +1,26 @@
-//! Who is asking. The middleware decodes the cookie and puts a [`Visitor`] into the request; what needs
+//! Who is asking. The middleware resolves the cookies and puts a [`Visitor`] into the request; what needs
 //! somebody signed in asks for [`SignedIn`] or [`Bearer`] and cannot run without.
 
-use axum::extract::{FromRequestParts, OptionalFromRequestParts};
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use axum::extract::{ConnectInfo, FromRequestParts, OptionalFromRequestParts};
 use axum::response::{IntoResponse, Redirect, Response};
 use http::request::Parts;
-use http::{HeaderMap, HeaderValue, StatusCode, header};
-use std::convert::Infallible;
+use http::{Extensions, HeaderMap, HeaderValue, StatusCode, header};
 
+use super::clock::UnixSeconds;
 use super::cookies::Cookie;
-use super::errors::detail;
+use super::errors::{detail, unavailable};
+use super::sessions::{self, Client, ClientKind, Denied, EndReason, RefreshError, Tokens};
 use super::state::AppState;
 use super::tokens::Claims;
+use crate::app::error;
 use crate::domain::{Next, User};
+
+/// Longest before its end that a token in a cookie is renewed, in seconds: so an open page need not wait for it.
+const RENEWED_BEFORE: i64 = 30;
 
 /// Somebody whose token was verified.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,15 +42,90 @@ impl From<Claims> for SignedIn {
 
 /// Who a request with cookies comes from: always there, so that nothing is ever concluded from absence.
 #[derive(Clone, Debug, Default)]
-pub struct Visitor(pub Option<SignedIn>);
+pub enum Visitor {
+    /// Somebody.
+    SignedIn(Arc<SignedIn>),
+    /// Nobody.
+    #[default]
+    Nobody,
+    /// Nobody any more, and this is why.
+    Ended(EndReason),
+    /// It cannot be told while the database is away: nobody gets in, and nobody is signed out.
+    Unknown,
+}
 
 impl Visitor {
-    /// Decodes the access cookie. Whatever is wrong with it, the visitor is anonymous.
-    pub fn decode(state: &AppState, headers: &HeaderMap) -> Self {
-        let token = state.cookies.read(headers, Cookie::Access);
-        let claims = token.and_then(|token| state.tokens.verify(token, state.clock.now()).ok());
-        Self(claims.map(SignedIn::from))
+    /// Whoever is signed in.
+    pub fn signed_in(self) -> Option<SignedIn> {
+        match self {
+            Visitor::SignedIn(signed_in) => Some(Arc::unwrap_or_clone(signed_in)),
+            Visitor::Nobody | Visitor::Ended(_) | Visitor::Unknown => None,
+        }
     }
+}
+
+impl From<Claims> for Visitor {
+    fn from(claims: Claims) -> Self {
+        Self::SignedIn(Arc::new(claims.into()))
+    }
+}
+
+/// What the cookies of a request come to.
+pub struct Resolved {
+    /// Who it is.
+    pub visitor: Visitor,
+    /// New tokens for the browser, where the old ones were used up.
+    pub renewed: Option<Tokens>,
+}
+
+impl From<Visitor> for Resolved {
+    fn from(visitor: Visitor) -> Self {
+        Self { visitor, renewed: None }
+    }
+}
+
+/// Finds out who a browser belongs to: by its access token; when that has ended, is stale or about to end, by its
+/// refresh token. Whatever is wrong with them, the visitor is nobody.
+pub async fn resolve(state: &AppState, headers: &HeaderMap, client: &Client) -> Resolved {
+    let access = match state.cookies.read(headers, Cookie::Access) {
+        Some(jwt) => sessions::verify(state, jwt).await,
+        None => Err(Denied::Invalid),
+    };
+    let access = match access {
+        Ok(claims) if state.clock.now() < renewed_at(state, &claims) => return Visitor::from(claims).into(),
+        access => access,
+    };
+    let Some(refresh) = state.cookies.read(headers, Cookie::Refresh) else {
+        return match access {
+            Ok(claims) => Visitor::from(claims),
+            Err(Denied::Invalid | Denied::Revoked) => Visitor::Nobody,
+            Err(Denied::Unavailable(error)) => unknown(&error),
+        }
+        .into();
+    };
+    match (sessions::refresh(state, refresh, client).await, access) {
+        (Ok(tokens), _) => Resolved {
+            visitor: Visitor::from(tokens.access.claims.clone()),
+            renewed: Some(tokens),
+        },
+        (Err(RefreshError::Ended(reason)), _) => Visitor::Ended(reason).into(),
+        // Too early is not too late: what is still good stays so.
+        (Err(_), Ok(claims)) => Visitor::from(claims).into(),
+        (Err(RefreshError::Store(error)), _) => unknown(&error).into(),
+        (Err(RefreshError::Invalid), _) => Visitor::Nobody.into(),
+    }
+}
+
+/// When a good token of a browser is renewed: a little before its end. One cut short by the end of its session is not.
+pub fn renewed_at(state: &AppState, claims: &Claims) -> UnixSeconds {
+    let life = state.tokens.life();
+    let cut_short = claims.exp - claims.iat < life;
+    claims.exp - if cut_short { 0 } else { RENEWED_BEFORE.min(life / 4) }
+}
+
+fn unknown(error: &super::store::StoreError) -> Visitor {
+    tracing::error!(%error, "whether a session lives cannot be told");
+    Visitor::Unknown
 }
 
 impl FromRequestParts<AppState> for Visitor {
@@ -54,14 +138,18 @@ impl FromRequestParts<AppState> for Visitor {
 
 /// On a page: nobody signed in is led to the sign-in page, and from there back.
 impl FromRequestParts<AppState> for SignedIn {
-    type Rejection = Redirect;
+    type Rejection = Response;
 
-    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Redirect> {
-        let Ok(Visitor(signed_in)) = Visitor::from_request_parts(parts, state).await;
-        signed_in.ok_or_else(|| {
-            let wanted = parts.uri.path_and_query().map_or("/", |path| path.as_str());
-            Redirect::to(&with_query("/login", &Next::parse(wanted)))
-        })
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Response> {
+        let Ok(visitor) = Visitor::from_request_parts(parts, state).await;
+        match visitor {
+            Visitor::SignedIn(signed_in) => Ok(Arc::unwrap_or_clone(signed_in)),
+            Visitor::Unknown => Err(error::cannot_tell(&parts.headers)),
+            Visitor::Nobody | Visitor::Ended(_) => {
+                let wanted = parts.uri.path_and_query().map_or("/", |path| path.as_str());
+                Err(Redirect::to(&with_query("/login", &Next::parse(wanted))).into_response())
+            }
+        }
     }
 }
 
@@ -69,8 +157,8 @@ impl OptionalFromRequestParts<AppState> for SignedIn {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Option<Self>, Infallible> {
-        let Visitor(signed_in) = <Visitor as FromRequestParts<AppState>>::from_request_parts(parts, state).await?;
-        Ok(signed_in)
+        let visitor = <Visitor as FromRequestParts<AppState>>::from_request_parts(parts, state).await?;
+        Ok(visitor.signed_in())
     }
 }
 
@@ -93,12 +181,14 @@ fn with_query(path: &str, next: &Next) -> String {
 pub struct Bearer(pub SignedIn);
 
 /// Why a bearer token was not accepted; the same for every defect.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub enum BearerRejection {
     /// There is no `Authorization` header.
     Absent,
     /// There is one, and it is not a good one.
     Invalid,
+    /// Whether its session lives cannot be told while the database is away.
+    Unavailable,
 }
 
 impl IntoResponse for BearerRejection {
@@ -106,6 +196,7 @@ impl IntoResponse for BearerRejection {
         let sentence = match self {
             BearerRejection::Absent => "Not authenticated",
             BearerRejection::Invalid => "Could not validate credentials",
+            BearerRejection::Unavailable => return unavailable(),
         };
         let mut response = detail(StatusCode::UNAUTHORIZED, sentence);
         response
@@ -120,11 +211,14 @@ impl FromRequestParts<AppState> for Bearer {
 
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, BearerRejection> {
         let token = bearer_token(&parts.headers)?;
-        let claims = state
-            .tokens
-            .verify(token, state.clock.now())
-            .map_err(|_| BearerRejection::Invalid)?;
-        Ok(Self(claims.into()))
+        match sessions::verify(state, token).await {
+            Ok(claims) => Ok(Self(claims.into())),
+            Err(Denied::Invalid | Denied::Revoked) => Err(BearerRejection::Invalid),
+            Err(Denied::Unavailable(error)) => {
+                tracing::error!(%error, "whether a session lives cannot be told");
+                Err(BearerRejection::Unavailable)
+            }
+        }
     }
 }
 
@@ -147,10 +241,11 @@ fn bearer_token(headers: &HeaderMap) -> Result<&str, BearerRejection> {
     }
 }
 
-/// What the client calls itself; nothing if that is not text.
-pub fn user_agent(headers: &HeaderMap) -> &str {
-    headers
-        .get(header::USER_AGENT)
-        .and_then(|value| value.to_str().ok())
-        .unwrap_or_default()
+/// Who a request comes from, as far as it says.
+pub fn client(kind: ClientKind, headers: &HeaderMap, extensions: &Extensions) -> Client {
+    let user_agent = headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok());
+    let address = extensions
+        .get::<ConnectInfo<SocketAddr>>()
+        .map(|ConnectInfo(peer)| peer.ip().to_canonical().to_string());
+    Client::new(kind, user_agent.unwrap_or_default(), address.unwrap_or_default())
 }

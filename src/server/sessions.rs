@@ -1,104 +1,178 @@
-//! Sessions: one sign-in of one user in one client. Knows no HTTP and no SQL.
+//! Sessions: one sign-in of one user in one client, from its beginning over every refresh to its end. Knows no
+//! HTTP and no SQL.
 
-use uuid::Uuid;
+mod client;
+mod device;
+mod end;
+mod id;
+mod refresh;
+mod verify;
+
+pub use client::{Client, ClientKind};
+pub use end::EndReason;
+pub use id::SessionId;
+pub use refresh::{RefreshError, refresh, revoke};
+pub use verify::{Denied, verify};
 
 use super::accounts::Account;
 use super::clock::UnixSeconds;
+use super::events::{EventKind, NewEvent};
+use super::refresh_tokens::{Counter, Salt};
 use super::state::AppState;
-use super::store::{NewSession, StoreError};
+use super::store::{NewSession, StoreError, Which};
 use super::tokens::AccessToken;
+use crate::domain::UserId;
 
-/// What kind of client a session was begun by.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ClientKind {
-    /// Holds the token in a cookie.
-    Browser,
-    /// Sends it as a bearer token.
-    Api,
+/// How long after the password was given sensitive changes do without it, in seconds.
+pub const PROOF_LASTS: i64 = 600;
+
+/// A session as the database has it.
+#[derive(Clone)]
+pub struct Session {
+    /// The token's `sid`.
+    pub id: SessionId,
+    /// What it was begun by.
+    pub client: Client,
+    /// Of its refresh tokens.
+    pub salt: Salt,
+    /// The current refresh token's.
+    pub counter: Counter,
+    /// The highest one that came along with an access token that was seen.
+    pub used_counter: Counter,
+    /// When the counter last moved.
+    pub rotated_at: UnixSeconds,
+    /// When it was begun.
+    pub started_at: UnixSeconds,
+    /// When a token of it was last seen, to the minute.
+    pub last_used_at: UnixSeconds,
+    /// When the password was last given in it.
+    pub proved_at: UnixSeconds,
+    /// When it ends by itself, unless it is refreshed.
+    pub expires_at: UnixSeconds,
+    /// When it ends however often it is refreshed.
+    pub ends_at: UnixSeconds,
+    /// Why it is over, if somebody ended it.
+    pub ended: Option<EndReason>,
 }
 
-impl ClientKind {
-    /// The word in the database.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            ClientKind::Browser => "browser",
-            ClientKind::Api => "api",
-        }
-    }
+/// What a client is given: the token to show and the one to get the next two with.
+pub struct Tokens {
+    /// Short-lived, shown with each request.
+    pub access: AccessToken,
+    /// Long-lived, shown to get the next pair.
+    pub refresh: String,
+    /// How long the refresh token lives, in seconds.
+    pub refresh_life: i64,
 }
 
-/// Who a session was begun by, as far as it said.
-#[derive(Clone, Debug)]
-pub struct Client {
-    /// What kind.
-    pub kind: ClientKind,
-    /// Its `User-Agent`, cut to [`Client::MAX_USER_AGENT`] characters.
-    pub user_agent: String,
-}
-
-impl Client {
-    /// Longest `User-Agent` kept, in characters.
-    pub const MAX_USER_AGENT: usize = 256;
-
-    /// A client that calls itself something.
-    pub fn new(kind: ClientKind, user_agent: &str) -> Self {
-        Self {
-            kind,
-            user_agent: user_agent.chars().filter(|c| !c.is_control()).take(Self::MAX_USER_AGENT).collect(),
-        }
-    }
-}
-
-/// Begins a session of an account and issues its access token. In a browser it takes the place of the
-/// one that was there: nothing planted before a sign-in lives on after it.
+/// Begins a session of an account whose password was just verified against `hash`. In a browser it takes the place of
+/// the one that was there: nothing planted before a sign-in lives on after it. `None` when the account was disabled
+/// or got another password since.
 ///
 /// # Errors
 /// When the database cannot be used.
-pub async fn begin(state: &AppState, account: &Account, client: &Client, replaced: Option<&str>) -> Result<AccessToken, StoreError> {
+pub async fn begin(
+    state: &AppState,
+    account: &Account,
+    hash: &str,
+    client: &Client,
+    replaced: Option<SessionId>,
+) -> Result<Option<Tokens>, StoreError> {
     let draft = Draft::new(state);
-    state.store.insert_session(&draft.of(account, client), replaced).await?;
-    Ok(draft.issue(state, account))
+    let begun = state.store.insert_session(&draft.of(account, client), hash, replaced).await?;
+    Ok(begun.map(|news| {
+        state.revocations.learn(&news, draft.now);
+        draft.issue(state, account)
+    }))
 }
 
-/// Ends a session because its user says so.
+/// Ends sessions of a user: on this node before it returns, on others within a second. How many there were.
 ///
 /// # Errors
-/// When the database cannot be used.
-pub async fn sign_out(state: &AppState, id: &str) -> Result<(), StoreError> {
-    state.store.end_session(id, "signed_out", state.clock.now()).await
+/// When the database cannot be used; then none has ended.
+pub async fn end(state: &AppState, user: &UserId, which: Which, reason: EndReason, by: &Client) -> Result<usize, StoreError> {
+    let event = NewEvent {
+        user,
+        kind: match which {
+            Which::AllBut(_) => EventKind::OthersEnded,
+            Which::One(_) | Which::All => reason.into(),
+        },
+        client: by,
+        at: state.clock.now(),
+    };
+    let news = state.store.end_sessions(which, reason, &event).await?;
+    state.revocations.learn(&news, event.at);
+    if !news.is_empty() {
+        tracing::info!(user = %user, sessions = news.len(), reason = reason.as_str(), "sessions ended");
+    }
+    Ok(news.len())
 }
 
 /// A session that is not in the database yet.
 pub struct Draft {
-    id: String,
+    id: SessionId,
+    salt: Salt,
     now: UnixSeconds,
     expires_at: UnixSeconds,
+    ends_at: UnixSeconds,
 }
 
 impl Draft {
-    /// A session that begins now. It lives as long as its access token.
+    /// A session that begins now.
     pub fn new(state: &AppState) -> Self {
         let now = state.clock.now();
+        let ends_at = now + state.config.session_max;
         Self {
-            id: Uuid::now_v7().to_string(),
+            id: SessionId::new(),
+            salt: Salt::generate(),
             now,
-            expires_at: now + state.tokens.life(),
+            expires_at: ends_at.min(now + state.config.refresh_ttl),
+            ends_at,
         }
     }
 
     /// What to write down.
     pub fn of<'a>(&'a self, account: &'a Account, client: &'a Client) -> NewSession<'a> {
         NewSession {
-            id: &self.id,
+            id: self.id,
             user: &account.id,
             client,
+            salt: &self.salt,
             started_at: self.now,
             expires_at: self.expires_at,
+            ends_at: self.ends_at,
         }
     }
 
-    /// The token, once it is written down.
-    pub fn issue(&self, state: &AppState, account: &Account) -> AccessToken {
-        state.tokens.issue(&account.user(), account.epoch, &self.id, self.now)
+    /// Its first tokens, once it is written down.
+    pub fn issue(&self, state: &AppState, account: &Account) -> Tokens {
+        let first = Issue {
+            session: self.id,
+            counter: 0,
+            now: self.now,
+            expires_at: self.expires_at,
+        };
+        issue(state, account, &self.salt, &first)
+    }
+}
+
+/// Which tokens to issue.
+pub struct Issue {
+    /// Of which session.
+    pub session: SessionId,
+    /// Of which refresh.
+    pub counter: Counter,
+    /// Now.
+    pub now: UnixSeconds,
+    /// When the session ends unless it is refreshed: no token of it lives longer.
+    pub expires_at: UnixSeconds,
+}
+
+/// The tokens of one counter. Made again they are as good: a new access token, the same refresh token.
+fn issue(state: &AppState, account: &Account, salt: &Salt, issue: &Issue) -> Tokens {
+    Tokens {
+        access: state.tokens.issue(&account.user(), account.epoch, issue),
+        refresh: state.refresh_tokens.make(issue.session, issue.counter, salt),
+        refresh_life: issue.expires_at - issue.now,
     }
 }

@@ -7,7 +7,13 @@ use super::clock::Clock;
 use super::config::Config;
 use super::cookies::Cookies;
 use super::flash::FlashBox;
+use super::metrics::Metrics;
+use super::news::Cursor;
+use super::notes::Notes;
 use super::passwords::Passwords;
+use super::refresh_tokens::RefreshTokens;
+use super::revocations::Revocations;
+use super::stop::Stop;
 use super::store::Store;
 use super::tokens::AccessTokens;
 
@@ -27,6 +33,18 @@ pub struct Parts {
     pub passwords: Passwords,
     /// Issues and verifies access tokens.
     pub tokens: AccessTokens,
+    /// Makes and verifies refresh tokens.
+    pub refresh_tokens: RefreshTokens,
+    /// Which sessions have ended, in memory.
+    pub revocations: Revocations,
+    /// How far the news was read.
+    pub news: Cursor,
+    /// What is written down after the answer.
+    pub notes: Notes,
+    /// Counts and times.
+    pub metrics: Metrics,
+    /// Whether the server is asked to stop.
+    pub stop: Stop,
     /// Builds and reads cookies.
     pub cookies: Cookies,
     /// Seals and opens the flash cookie.
@@ -37,9 +55,15 @@ impl AppState {
     /// Derives the rest from the settings.
     pub fn new(config: Config, store: Store, clock: Clock, passwords: Passwords) -> Self {
         Self(Arc::new(Parts {
-            tokens: AccessTokens::new(config.public_url.origin(), &config.secret, config.access_ttl),
+            tokens: AccessTokens::new(config.public_url.origin(), &config.secrets, config.jwt_alg, config.access_ttl),
+            refresh_tokens: RefreshTokens::new(&config.secrets),
+            revocations: Revocations::new(config.access_ttl, config.revocation_lag),
+            news: Cursor::default(),
+            notes: Notes::default(),
+            metrics: Metrics::new(),
+            stop: Stop::default(),
             cookies: Cookies::new(config.public_url.is_https()),
-            flash: FlashBox::new(&config.secret),
+            flash: FlashBox::new(&config.secrets.current),
             config,
             store,
             clock,

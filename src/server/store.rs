@@ -3,12 +3,15 @@
 //! Every change stands in an explicit transaction: with sqlx on SQLite an autocommit
 //! `UPDATE … RETURNING` can say Ok although its commit failed.
 
+mod events;
+mod revocations;
 mod sessions;
 mod users;
 
 use std::fs::File;
 use std::io;
-use std::path::Path;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use sqlx::migrate::{MigrateError, Migrator};
@@ -17,7 +20,7 @@ use sqlx::{ConnectOptions, Connection, Sqlite, Transaction};
 use thiserror::Error;
 use tokio::task::spawn_blocking;
 
-pub use sessions::NewSession;
+pub use sessions::{NewSession, Which};
 pub use users::NewUser;
 
 static MIGRATIONS: Migrator = sqlx::migrate!("./migrations");
@@ -37,15 +40,29 @@ pub enum StoreError {
     /// The migrations do not fit the database.
     #[error("{0}")]
     Migration(String),
+    /// The file is not where it was.
+    #[error("{0}")]
+    Moved(&'static str),
     /// A row holds what this program never writes.
     #[error("the database holds an unknown {0}")]
     Corrupt(&'static str),
 }
 
+impl StoreError {
+    /// It did not answer in time.
+    pub const fn slow() -> Self {
+        Self::Unavailable(sqlx::Error::PoolTimedOut)
+    }
+}
+
+/// A change under way. Dropped without a commit, it never was.
+type Change = Transaction<'static, Sqlite>;
+
 /// The open database. One connection writes, so that writers queue here instead of failing on each
 /// other's locks; others read beside it (WAL).
 #[derive(Clone)]
 pub struct Store {
+    file: DataFile,
     reader: SqlitePool,
     writer: SqlitePool,
 }
@@ -64,13 +81,19 @@ impl Store {
             .foreign_keys(true)
             .busy_timeout(PATIENCE);
         let pool = |connections| SqlitePoolOptions::new().max_connections(connections).acquire_timeout(PATIENCE);
-        let writer = pool(1).connect_with(options.clone().create_if_missing(true)).await?;
+        // Made here and nowhere else: a file that vanishes later is not made anew.
+        options.clone().create_if_missing(true).connect().await?.close().await?;
+        let writer = pool(1).connect_with(options.clone()).await?;
         {
             let _alone = lock(file).await?;
             MIGRATIONS.run(&writer).await.map_err(migration_error)?;
         }
         let reader = pool(READERS).connect_with(options.read_only(true)).await?;
-        Ok(Self { reader, writer })
+        Ok(Self {
+            file: DataFile::at(file).map_err(sqlx::Error::Io)?,
+            reader,
+            writer,
+        })
     }
 
     /// How many migrations a file still needs, found out without changing it.
@@ -99,7 +122,7 @@ impl Store {
     /// # Errors
     /// When it does not.
     pub async fn ping(&self) -> Result<(), StoreError> {
-        sqlx::query("SELECT 1 FROM meta").fetch_optional(&self.reader).await?;
+        sqlx::query("SELECT 1 FROM meta").fetch_optional(self.reader()?).await?;
         Ok(())
     }
 
@@ -109,10 +132,47 @@ impl Store {
         self.writer.close().await;
     }
 
+    /// Where to read.
+    fn reader(&self) -> Result<&SqlitePool, StoreError> {
+        self.file.check()?;
+        Ok(&self.reader)
+    }
+
     /// Begins a change. `IMMEDIATE` takes the write lock at once: taking it later, after reading, fails
     /// whenever another program wrote in between.
-    async fn change(&self) -> Result<Transaction<'static, Sqlite>, StoreError> {
+    async fn change(&self) -> Result<Change, StoreError> {
+        self.file.check()?;
         Ok(self.writer.begin_with("BEGIN IMMEDIATE").await?)
+    }
+}
+
+/// The file that was opened. An open file can be moved or removed: what is then written to it, nobody would find again.
+#[derive(Clone)]
+struct DataFile {
+    path: PathBuf,
+    device: u64,
+    inode: u64,
+}
+
+impl DataFile {
+    fn at(path: &Path) -> io::Result<Self> {
+        let metadata = path.metadata()?;
+        Ok(Self {
+            path: path.to_owned(),
+            device: metadata.dev(),
+            inode: metadata.ino(),
+        })
+    }
+
+    /// Whether it is still where it was.
+    fn check(&self) -> Result<(), StoreError> {
+        match self.path.metadata() {
+            Ok(now) if (now.dev(), now.ino()) == (self.device, self.inode) => Ok(()),
+            Ok(_) => Err(StoreError::Moved(
+                "another file is in the place of the database: put it back, or restart",
+            )),
+            Err(_) => Err(StoreError::Moved("the file of the database is gone: put it back")),
+        }
     }
 }
 

@@ -1,23 +1,26 @@
 //! Access tokens: signed JWTs (RFC 7519) in the profile of RFC 9068.
 
-use aws_lc_rs::rand;
+mod id;
+mod keys;
+
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, decode, encode};
+use jsonwebtoken::{Header, Validation, decode, encode};
 use serde::{Deserialize, Serialize};
 
-use super::clock::UnixSeconds;
-use super::keys::{self, Use};
-use super::secret::Secret;
-use crate::domain::{Role, User, UserId};
+pub use id::TokenId;
+pub use keys::{Algorithm, Jwk};
 
-/// RFC 9068 section 2.1: tells an access token from every other JWT.
-const TYP: &str = "at+jwt";
+use self::keys::{SigningKey, VerifyingKey};
+use super::clock::UnixSeconds;
+use super::secret::Secrets;
+use super::sessions::{Issue, SessionId};
+use crate::domain::{Role, User, UserId};
 
 /// No token of ours is longer; longer ones are not looked at.
 const MAX_LENGTH: usize = 4096;
 
-/// How far in the future a token may have been issued: nodes' clocks differ, and a clock may step back.
-const CLOCK_SLACK: i64 = 24 * 3600;
+/// How far in the future a token may have been issued, in seconds: nodes' clocks differ a little.
+pub const CLOCK_SLACK: i64 = 300;
 
 /// What an access token says.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,9 +32,9 @@ pub struct Claims {
     /// Subject: the immutable user id.
     pub sub: UserId,
     /// The session that the token belongs to and dies with.
-    pub sid: String,
-    /// This token's own id.
-    pub jti: String,
+    pub sid: SessionId,
+    /// This token's own id; it also says with which refresh token this one was issued.
+    pub jti: TokenId,
     /// Issued at.
     pub iat: UnixSeconds,
     /// Expires at.
@@ -56,6 +59,7 @@ impl Claims {
 }
 
 /// A token that has just been issued.
+#[derive(Clone, Debug)]
 pub struct AccessToken {
     /// The token as it is sent.
     pub jwt: String,
@@ -67,44 +71,30 @@ pub struct AccessToken {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct InvalidToken;
 
-/// Issues and verifies access tokens.
+/// Issues and verifies access tokens. Whether a token's session has ended is [`super::revocations`]' to say.
 pub struct AccessTokens {
     issuer: String,
     life: i64,
-    header: Header,
-    encoded_header: String,
-    signing_key: EncodingKey,
-    verifying_key: DecodingKey,
+    signing: SigningKey,
+    /// Of the current secret, then of the previous one.
+    verifying: Vec<VerifyingKey>,
     validation: Validation,
 }
 
 impl AccessTokens {
-    /// For one issuer and one secret; tokens live `life` seconds.
-    ///
-    /// # Panics
-    /// Never: a header of plain strings can be encoded.
-    pub fn new(issuer: &str, secret: &Secret, life: i64) -> Self {
-        let key = keys::derive(secret, Use::AccessToken);
-        let header = Header {
-            typ: Some(TYP.to_owned()),
-            kid: Some(keys::key_id(secret)),
-            ..Header::new(Algorithm::HS256)
-        };
-        let mut validation = Validation::new(Algorithm::HS256);
+    /// For one issuer and one algorithm; tokens live `life` seconds.
+    pub fn new(issuer: &str, secrets: &Secrets, algorithm: Algorithm, life: i64) -> Self {
+        let mut validation = Validation::new(algorithm.into());
         validation.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
         validation.set_issuer(&[issuer]);
         validation.set_audience(&[issuer]);
         // Expiry is checked below, against the clock that is passed in and without leeway.
         validation.validate_exp = false;
-        #[expect(clippy::expect_used, reason = "a header of plain strings")]
-        let encoded_header = URL_SAFE_NO_PAD.encode(serde_json::to_vec(&header).expect("a header"));
         Self {
             issuer: issuer.to_owned(),
             life,
-            encoded_header,
-            header,
-            signing_key: EncodingKey::from_secret(key.as_slice()),
-            verifying_key: DecodingKey::from_secret(key.as_slice()),
+            signing: SigningKey::derive(&secrets.current, algorithm),
+            verifying: secrets.iter().map(|secret| VerifyingKey::derive(secret, algorithm)).collect(),
             validation,
         }
     }
@@ -116,56 +106,64 @@ impl AccessTokens {
 
     /// The header of every token issued, for people to look at.
     pub fn header(&self) -> &Header {
-        &self.header
+        &self.signing.header
     }
 
-    /// Issues a token for a session of a user.
+    /// The keys that other services verify tokens with (RFC 7517); none when the key is a shared secret.
+    pub fn jwks(&self) -> Vec<&Jwk> {
+        self.verifying.iter().filter_map(|key| key.jwk.as_ref()).collect()
+    }
+
+    /// Issues a token for a session of a user. It lives no longer than the session.
     ///
     /// # Panics
-    /// Never: claims of strings and numbers can be encoded, and the system has randomness.
-    pub fn issue(&self, user: &User, epoch: i64, session: &str, now: UnixSeconds) -> AccessToken {
-        let mut jti = [0_u8; 16];
-        #[expect(clippy::expect_used, reason = "without randomness nothing may run")]
-        rand::fill(&mut jti).expect("the system's random numbers");
+    /// Never: claims of strings and numbers can be encoded.
+    pub fn issue(&self, user: &User, epoch: i64, issue: &Issue) -> AccessToken {
         let claims = Claims {
             iss: self.issuer.clone(),
             aud: self.issuer.clone(),
             sub: user.id.clone(),
-            sid: session.to_owned(),
-            jti: URL_SAFE_NO_PAD.encode(jti),
-            iat: now,
-            exp: now + self.life,
+            sid: issue.session,
+            jti: TokenId::new(issue.counter),
+            iat: issue.now,
+            exp: issue.expires_at.min(issue.now + self.life),
             username: user.username.clone(),
             roles: user.roles.clone(),
             epoch,
         };
         #[expect(clippy::expect_used, reason = "claims of strings and numbers")]
-        let jwt = encode(&self.header, &claims, &self.signing_key).expect("a token");
+        let jwt = encode(&self.signing.header, &claims, &self.signing.key).expect("a token");
         AccessToken { jwt, claims }
     }
 
-    /// Verifies a token. Its header must be, byte for byte, the one that we issue: what an attacker writes
+    /// Verifies a token. Its header must be, byte for byte, one that we issue: what an attacker writes
     /// there (`alg: none`, `jwk`, `jku`, `crit`, a foreign `kid`) is compared and never interpreted.
     ///
     /// # Errors
     /// [`InvalidToken`], whatever the cause.
     pub fn verify(&self, jwt: &str, now: UnixSeconds) -> Result<Claims, InvalidToken> {
-        let ours = jwt.len() <= MAX_LENGTH && jwt.strip_prefix(&self.encoded_header).is_some_and(|rest| rest.starts_with('.'));
-        if !ours {
+        if jwt.len() > MAX_LENGTH {
             return Err(InvalidToken);
         }
-        let claims = decode::<Claims>(jwt, &self.verifying_key, &self.validation)
-            .map_err(|_| InvalidToken)?
-            .claims;
+        let (header, _) = jwt.split_once('.').ok_or(InvalidToken)?;
+        let key = self.verifying.iter().find(|key| key.encoded_header == header).ok_or(InvalidToken)?;
+        let claims = decode::<Claims>(jwt, &key.key, &self.validation).map_err(|_| InvalidToken)?.claims;
         let alive = now < claims.exp && claims.iat <= now.saturating_add(CLOCK_SLACK) && claims.exp.saturating_sub(claims.iat) <= self.life;
         if alive { Ok(claims) } else { Err(InvalidToken) }
     }
 }
 
+/// A header as it stands in a token.
+fn encoded(header: &Header) -> String {
+    #[expect(clippy::expect_used, reason = "a header of plain strings")]
+    URL_SAFE_NO_PAD.encode(serde_json::to_vec(header).expect("a header"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::server::secret::generate;
+    use crate::server::keys::{self, Use};
+    use crate::server::secret::{Secret, generate};
 
     const NOW: UnixSeconds = 1_800_000_000;
     const ISSUER: &str = "http://localhost:3000";
@@ -182,8 +180,21 @@ mod tests {
         }
     }
 
+    fn tokens_of(issuer: &str, secret: &Secret, life: i64) -> AccessTokens {
+        AccessTokens::new(issuer, &Secrets::of(secret.clone()), Algorithm::Hs256, life)
+    }
+
+    fn issue(now: UnixSeconds) -> Issue {
+        Issue {
+            session: SessionId::from_bytes([7; 16]),
+            counter: 3,
+            now,
+            expires_at: now + 100_000,
+        }
+    }
+
     fn issued(tokens: &AccessTokens) -> String {
-        tokens.issue(&ada(), 0, "session-1", NOW).jwt
+        tokens.issue(&ada(), 0, &issue(NOW)).jwt
     }
 
     /// Signs whatever it is given with the real key: only the checks after the signature can refuse it.
@@ -194,51 +205,119 @@ mod tests {
     }
 
     fn claims(tokens: &AccessTokens) -> serde_json::Value {
-        serde_json::to_value(tokens.issue(&ada(), 0, "session-1", NOW).claims).expect("claims")
+        serde_json::to_value(tokens.issue(&ada(), 0, &issue(NOW)).claims).expect("claims")
     }
 
     fn header(tokens: &AccessTokens) -> serde_json::Value {
-        serde_json::to_value(&tokens.header).expect("a header")
+        serde_json::to_value(tokens.header()).expect("a header")
     }
 
     #[test]
     fn a_token_says_who_and_until_when() {
-        let tokens = AccessTokens::new(ISSUER, &secret(), 900);
+        let tokens = tokens_of(ISSUER, &secret(), 900);
         let claims = tokens.verify(&issued(&tokens), NOW).expect("good");
         assert_eq!(claims.user(), ada());
-        assert_eq!((claims.sid.as_str(), claims.exp), ("session-1", NOW + 900));
+        assert_eq!((claims.sid, claims.jti.counter(), claims.exp), (issue(NOW).session, 3, NOW + 900));
     }
 
     #[test]
     fn a_token_ends_on_the_second_without_leeway() {
-        let tokens = AccessTokens::new(ISSUER, &secret(), 900);
+        let tokens = tokens_of(ISSUER, &secret(), 900);
         let jwt = issued(&tokens);
         assert!(tokens.verify(&jwt, NOW + 899).is_ok());
         assert_eq!(tokens.verify(&jwt, NOW + 900), Err(InvalidToken));
     }
 
     #[test]
+    fn a_token_lives_no_longer_than_its_session() {
+        let tokens = tokens_of(ISSUER, &secret(), 900);
+        let last = Issue {
+            expires_at: NOW + 60,
+            ..issue(NOW)
+        };
+        assert_eq!(tokens.issue(&ada(), 0, &last).claims.exp, NOW + 60);
+    }
+
+    #[test]
+    fn the_previous_secret_still_verifies_and_never_signs() {
+        let (old, new) = (secret(), secret());
+        for algorithm in [Algorithm::Hs256, Algorithm::EdDsa] {
+            let with = |current: &Secret, previous: Option<&Secret>| {
+                let secrets = Secrets {
+                    current: current.clone(),
+                    previous: previous.cloned(),
+                };
+                AccessTokens::new(ISSUER, &secrets, algorithm, 900)
+            };
+            let (before, rotated, after) = (with(&old, None), with(&new, Some(&old)), with(&new, None));
+            let old_token = issued(&before);
+            assert!(rotated.verify(&old_token, NOW).is_ok());
+            assert_eq!(after.verify(&old_token, NOW), Err(InvalidToken), "once the overlap is over");
+            assert!(after.verify(&issued(&rotated), NOW).is_ok());
+            assert_eq!(before.verify(&issued(&rotated), NOW), Err(InvalidToken));
+        }
+    }
+
+    #[test]
+    fn a_public_key_of_eddsa_verifies_and_is_no_key_of_hs256() {
+        let secret = secret();
+        let tokens = AccessTokens::new(ISSUER, &Secrets::of(secret.clone()), Algorithm::EdDsa, 900);
+        let jwt = issued(&tokens);
+        assert!(tokens.verify(&jwt, NOW).is_ok());
+        let [jwk] = tokens.jwks()[..] else { panic!("one key") };
+        let jwk = serde_json::to_value(jwk).expect("JSON");
+        assert_eq!(
+            (&jwk["kty"], &jwk["crv"], &jwk["kid"]),
+            (&"OKP".into(), &"Ed25519".into(), &tokens.header().kid.clone().into())
+        );
+        let public = jsonwebtoken::DecodingKey::from_ed_components(jwk["x"].as_str().expect("text")).expect("a key");
+        let mut anybody = Validation::new(jsonwebtoken::Algorithm::EdDSA);
+        anybody.set_issuer(&[ISSUER]);
+        anybody.set_audience(&[ISSUER]);
+        anybody.validate_exp = false;
+        assert!(decode::<Claims>(&jwt, &public, &anybody).is_ok());
+        // RFC 8725 section 2.1: the public key as an HMAC secret, under either header.
+        let x = URL_SAFE_NO_PAD.decode(jwk["x"].as_str().expect("text")).expect("base64");
+        for alg in ["HS256", "EdDSA"] {
+            let mut header = header(&tokens);
+            header["alg"] = alg.into();
+            let message = format!(
+                "{}.{}",
+                URL_SAFE_NO_PAD.encode(header.to_string()),
+                URL_SAFE_NO_PAD.encode(claims(&tokens).to_string())
+            );
+            let tag = aws_lc_rs::hmac::sign(&aws_lc_rs::hmac::Key::new(aws_lc_rs::hmac::HMAC_SHA256, &x), message.as_bytes());
+            let forged = format!("{message}.{}", URL_SAFE_NO_PAD.encode(tag.as_ref()));
+            assert_eq!(tokens.verify(&forged, NOW), Err(InvalidToken));
+        }
+        let hs256 = tokens_of(ISSUER, &secret, 900);
+        assert_eq!(tokens.verify(&issued(&hs256), NOW), Err(InvalidToken));
+        assert_eq!(hs256.verify(&jwt, NOW), Err(InvalidToken));
+        assert!(hs256.jwks().is_empty(), "a shared secret is given to nobody");
+    }
+
+    #[test]
     fn tokens_of_another_secret_issuer_or_longer_life_are_refused() {
         let secret = secret();
-        let tokens = AccessTokens::new(ISSUER, &secret, 900);
+        let tokens = tokens_of(ISSUER, &secret, 900);
         for other in [
-            AccessTokens::new(ISSUER, &self::secret(), 900),
-            AccessTokens::new("https://evil.example", &secret, 900),
-            AccessTokens::new(ISSUER, &secret, 901),
+            tokens_of(ISSUER, &self::secret(), 900),
+            tokens_of("https://evil.example", &secret, 900),
+            tokens_of(ISSUER, &secret, 901),
         ] {
             assert_eq!(tokens.verify(&issued(&other), NOW), Err(InvalidToken));
         }
-        let early = tokens.issue(&ada(), 0, "session-1", NOW + 2 * CLOCK_SLACK).jwt;
+        let early = tokens.issue(&ada(), 0, &issue(NOW + 2 * CLOCK_SLACK)).jwt;
         assert_eq!(tokens.verify(&early, NOW), Err(InvalidToken));
     }
 
     #[test]
     fn the_helper_of_these_tests_can_sign_a_good_token() {
         let secret = secret();
-        let tokens = AccessTokens::new(ISSUER, &secret, 900);
+        let tokens = tokens_of(ISSUER, &secret, 900);
         let jwt = signed(
             &secret,
-            &serde_json::to_string(&tokens.header).expect("json"),
+            &serde_json::to_string(tokens.header()).expect("json"),
             &claims(&tokens).to_string(),
         );
         assert!(tokens.verify(&jwt, NOW).is_ok());
@@ -247,7 +326,7 @@ mod tests {
     #[test]
     fn any_other_header_is_refused_even_when_the_signature_is_right() {
         let secret = secret();
-        let tokens = AccessTokens::new(ISSUER, &secret, 900);
+        let tokens = tokens_of(ISSUER, &secret, 900);
         for (member, value) in [
             ("alg", "none".into()),
             ("alg", "nOnE".into()),
@@ -271,8 +350,8 @@ mod tests {
     #[test]
     fn claims_of_the_wrong_type_or_missing_are_refused_even_when_the_signature_is_right() {
         let secret = secret();
-        let tokens = AccessTokens::new(ISSUER, &secret, 900);
-        let header = serde_json::to_string(&tokens.header).expect("json");
+        let tokens = tokens_of(ISSUER, &secret, 900);
+        let header = serde_json::to_string(tokens.header()).expect("json");
         for (claim, value) in [
             ("exp", serde_json::json!("1800000900")),
             ("exp", serde_json::json!(1_800_000_900.5)),
@@ -309,7 +388,7 @@ mod tests {
 
     #[test]
     fn malformed_tokens_are_refused() {
-        let tokens = AccessTokens::new(ISSUER, &secret(), 900);
+        let tokens = tokens_of(ISSUER, &secret(), 900);
         let good = issued(&tokens);
         let (message, signature) = good.rsplit_once('.').expect("three parts");
         let mut flipped = signature.to_owned();
@@ -337,7 +416,7 @@ mod tests {
 
     #[test]
     fn non_canonical_base64_is_refused() {
-        let tokens = AccessTokens::new(ISSUER, &secret(), 900);
+        let tokens = tokens_of(ISSUER, &secret(), 900);
         let good = issued(&tokens);
         // The last character of 32 bytes in base64 carries two unused bits.
         let alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";

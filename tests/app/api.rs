@@ -201,11 +201,24 @@ async fn the_description_names_every_route_of_the_api() {
     paths.sort_unstable();
     assert_eq!(
         paths,
-        ["/health/live", "/health/ready", "/me", "/openapi.json", "/protected", "/token"]
+        [
+            "/.well-known/jwks.json",
+            "/.well-known/oauth-authorization-server",
+            "/health/live",
+            "/health/ready",
+            "/introspect",
+            "/me",
+            "/openapi.json",
+            "/protected",
+            "/revoke",
+            "/token"
+        ]
     );
     let docs = app.browser().get("/docs").await.body;
     for id in [
         "post-token",
+        "post-revoke",
+        "post-introspect",
         "get-protected",
         "get-me",
         "get-openapi-json",

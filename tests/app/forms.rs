@@ -151,7 +151,11 @@ async fn the_first_account_is_administrator_and_no_other_even_when_it_is_removed
     app.signed_up("ada").await;
     assert!(!app.browser().get("/signup").await.body.contains("The first account becomes"));
     let ada = latchkey::domain::Username::parse("ada").expect("a name");
-    assert!(app.state.store.remove_user(&ada).await.expect("removed"));
+    assert!(
+        latchkey::server::accounts::operate::remove(&app.state, &ada)
+            .await
+            .expect("removed")
+    );
     app.signed_up("grace").await;
     let me = app.get_with_token("/me", &app.token("grace").await).await;
     assert_eq!(me.json()["roles"], serde_json::json!(["user"]));

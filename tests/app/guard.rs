@@ -3,7 +3,9 @@
 use axum::body::Body;
 use http::{Method, header};
 
-use crate::support::{MARKER, PASSWORD, TestApp, request};
+use latchkey::server::accounts::operate;
+
+use crate::support::{Browser, MARKER, PASSWORD, TestApp, request};
 
 #[tokio::test]
 async fn no_variant_of_a_path_shows_a_protected_view_without_a_session() {
@@ -21,6 +23,9 @@ async fn no_variant_of_a_path_shows_a_protected_view_without_a_session() {
         "/dashboard.css",
         "/dashboard?user=ada",
         "/account",
+        "/sessions",
+        "/sessions/",
+        "/Sessions",
         "/account/",
         "/%61ccount",
     ];
@@ -41,12 +46,16 @@ async fn no_variant_of_a_path_shows_a_protected_view_without_a_session() {
     }
 }
 
+fn access_cookie(browser: &Browser<'_>) -> String {
+    format!("latchkey={}", browser.cookie("latchkey").expect("a token"))
+}
+
 #[tokio::test]
 async fn a_token_that_is_broken_foreign_or_expired_is_nobody() {
     let app = TestApp::new().await;
     let elsewhere = TestApp::new().await;
-    let good = app.signed_up("ada").await.cookie_header();
-    let foreign = elsewhere.signed_up("ada").await.cookie_header();
+    let good = access_cookie(&app.signed_up("ada").await);
+    let foreign = access_cookie(&elsewhere.signed_up("ada").await);
     let none = "latchkey=eyJhbGciOiJub25lIn0.eyJzdWIiOiJhZGEifQ.";
     let twice = format!("{good}; {good}");
     let encoded = good.replace("latchkey", "l%61tchkey");
@@ -98,10 +107,11 @@ async fn a_removed_account_is_signed_out_at_its_next_page() {
     let app = TestApp::new().await;
     let mut ada = app.signed_up("ada").await;
     let name = latchkey::domain::Username::parse("ada").expect("a name");
-    app.state.store.remove_user(&name).await.expect("removed");
+    assert!(operate::remove(&app.state, &name).await.expect("removed"));
     let answer = ada.get("/dashboard").await;
-    assert_eq!(answer.location(), Some("/login"));
-    assert_eq!(ada.cookie("latchkey"), None);
+    assert_eq!(answer.location(), Some("/login?next=%2Fdashboard"));
+    ada.get("/login").await;
+    assert_eq!((ada.cookie("latchkey"), ada.cookie("latchkey-refresh")), (None, None));
 }
 
 #[tokio::test]

@@ -1,8 +1,14 @@
 //! The whole application in process, on a real SQLite file: every route and status.
 
+mod account;
 mod api;
+mod ending;
 mod forms;
 mod guard;
 mod hostile;
+mod news;
 mod pages;
+mod races;
+mod refresh;
+mod services;
 mod support;

@@ -1,14 +1,17 @@
 //! A running application and clients of it.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use http::request::Builder;
-use http::{HeaderMap, Method, Request, StatusCode, header};
+use http::{HeaderMap, Method, Request, Response, StatusCode, header};
+use latchkey::domain::{UserId, Username};
 use latchkey::server::clock::Clock;
 use latchkey::server::config::{Config, Settings};
+use latchkey::server::news;
 use latchkey::server::passwords::{Cost, Passwords};
 use latchkey::server::router;
 use latchkey::server::state::AppState;
@@ -17,6 +20,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 use tower::ServiceExt;
 
+pub const NOW: i64 = 1_800_000_000;
 pub const PASSWORD: &str = "quiet harbour lantern";
 pub const ORIGIN: &str = "http://localhost:3000";
 /// Stands in every protected view and nowhere else.
@@ -26,7 +30,8 @@ pub struct TestApp {
     pub state: AppState,
     router: Router,
     clock: Arc<AtomicI64>,
-    _dir: TempDir,
+    settings: Settings,
+    dir: TempDir,
 }
 
 impl TestApp {
@@ -41,25 +46,69 @@ impl TestApp {
             ..Settings::default()
         };
         change(&mut settings);
+        Self::start(dir, settings, Arc::new(AtomicI64::new(NOW))).await
+    }
+
+    async fn start(dir: TempDir, settings: Settings, clock: Arc<AtomicI64>) -> Self {
         let config = Config::from_settings(&settings).expect("good settings");
-        let clock = Arc::new(AtomicI64::new(1_800_000_000));
         let store = Store::open(&config.database).await.expect("a database");
         let cheap = Passwords::new(Cost { memory_kib: 64, passes: 1 });
         let state = AppState::new(config, store, Clock::set(Arc::clone(&clock)), cheap);
+        news::catch_up(&state).await.expect("the news");
         Self {
             router: router::router(state.clone()),
             state,
             clock,
-            _dir: dir,
+            settings,
+            dir,
         }
+    }
+
+    /// The same data, with settings changed, in a program that remembers nothing.
+    pub async fn restarted(self, change: impl FnOnce(&mut Settings)) -> Self {
+        let Self {
+            state,
+            clock,
+            mut settings,
+            dir,
+            ..
+        } = self;
+        state.store.close().await;
+        change(&mut settings);
+        Self::start(dir, settings, clock).await
+    }
+
+    /// Another program on the same data, as the command line is.
+    pub async fn another(&self) -> AppState {
+        let config = Config::from_settings(&self.settings).expect("good settings");
+        let store = Store::open(&config.database).await.expect("a database");
+        let cheap = Passwords::new(Cost { memory_kib: 64, passes: 1 });
+        AppState::new(config, store, Clock::set(Arc::clone(&self.clock)), cheap)
+    }
+
+    /// The data directory.
+    pub fn dir(&self) -> &Path {
+        self.dir.path()
+    }
+
+    /// Somebody's id.
+    pub async fn user_id(&self, username: &str) -> UserId {
+        let name = Username::parse(username).expect("a name");
+        let found = self.state.store.credentials(&name).await.expect("an answer");
+        found.expect("an account").0.id
     }
 
     pub fn pass_seconds(&self, seconds: i64) {
         self.clock.fetch_add(seconds, Ordering::Relaxed);
     }
 
+    /// An answer whose body has not been read.
+    pub async fn respond(&self, request: Request<Body>) -> Response<Body> {
+        self.router.clone().oneshot(request).await.expect("infallible")
+    }
+
     pub async fn send(&self, request: Request<Body>) -> Answer {
-        let response = self.router.clone().oneshot(request).await.expect("infallible");
+        let response = self.respond(request).await;
         let (parts, body) = response.into_parts();
         let body = to_bytes(body, usize::MAX).await.expect("a body");
         Answer {
@@ -110,8 +159,49 @@ impl TestApp {
 
     /// An access token from `POST /token`.
     pub async fn token(&self, username: &str) -> String {
+        self.grant(username).await.access
+    }
+
+    /// Both tokens of a new session.
+    pub async fn grant(&self, username: &str) -> Tokens {
         let answer = self.post("/token", &[("username", username), ("password", PASSWORD)]).await;
-        answer.json()["access_token"].as_str().expect("a token").to_owned()
+        Tokens::of(&answer).unwrap_or_else(|| panic!("{}", answer.body))
+    }
+
+    /// `POST /token` with a refresh token.
+    pub async fn refresh(&self, token: &str) -> Answer {
+        self.post("/token", &[("grant_type", "refresh_token"), ("refresh_token", token)])
+            .await
+    }
+
+    /// The next two tokens.
+    pub async fn refreshed(&self, token: &str) -> Tokens {
+        let answer = self.refresh(token).await;
+        Tokens::of(&answer).unwrap_or_else(|| panic!("{}", answer.body))
+    }
+
+    /// Whether an access token opens the protected route.
+    pub async fn opens(&self, access: &str) -> bool {
+        let answer = self.get_with_token("/protected", access).await;
+        assert!(matches!(answer.status.as_u16(), 200 | 401), "{}: {}", answer.status, answer.body);
+        answer.status == 200
+    }
+}
+
+/// What `POST /token` gives.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tokens {
+    pub access: String,
+    pub refresh: String,
+}
+
+impl Tokens {
+    pub fn of(answer: &Answer) -> Option<Self> {
+        let body = answer.json();
+        Some(Self {
+            access: body["access_token"].as_str()?.to_owned(),
+            refresh: body["refresh_token"].as_str()?.to_owned(),
+        })
     }
 }
 
@@ -160,6 +250,12 @@ impl Browser<'_> {
             .iter()
             .find(|(known, _)| known == name)
             .map(|(_, value)| value.as_str())
+    }
+
+    /// Puts a cookie where the browser keeps it.
+    pub fn plant(&mut self, name: &str, value: &str) {
+        self.cookies.retain(|(known, _)| known != name);
+        self.cookies.push((name.to_owned(), value.to_owned()));
     }
 
     pub fn cookie_header(&self) -> String {

@@ -1,58 +1,139 @@
-//! `/account`
+//! `/account`: the facts, and what their owner may change.
 
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
+use http::HeaderMap;
 use leptos::prelude::*;
+use leptos::server_fn::ServerFn;
 
-use crate::app::Page;
+use super::{flash, shown};
+use crate::api::{ChangeEmail, ChangePassword, RemoveAccount};
 use crate::app::error::unavailable;
-use crate::app::format;
-use crate::domain::Role;
-use crate::server::accounts::Account;
+use crate::app::{Page, fields, format};
+use crate::domain::{Field, Role};
+use crate::islands::PendingForm;
+use crate::server::accounts::{Account, change};
+use crate::server::flash::Flash;
 use crate::server::session::SignedIn;
 use crate::server::state::AppState;
+use crate::server::store::StoreError;
 
 /// `GET /account`
-pub async fn account(State(state): State<AppState>, page: Page, signed_in: SignedIn) -> Response {
-    match state.store.user(&signed_in.user.id).await {
-        Ok(Some(account)) => page.guarded("Account", signed_in, |_| view! { <AccountFacts account /> }),
-        Ok(None) => super::gone(&state).into_response(),
-        Err(error) => unavailable(page, &error),
-    }
+pub async fn account(State(state): State<AppState>, headers: HeaderMap, page: Page, signed_in: SignedIn) -> Response {
+    let (account, needs_proof) = match load(&state, &signed_in).await {
+        Ok(Some(loaded)) => loaded,
+        Ok(None) => return super::gone(&state).into_response(),
+        Err(error) => return unavailable(page, &error),
+    };
+    let flash = flash(&state, &headers, ChangePassword::PLACE.page);
+    let response = page.guarded("Account", signed_in, |_| {
+        view! {
+            <Facts account=account.clone() />
+            <PasswordForm flash=flash.of(ChangePassword::PLACE.form) username=account.username.clone() />
+            <EmailForm flash=flash.of(ChangeEmail::PLACE.form) email=account.email.unwrap_or_default() needs_proof />
+            <RemovalForm flash=flash.of(RemoveAccount::PLACE.form) />
+        }
+    });
+    shown(&state, &flash, response)
+}
+
+async fn load(state: &AppState, signed_in: &SignedIn) -> Result<Option<(Account, bool)>, StoreError> {
+    let Some(account) = state.store.user(&signed_in.user.id).await? else {
+        return Ok(None);
+    };
+    Ok(Some((account, change::needs_proof(state, signed_in.claims.sid).await?)))
 }
 
 #[component]
-fn AccountFacts(account: Account) -> impl IntoView {
+fn Facts(account: Account) -> impl IntoView {
     let role = match account.role {
         Role::Admin => "Administrator",
         Role::User => "User",
     };
     view! {
-        <div class="panel">
+        <section class="panel" aria-label="Facts">
             <dl class="facts columns">
-                <div>
-                    <dt>"Sign-in name"</dt>
-                    <dd>{account.username}</dd>
-                </div>
-                <div>
-                    <dt>"Email"</dt>
-                    <dd>{account.email.unwrap_or_else(|| "None".to_owned())}</dd>
-                </div>
-                <div>
-                    <dt>"Role"</dt>
-                    <dd>{role}</dd>
-                </div>
-                <div>
-                    <dt>"Member since"</dt>
-                    <dd>{format::date(account.created_at)}</dd>
-                </div>
-                <div>
-                    <dt>"User id"</dt>
-                    <dd>
-                        <code>{account.id.to_string()}</code>
-                    </dd>
-                </div>
+                {fact("Sign-in name", account.username)} {fact("Email", account.email.unwrap_or_else(|| "None".to_owned()))}
+                {fact("Role", role)} {fact("Member since", format::date(account.created_at))}
+                {fact("User id", view! { <code>{account.id.to_string()}</code> })}
             </dl>
+        </section>
+    }
+}
+
+fn fact(name: &'static str, value: impl IntoView + 'static) -> AnyView {
+    view! {
+        <div>
+            <dt>{name}</dt>
+            <dd>{value}</dd>
         </div>
+    }
+    .into_any()
+}
+
+#[component]
+fn PasswordForm(flash: Flash, username: String) -> impl IntoView {
+    let form = ChangePassword::PLACE.form;
+    view! {
+        <section class="panel stack close change" id=form aria-labelledby="password-title">
+            <h2 id="password-title">"Change your password"</h2>
+            {fields::form_notice(&flash)}
+            <PendingForm>
+                <form class="stack close" method="post" action=ChangePassword::url()>
+                    // For password managers: whose password it is.
+                    <input type="text" name="username" autocomplete="username" value=username readonly hidden />
+                    {fields::password(form, Field::CurrentPassword, "Current password", &flash)}
+                    {fields::new_password(form, Field::NewPassword, "New password", &flash)}
+                    <label class="choice">
+                        <input type="checkbox" name="keep_others" value="yes" />
+                        <span>"Keep my other sessions signed in"</span>
+                    </label>
+                    <p>
+                        <button type="submit">"Change password"</button>
+                    </p>
+                </form>
+            </PendingForm>
+        </section>
+    }
+}
+
+#[component]
+fn EmailForm(flash: Flash, email: String, needs_proof: bool) -> impl IntoView {
+    let form = ChangeEmail::PLACE.form;
+    let typed = flash.typed.get("email").cloned().unwrap_or(email);
+    view! {
+        <section class="panel stack close change" id=form aria-labelledby="email-title">
+            <h2 id="email-title">"Change your email"</h2>
+            {fields::form_notice(&flash)}
+            <PendingForm>
+                <form class="stack close" method="post" action=ChangeEmail::url()>
+                    {fields::email(form, "Email, or nothing", &typed, &flash)}
+                    {needs_proof.then(|| fields::password(form, Field::Password, "Your password", &flash))}
+                    <p>
+                        <button type="submit">"Change email"</button>
+                    </p>
+                </form>
+            </PendingForm>
+        </section>
+    }
+}
+
+#[component]
+fn RemovalForm(flash: Flash) -> impl IntoView {
+    let form = RemoveAccount::PLACE.form;
+    view! {
+        <section class="panel stack close change danger" id=form aria-labelledby="removal-title">
+            <h2 id="removal-title">"Remove your account"</h2>
+            <p>"Everything of it is removed for good, and every session ends. Nobody can bring it back."</p>
+            {fields::form_notice(&flash)}
+            <PendingForm>
+                <form class="stack close" method="post" action=RemoveAccount::url()>
+                    {fields::confirmed_name(form, &flash)} {fields::password(form, Field::Password, "Your password", &flash)}
+                    <p>
+                        <button type="submit">"Remove account"</button>
+                    </p>
+                </form>
+            </PendingForm>
+        </section>
     }
 }

@@ -11,18 +11,28 @@ use crate::app::format;
 use crate::islands::countdown::clock;
 use crate::islands::{CopyButton, Countdown};
 use crate::server::accounts::Account;
+use crate::server::events::Event;
 use crate::server::session::SignedIn;
+use crate::server::sessions::{Session, SessionId};
 use crate::server::state::AppState;
+use crate::server::store::StoreError;
 use crate::server::tokens::Claims;
+
+/// Sessions shown here; the others are on their own page.
+const SESSIONS_SHOWN: usize = 4;
+
+/// Events shown.
+const EVENTS_SHOWN: i64 = 8;
 
 /// `GET /dashboard`
 pub async fn dashboard(State(state): State<AppState>, page: Page, signed_in: SignedIn) -> Response {
-    let account = match state.store.user(&signed_in.user.id).await {
-        Ok(Some(account)) => account,
+    let loaded = match load(&state, &signed_in).await {
+        Ok(Some(loaded)) => loaded,
         Ok(None) => return super::gone(&state).into_response(),
         Err(error) => return unavailable(page, &error),
     };
     let seconds_left = signed_in.claims.exp - state.clock.now();
+    let Loaded { account, sessions, events } = loaded;
     let curl = curl_line(state.config.public_url.origin(), &account.username);
     let header = state.tokens.header().clone();
     page.guarded("Dashboard", signed_in, |SignedIn { user, claims }| {
@@ -31,13 +41,38 @@ pub async fn dashboard(State(state): State<AppState>, page: Page, signed_in: Sig
                 "Hello, " <strong>{user.username}</strong> ". Only you can see this page, and only while your session lives."
             </p>
             <div class="overview">
-                <WhoYouAre account=account.clone() />
-                <YourAccount account started_at=claims.iat />
+                <WhoYouAre account />
+                <YourSessions sessions here=claims.sid />
                 <YourToken header claims seconds_left />
+                <YourEvents events />
                 <CallTheApi curl />
             </div>
         }
     })
+}
+
+/// What the page shows.
+struct Loaded {
+    account: Account,
+    sessions: Vec<Session>,
+    events: Vec<Event>,
+}
+
+async fn load(state: &AppState, signed_in: &SignedIn) -> Result<Option<Loaded>, StoreError> {
+    let user = &signed_in.user.id;
+    let Some(account) = state.store.user(user).await? else {
+        return Ok(None);
+    };
+    Ok(Some(Loaded {
+        account,
+        sessions: this_one_first(state.store.live_sessions(user, state.clock.now()).await?, signed_in.claims.sid),
+        events: state.store.events(user, EVENTS_SHOWN).await?,
+    }))
+}
+
+fn this_one_first(mut sessions: Vec<Session>, here: SessionId) -> Vec<Session> {
+    sessions.sort_by_key(|session| session.id != here);
+    sessions
 }
 
 #[component]
@@ -54,17 +89,61 @@ fn WhoYouAre(account: Account) -> impl IntoView {
     }
 }
 
+/// The sessions at a glance: this one, and how many others.
 #[component]
-fn YourAccount(account: Account, started_at: i64) -> impl IntoView {
+fn YourSessions(sessions: Vec<Session>, here: SessionId) -> impl IntoView {
+    let total = sessions.len();
+    let rows = sessions.into_iter().take(SESSIONS_SHOWN).map(|session| {
+        let this = session.id == here;
+        view! {
+            <li>
+                <span>{session.client.in_words()}</span>
+                " "
+                {if this { view! { <span class="badge">"This device"</span> }.into_any() } else { format::minute(session.last_used_at).into_any() }}
+            </li>
+        }
+    });
+    let more = total.saturating_sub(SESSIONS_SHOWN);
     view! {
-        <section class="panel stack close" aria-labelledby="account">
-            <h2 id="account">"Your account"</h2>
-            <dl class="facts">
-                {fact("Member since", format::date(account.created_at))} {fact("This session began", format::minute(started_at))}
-            </dl>
+        <section class="panel stack close" aria-labelledby="sessions">
+            <h2 id="sessions">"Your sessions"</h2>
+            <ul class="lines">{rows.collect_view()}</ul>
             <p>
-                <a href="/account">"See your account"</a>
+                <a href="/sessions">
+                    {if more > 0 { format!("See {more} more, and end them") } else { "See and end sessions".to_owned() }}
+                </a>
             </p>
+        </section>
+    }
+}
+
+/// What happened to the account lately.
+#[component]
+fn YourEvents(events: Vec<Event>) -> impl IntoView {
+    let rows = events.into_iter().map(|event| {
+        let what = match event.count {
+            1 => event.kind.sentence().to_owned(),
+            often => format!("{} ({often} times)", event.kind.sentence()),
+        };
+        let place = if event.client.address.is_empty() {
+            None
+        } else {
+            Some(event.client.address.clone())
+        };
+        view! {
+            <li data-warning=event.kind.is_warning().then_some("")>
+                <span>{what}</span>
+                " "
+                <span class="quiet">{event.client.in_words()} {place.map(|address| view! { ", " <code>{address}</code> })}</span>
+                " "
+                {format::second(event.at)}
+            </li>
+        }
+    });
+    view! {
+        <section class="panel stack close wide" aria-labelledby="events">
+            <h2 id="events">"What happened lately"</h2>
+            <ul class="lines events">{rows.collect_view()}</ul>
         </section>
     }
 }
@@ -88,8 +167,8 @@ fn YourToken(header: Header, claims: Claims, seconds_left: i64) -> impl IntoView
             <h3>"Claims"</h3>
             <dl class="facts columns">
                 {claim("iss", "issuer", claims.iss)} {claim("aud", "audience", claims.aud)} {claim("sub", "user id", claims.sub.0)}
-                {claim("username", "", claims.username)} {claim("roles", "", format!("{roles:?}"))} {claim("sid", "session", claims.sid)}
-                {claim("jti", "token id", claims.jti)} {moment("iat", "issued", claims.iat)} {moment("exp", "ends", claims.exp)}
+                {claim("username", "", claims.username)} {claim("roles", "", format!("{roles:?}"))} {claim("sid", "session", claims.sid.to_string())}
+                {claim("jti", "token id", claims.jti.to_string())} {moment("iat", "issued", claims.iat)} {moment("exp", "ends", claims.exp)}
                 {claim("epoch", "", claims.epoch.to_string())}
             </dl>
         </section>

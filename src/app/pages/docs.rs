@@ -6,7 +6,7 @@ use leptos::prelude::*;
 use crate::app::Page;
 use crate::islands::CopyButton;
 use crate::server::assets;
-use crate::server::rest::openapi::{self, Operation};
+use crate::server::rest::openapi::{self, FormField, Operation};
 use crate::server::state::AppState;
 use axum::extract::State;
 
@@ -59,7 +59,7 @@ fn entry(operation: Operation, origin: &str) -> impl IntoView + use<> {
     let id = operation.id();
     let title_id = format!("{id}-title");
     let heading_id = title_id.clone();
-    let curl = curl_line(&operation, origin);
+    let curl: Vec<String> = variants(&operation).map(|form| curl_line(&operation, form, origin)).collect();
     view! {
         <article class="operation panel stack close" id=id aria-labelledby=title_id>
             <h2 id=heading_id>{title(&operation)}</h2>
@@ -69,10 +69,10 @@ fn entry(operation: Operation, origin: &str) -> impl IntoView + use<> {
             <h3>"With curl"</h3>
             <CopyButton>
                 <pre class="code" tabindex="0" role="group" aria-label="curl command">
-                    <code>{curl}</code>
+                    <code>{curl.join("\n")}</code>
                 </pre>
             </CopyButton>
-            {try_it(&operation)}
+            {tries(&operation)}
         </article>
     }
 }
@@ -85,7 +85,7 @@ fn parameters(operation: &Operation) -> Option<impl IntoView + use<>> {
             "Bearer and the access token.".to_owned(),
         )
     });
-    let fields = operation.fields.iter().map(|field| {
+    let fields = operation.forms.iter().flatten().map(|field| {
         let place = if field.required { "form" } else { "form, optional" };
         row(field.name.clone(), Some(place), field.description.clone())
     });
@@ -144,43 +144,68 @@ fn with_code(text: &str) -> impl IntoView + use<> {
         .collect_view()
 }
 
-fn curl_line(operation: &Operation, origin: &str) -> String {
+/// The forms that an operation takes: one without fields, if it takes none.
+fn variants(operation: &Operation) -> impl Iterator<Item = &[FormField]> {
+    let none: Option<&[FormField]> = operation.forms.is_empty().then_some(&[]);
+    operation.forms.iter().map(Vec::as_slice).chain(none)
+}
+
+fn curl_line(operation: &Operation, form: &[FormField], origin: &str) -> String {
     let token = if operation.needs_token {
         " -H \"Authorization: Bearer $TOKEN\""
     } else {
         ""
     };
-    let fields: String = operation
-        .fields
+    let fields: String = form
         .iter()
         .filter(|field| field.required)
-        .map(|field| format!(" --data-urlencode {}=…", field.name))
+        .map(|field| match fixed(field) {
+            Some(value) => format!(" -d {}={value}", field.name),
+            None => format!(" --data-urlencode {}=…", field.name),
+        })
         .collect();
     format!("curl{token}{fields} {origin}{}", operation.path)
 }
 
-fn try_it(operation: &Operation) -> impl IntoView + use<> {
-    let id = operation.id();
-    let token = operation.needs_token.then(|| input(&id, "Authorization", "Access token", false));
-    let fields = operation
-        .fields
-        .iter()
-        .filter(|field| field.required)
-        .map(|field| input(&id, &field.name, &field.name, field.schema["format"] == "password"))
+/// What a field always holds, if it does.
+fn fixed(field: &FormField) -> Option<&str> {
+    (field.name == "grant_type").then(|| field.schema["example"].as_str()).flatten()
+}
+
+fn tries(operation: &Operation) -> impl IntoView + use<> {
+    let forms = variants(operation)
+        .enumerate()
+        .map(|(at, form)| try_it(operation, at, form))
         .collect_view();
-    let (method, path) = (operation.method.clone(), operation.path.clone());
     view! {
         <div class="try" hidden>
             <h3>"Try it"</h3>
-            <form class="stack close" method=method action=path autocomplete="off">
-                {token}
-                {fields}
-                <p>
-                    <button type="submit">"Send"</button>
-                </p>
-            </form>
+            {forms}
             <output class="code answer"></output>
         </div>
+    }
+}
+
+fn try_it(operation: &Operation, at: usize, form: &[FormField]) -> impl IntoView + use<> {
+    let id = format!("{}-{at}", operation.id());
+    let token = operation.needs_token.then(|| input(&id, "Authorization", "Access token", false));
+    let fields = form
+        .iter()
+        .filter(|field| field.required)
+        .map(|field| match fixed(field) {
+            Some(value) => view! { <input type="hidden" name=field.name.clone() value=value.to_owned() /> }.into_any(),
+            None => input(&id, &field.name, &field.name, field.schema["format"] == "password").into_any(),
+        })
+        .collect_view();
+    let (method, path) = (operation.method.clone(), operation.path.clone());
+    view! {
+        <form class="stack close" method=method action=path autocomplete="off">
+            {token}
+            {fields}
+            <p>
+                <button type="submit">"Send"</button>
+            </p>
+        </form>
     }
 }
 

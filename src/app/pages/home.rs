@@ -32,8 +32,12 @@ fn Home(user: Option<User>) -> impl IntoView {
                 <p>"The page behind the door: who you are, what your token says and when it ends."</p>
             </li>
             <li>
+                <a href="/sessions">"Sessions"</a>
+                <p>"Where you are signed in, and how to end that at once."</p>
+            </li>
+            <li>
                 <a href="/account">"Account"</a>
-                <p>"Your name, your email and your role."</p>
+                <p>"Your name, your email, your password."</p>
             </li>
             <li>
                 <a href="/docs">"API"</a>

@@ -3,6 +3,7 @@
 use axum::extract::State;
 use axum::response::Response;
 use http::HeaderMap;
+use http::header::SET_COOKIE;
 use leptos::prelude::*;
 use leptos::server_fn::ServerFn;
 
@@ -10,10 +11,10 @@ use super::{NextQuery, already_signed_in, flash, shown};
 use crate::api::LogIn;
 use crate::app::Page;
 use crate::app::fields;
-use crate::domain::Next;
+use crate::domain::{Field, Next};
 use crate::islands::PendingForm;
 use crate::server::flash::Flash;
-use crate::server::session::{SignedIn, with_next};
+use crate::server::session::{Visitor, with_next};
 use crate::server::state::AppState;
 
 /// `GET /login`
@@ -21,27 +22,36 @@ pub async fn log_in(
     State(state): State<AppState>,
     NextQuery(next): NextQuery,
     headers: HeaderMap,
-    signed_in: Option<SignedIn>,
+    visitor: Visitor,
     page: Page,
 ) -> Response {
-    if signed_in.is_some() {
-        return already_signed_in(&next);
-    }
+    let why = match visitor {
+        Visitor::SignedIn(_) => return already_signed_in(&next),
+        Visitor::Ended(reason) => reason.sentence(),
+        Visitor::Nobody | Visitor::Unknown => None,
+    };
     let flash = flash(&state, &headers, LogIn::PAGE);
-    let response = page.narrow("Sign in", || view! { <LogInForm flash=flash.clone() next /> });
+    let mut response = page.narrow("Sign in", || view! { <LogInForm flash=flash.clone() why next /> });
+    // Cookies that open nothing any more have told why; now they can go.
+    if state.cookies.are_there(&headers) && !matches!(visitor, Visitor::Unknown) {
+        for cookie in state.cookies.sign_out() {
+            response.headers_mut().append(SET_COOKIE, cookie);
+        }
+    }
     shown(&state, &flash, response)
 }
 
 #[component]
-fn LogInForm(flash: Flash, next: Next) -> impl IntoView {
+fn LogInForm(flash: Flash, why: Option<&'static str>, next: Next) -> impl IntoView {
     let sign_up = with_next("/signup", &next);
     view! {
         <h1>"Sign in"</h1>
         {fields::form_notice(&flash)}
+        {why.map(fields::alert)}
         <PendingForm>
             <form class="panel stack" method="post" action=LogIn::url()>
                 {fields::username(&flash)}
-                {fields::current_password(&flash)}
+                {fields::password("", Field::Password, "Password", &flash)}
                 <input type="hidden" name="next" value=next.to_string() />
                 <button type="submit" class="primary">
                     "Sign in"

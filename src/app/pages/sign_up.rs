@@ -11,7 +11,7 @@ use crate::api::SignUp;
 use crate::app::Page;
 use crate::app::error::unavailable;
 use crate::app::fields;
-use crate::domain::Next;
+use crate::domain::{Field, Next};
 use crate::islands::PendingForm;
 use crate::server::flash::{Flash, Notice};
 use crate::server::session::{SignedIn, with_next};
@@ -50,8 +50,8 @@ fn SignUpForm(flash: Flash, next: Next, first: bool) -> impl IntoView {
         <PendingForm>
             <form class="panel stack" method="post" action=SignUp::url()>
                 {fields::new_username(&flash)}
-                {fields::new_password(&flash)}
-                {fields::email(&flash)}
+                {fields::new_password("", Field::Password, "Password", &flash)}
+                {fields::email("", "Email (optional)", flash.typed("email"), &flash)}
                 <input type="hidden" name="next" value=next.to_string() />
                 <button type="submit" class="primary">
                     "Create account"

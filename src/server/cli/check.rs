@@ -4,6 +4,7 @@ use crate::domain::{Role, User, UserId};
 use crate::server::clock::Clock;
 use crate::server::config::{Config, Settings};
 use crate::server::serve::Failure;
+use crate::server::sessions::{Issue, SessionId};
 use crate::server::store::Store;
 use crate::server::tokens::AccessTokens;
 
@@ -12,14 +13,20 @@ pub async fn run(settings: &Settings) -> Result<(), Failure> {
     let config = Config::from_settings(settings)?;
     println!("configuration  good: listens on {}, people use {}", config.addr, config.public_url);
 
-    let tokens = AccessTokens::new(config.public_url.origin(), &config.secret, config.access_ttl);
+    let tokens = AccessTokens::new(config.public_url.origin(), &config.secrets, config.jwt_alg, config.access_ttl);
     let nobody = User {
         id: UserId("nobody".into()),
         username: "nobody".into(),
         roles: vec![Role::User],
     };
     let now = Clock::system().now();
-    let token = tokens.issue(&nobody, 0, "none", now).jwt;
+    let issue = Issue {
+        session: SessionId::new(),
+        counter: 0,
+        now,
+        expires_at: now + config.access_ttl,
+    };
+    let token = tokens.issue(&nobody, 0, &issue).jwt;
     tokens
         .verify(&token, now)
         .map_err(|_| "LATCHKEY_SECRET: a token signed with it does not verify.")?;

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use zeroize::Zeroizing;
 
 use crate::domain::{Problem, Role, Username};
-use crate::server::accounts::{self, Account, Refusal, Typed};
+use crate::server::accounts::{self, Account, Refusal, Typed, operate};
 use crate::server::clock::UnixSeconds;
 use crate::server::serve::Failure;
 use crate::server::state::AppState;
@@ -52,6 +52,21 @@ pub enum Command {
         #[arg(value_parser = ["admin", "user"])]
         role: String,
     },
+    /// Let nobody sign in to an account any more, and end its sessions
+    Disable {
+        /// Its sign-in name
+        name: String,
+    },
+    /// Let its user sign in again
+    Enable {
+        /// Its sign-in name
+        name: String,
+    },
+    /// End every session of an account
+    EndSessions {
+        /// Its sign-in name
+        name: String,
+    },
     /// Remove an account and its sessions; asks first on a terminal
     Remove {
         /// Its sign-in name
@@ -78,6 +93,9 @@ pub async fn run(command: Command, state: &AppState) -> Result<(), Failure> {
         Command::Show { name } => show(state, &parse(&name)?).await,
         Command::SetPassword { name, password } => set_password(state, &parse(&name)?, &password).await,
         Command::SetRole { name, role } => set_role(state, &parse(&name)?, &role).await,
+        Command::Disable { name } => disable(state, &parse(&name)?).await,
+        Command::Enable { name } => enable(state, &parse(&name)?).await,
+        Command::EndSessions { name } => end_sessions(state, &parse(&name)?).await,
         Command::Remove { name } => remove(state, &parse(&name)?).await,
     }
 }
@@ -129,8 +147,9 @@ async fn show(state: &AppState, name: &Username) -> Result<(), Failure> {
         email.as_deref().unwrap_or("none"),
         date(created_at)
     );
+    let sessions = state.store.live_sessions(&id, state.clock.now()).await?.len();
     println!(
-        "disabled  {}",
+        "sessions  {sessions}\ndisabled  {}",
         disabled_at.map_or_else(|| "no".to_owned(), |since| format!("since {}", date(since)))
     );
     Ok(())
@@ -138,24 +157,46 @@ async fn show(state: &AppState, name: &Username) -> Result<(), Failure> {
 
 async fn set_password(state: &AppState, name: &Username, password: &PasswordSource) -> Result<(), Failure> {
     let password = password.read()?;
-    if !accounts::set_password(state, name, &password).await.map_err(sentence)? {
+    if !operate::set_password(state, name, &password).await.map_err(sentence)? {
         return Err(unknown(name));
     }
-    println!("Set the password of {name}.");
+    println!("Set the password of {name}; every session is over.");
     Ok(())
 }
 
 async fn set_role(state: &AppState, name: &Username, role: &str) -> Result<(), Failure> {
     let role = Role::parse(role).ok_or("The role is admin or user.")?;
-    if !state.store.set_role(name, role).await? {
+    if !operate::set_role(state, name, role).await? {
         return Err(unknown(name));
     }
     println!("{name} is now {role}.");
     Ok(())
 }
 
+async fn disable(state: &AppState, name: &Username) -> Result<(), Failure> {
+    if !operate::disable(state, name).await? {
+        return Err(unknown(name));
+    }
+    println!("Disabled {name}; every session is over.");
+    Ok(())
+}
+
+async fn enable(state: &AppState, name: &Username) -> Result<(), Failure> {
+    if !operate::enable(state, name).await? {
+        return Err(unknown(name));
+    }
+    println!("Enabled {name}.");
+    Ok(())
+}
+
+async fn end_sessions(state: &AppState, name: &Username) -> Result<(), Failure> {
+    let ended = operate::end_sessions(state, name).await?.ok_or_else(|| unknown(name))?;
+    println!("Ended {ended} {} of {name}.", if ended == 1 { "session" } else { "sessions" });
+    Ok(())
+}
+
 async fn remove(state: &AppState, name: &Username) -> Result<(), Failure> {
-    state.store.credentials(name).await?.ok_or_else(|| unknown(name))?;
+    operate::find(state, name).await?.ok_or_else(|| unknown(name))?;
     if io::stdin().is_terminal() {
         eprint!("This removes {name} and every session for good. Type the name to go on: ");
         io::stderr().flush()?;
@@ -165,7 +206,7 @@ async fn remove(state: &AppState, name: &Username) -> Result<(), Failure> {
             return Err("Nothing was removed.".into());
         }
     }
-    if !state.store.remove_user(name).await? {
+    if !operate::remove(state, name).await? {
         return Err(unknown(name));
     }
     println!("Removed {name}.");

@@ -3,16 +3,15 @@
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
-use http::{HeaderMap, StatusCode, header};
+use http::{StatusCode, header};
 
 use crate::app::error::refuse;
-use crate::server::cookies::Cookie;
 use crate::server::state::AppState;
 
 /// Refuses unsafe methods from elsewhere: browsers say where a request comes from in `Sec-Fetch-Site`
-/// and `Origin`, and no page can forge either. Programs send neither, and pass when they carry no cookie of ours.
+/// and `Origin`, and no page can forge either. Programs send neither, and pass where no cookie counts or they carry none.
 pub async fn check(State(state): State<AppState>, request: Request, next: Next) -> Response {
-    if request.method().is_safe() || is_ours(&state, request.headers()) {
+    if request.method().is_safe() || is_ours(&state, &request) {
         return next.run(request).await;
     }
     refuse(
@@ -22,11 +21,13 @@ pub async fn check(State(state): State<AppState>, request: Request, next: Next) 
     )
 }
 
-fn is_ours(state: &AppState, headers: &HeaderMap) -> bool {
+fn is_ours(state: &AppState, request: &Request) -> bool {
+    let headers = request.headers();
     let site = headers.get("sec-fetch-site").map(|site| site == "same-origin" || site == "none");
     let origin = headers.get(header::ORIGIN).map(|origin| origin == state.config.public_url.origin());
     match (site, origin) {
-        (None, None) => state.cookies.read(headers, Cookie::Access).is_none(),
+        // What lies elsewhere reads no cookie.
+        (None, None) => !request.uri().path().starts_with("/api/") || !state.cookies.are_there(headers),
         (site, origin) => site.unwrap_or(true) && origin.unwrap_or(true),
     }
 }

@@ -43,7 +43,7 @@ pub async fn me(Bearer(signed_in): Bearer) -> Json<Me> {
         sub: claims.sub.0,
         username: claims.username,
         roles: claims.roles.iter().map(|role| role.as_str()).collect(),
-        sid: claims.sid,
+        sid: claims.sid.to_string(),
         iat: claims.iat,
         exp: claims.exp,
     })

@@ -9,12 +9,23 @@ use utoipa::openapi::OpenApi as Document;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 
-use super::{health, me, protected, token};
+use super::{health, introspect, me, protected, revoke, token, well_known};
 
 #[derive(OpenApi)]
 #[openapi(
     info(title = "Latchkey", description = "Sign-in for programs: the same accounts as on the pages."),
-    paths(token::token, protected::protected, me::me, openapi, health::live, health::ready),
+    paths(
+        token::token,
+        revoke::revoke,
+        introspect::introspect,
+        protected::protected,
+        me::me,
+        openapi,
+        well_known::jwks,
+        well_known::metadata,
+        health::live,
+        health::ready
+    ),
     modifiers(&BearerScheme),
 )]
 struct Api;
@@ -63,8 +74,8 @@ pub struct Operation {
     pub description: String,
     /// Whether it takes a bearer token.
     pub needs_token: bool,
-    /// The fields of its form.
-    pub fields: Vec<FormField>,
+    /// The forms that it takes, by their fields; mostly one.
+    pub forms: Vec<Vec<FormField>>,
     /// Status and meaning.
     pub answers: Vec<(String, String)>,
 }
@@ -107,7 +118,7 @@ pub fn operations() -> Vec<Operation> {
             summary: text(&operation["summary"]),
             description: text(&operation["description"]),
             needs_token: operation["security"].as_array().is_some_and(|security| !security.is_empty()),
-            fields: fields(
+            forms: forms(
                 &document,
                 &operation["requestBody"]["content"]["application/x-www-form-urlencoded"]["schema"],
             ),
@@ -123,11 +134,23 @@ pub fn operations() -> Vec<Operation> {
     operations
 }
 
-fn fields(document: &Value, schema: &Value) -> Vec<FormField> {
-    let schema = schema["$ref"]
+fn forms(document: &Value, schema: &Value) -> Vec<Vec<FormField>> {
+    let schema = resolve(document, schema);
+    match schema["oneOf"].as_array() {
+        Some(variants) => variants.iter().map(|variant| fields(resolve(document, variant))).collect(),
+        None if schema.is_object() => vec![fields(schema)],
+        None => Vec::new(),
+    }
+}
+
+fn resolve<'a>(document: &'a Value, schema: &'a Value) -> &'a Value {
+    schema["$ref"]
         .as_str()
         .and_then(|reference| document.pointer(reference.trim_start_matches('#')))
-        .unwrap_or(schema);
+        .unwrap_or(schema)
+}
+
+fn fields(schema: &Value) -> Vec<FormField> {
     let required: Vec<&str> = schema["required"]
         .as_array()
         .into_iter()

@@ -10,20 +10,41 @@ use utoipa::ToSchema;
 use crate::server::accounts::{self, Refusal};
 use crate::server::errors::RETRY_AFTER;
 use crate::server::form::{Form, FormError};
-use crate::server::session::user_agent;
-use crate::server::sessions::{Client, ClientKind};
+use crate::server::session;
+use crate::server::sessions::{self, Client, ClientKind, RefreshError, Tokens};
 use crate::server::state::AppState;
 
-/// What to send.
+/// What to send: one of these.
 #[derive(Deserialize, ToSchema)]
-pub struct TokenRequest {
+#[serde(untagged)]
+pub enum TokenRequest {
+    /// A name and a password.
+    Password(PasswordGrant),
+    /// A refresh token.
+    Refresh(RefreshGrant),
+}
+
+/// For the tokens of a new session.
+#[derive(Deserialize, ToSchema)]
+pub struct PasswordGrant {
     /// `password`; may be left out.
+    #[schema(example = "password")]
     pub grant_type: Option<String>,
     /// The sign-in name.
     pub username: String,
     /// The password.
     #[schema(format = Password)]
     pub password: String,
+}
+
+/// For the next tokens of a session.
+#[derive(Deserialize, ToSchema)]
+pub struct RefreshGrant {
+    /// `refresh_token`.
+    #[schema(example = "refresh_token")]
+    pub grant_type: String,
+    /// The refresh token of the last answer.
+    pub refresh_token: String,
 }
 
 /// What comes back (RFC 6749 section 5.1).
@@ -37,6 +58,8 @@ pub struct TokenResponse {
     /// Life of the token, in seconds.
     #[schema(example = 900)]
     pub expires_in: i64,
+    /// Gets the next pair of tokens, once.
+    pub refresh_token: String,
 }
 
 /// What comes back instead (RFC 6749 section 5.2).
@@ -51,26 +74,27 @@ pub struct TokenError {
 
 /// Get an access token
 ///
-/// Takes a sign-in name and a password, as a form. `client_id` and other fields are ignored.
+/// Takes a sign-in name and a password, or the refresh token of an earlier answer, as a form. `client_id` and other fields are ignored.
 #[utoipa::path(
     post, path = "/token", tag = "Tokens",
     request_body(content = TokenRequest, content_type = "application/x-www-form-urlencoded"),
     responses(
-        (status = 200, description = "A token, for a session of its own", body = TokenResponse),
-        (status = 400, description = "`invalid_request`, `invalid_grant` for a wrong name or password, or `unsupported_grant_type`", body = TokenError),
+        (status = 200, description = "An access token and a refresh token; with a password, of a new session", body = TokenResponse),
+        (status = 400, description = "`invalid_request`, `invalid_grant` for a wrong name, password or refresh token, or `unsupported_grant_type`", body = TokenError),
         (status = 413, description = "The form is larger than 16 KiB", body = TokenError),
         (status = 415, description = "Not a form", body = TokenError),
         (status = 503, description = "Too busy, or the database is away; try again after `Retry-After` seconds", body = TokenError),
     ),
 )]
 pub async fn token(State(state): State<AppState>, request: Request) -> Response {
-    let client = Client::new(ClientKind::Api, user_agent(request.headers()));
+    let client = session::client(ClientKind::Api, request.headers(), request.extensions());
     let form = match Form::read(request).await {
         Ok(form) => form,
         Err(FormError { status, sentence }) => return error(status, "invalid_request", sentence),
     };
     match form.get("grant_type").unwrap_or("password") {
         "password" if state.config.password_grant => password_grant(&state, &form, &client).await,
+        "refresh_token" => refresh_grant(&state, &form, &client).await,
         _ => error(
             StatusCode::BAD_REQUEST,
             "unsupported_grant_type",
@@ -84,26 +108,52 @@ async fn password_grant(state: &AppState, form: &Form, client: &Client) -> Respo
         return error(StatusCode::BAD_REQUEST, "invalid_request", "Send username and password.");
     };
     match accounts::sign_in(state, username, password, client, None).await {
-        Ok(token) => no_store(Json(TokenResponse {
-            access_token: token.jwt,
-            token_type: "bearer",
-            expires_in: state.tokens.life(),
-        })),
+        Ok(tokens) => granted(tokens),
         Err(refusal) => refused(&refusal),
     }
 }
 
-fn refused(refusal: &Refusal) -> Response {
+/// RFC 6749 section 6. Every refused token gets the same answer.
+async fn refresh_grant(state: &AppState, form: &Form, client: &Client) -> Response {
+    let Some(token) = form.get("refresh_token") else {
+        return error(StatusCode::BAD_REQUEST, "invalid_request", "Send refresh_token.");
+    };
+    match sessions::refresh(state, token, client).await {
+        Ok(tokens) => granted(tokens),
+        Err(RefreshError::Invalid | RefreshError::Ended(_)) => error(
+            StatusCode::BAD_REQUEST,
+            "invalid_grant",
+            "The refresh token is not good, or no longer.",
+        ),
+        Err(RefreshError::Store(error)) => refused(&error.into()),
+    }
+}
+
+fn granted(tokens: Tokens) -> Response {
+    let claims = &tokens.access.claims;
+    no_store(Json(TokenResponse {
+        expires_in: claims.exp - claims.iat,
+        access_token: tokens.access.jwt,
+        token_type: "bearer",
+        refresh_token: tokens.refresh,
+    }))
+}
+
+/// Why something was not done, likewise.
+pub fn refused(refusal: &Refusal) -> Response {
     refusal.log();
     let sentence = refusal.notice().map_or("Check the fields.", |notice| notice.sentence());
     match refusal {
         Refusal::BadCredentials => error(StatusCode::BAD_REQUEST, "invalid_grant", sentence),
-        Refusal::Busy | Refusal::Store(_) => error(refusal.status(), "temporarily_unavailable", sentence),
-        Refusal::Fields(_) | Refusal::SignupClosed => error(StatusCode::BAD_REQUEST, "invalid_request", sentence),
+        Refusal::Busy | Refusal::Unavailable | Refusal::Store(_) => error(refusal.status(), "temporarily_unavailable", sentence),
+        Refusal::Fields(_) | Refusal::SignupClosed | Refusal::NotSignedIn | Refusal::NoSuchSession => {
+            error(StatusCode::BAD_REQUEST, "invalid_request", sentence)
+        }
     }
 }
 
-fn error(status: StatusCode, error: &'static str, sentence: &str) -> Response {
+/// An error in the words of RFC 6749 section 5.2.
+pub fn error(status: StatusCode, error: &'static str, sentence: &str) -> Response {
     let body = TokenError {
         error,
         error_description: sentence.to_owned(),
@@ -116,7 +166,7 @@ fn error(status: StatusCode, error: &'static str, sentence: &str) -> Response {
 }
 
 /// RFC 6749 section 5.1 asks for both.
-fn no_store(answer: impl IntoResponse) -> Response {
+pub fn no_store(answer: impl IntoResponse) -> Response {
     let mut response = answer.into_response();
     response
         .headers_mut()

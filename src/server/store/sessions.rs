@@ -1,74 +1,303 @@
 //! Sessions at rest.
 
-use sqlx::{Sqlite, Transaction};
+use sqlx::Row;
+use sqlx::sqlite::SqliteRow;
 
-use super::{Store, StoreError};
+use super::events::client;
+use super::users::account;
+use super::{Change, Store, StoreError};
 use crate::domain::UserId;
+use crate::server::accounts::Account;
 use crate::server::clock::UnixSeconds;
-use crate::server::sessions::Client;
+use crate::server::events::{EventKind, NewEvent};
+use crate::server::refresh_tokens::{Counter, Salt};
+use crate::server::revocations::Revocation;
+use crate::server::sessions::{Client, EndReason, Session, SessionId};
 
 /// A session to be begun.
 pub struct NewSession<'a> {
     /// The token's `sid`.
-    pub id: &'a str,
+    pub id: SessionId,
     /// Whose it is.
     pub user: &'a UserId,
     /// Who asked for it.
     pub client: &'a Client,
+    /// Of its refresh tokens.
+    pub salt: &'a Salt,
     /// Now.
     pub started_at: UnixSeconds,
-    /// When it ends by itself.
+    /// When it ends by itself, unless it is refreshed.
     pub expires_at: UnixSeconds,
+    /// When it ends however often it is refreshed.
+    pub ends_at: UnixSeconds,
 }
 
 impl NewSession<'_> {
-    pub(super) async fn insert(&self, change: &mut Transaction<'static, Sqlite>) -> Result<(), StoreError> {
-        sqlx::query("INSERT INTO sessions (id, user_id, client, user_agent, started_at, expires_at) VALUES ($1, $2, $3, $4, $5, $6)")
-            .bind(self.id)
-            .bind(&self.user.0)
-            .bind(self.client.kind.as_str())
-            .bind(&self.client.user_agent)
-            .bind(self.started_at)
-            .bind(self.expires_at)
-            .execute(&mut **change)
-            .await?;
-        Ok(())
+    /// Whether it was begun: only for an account that is enabled and still has the password that was verified.
+    pub(super) async fn insert(&self, change: &mut Change, password_hash: &str) -> Result<bool, StoreError> {
+        let made = sqlx::query(
+            "INSERT INTO sessions (id, user_id, client, user_agent, address, salt, started_at, rotated_at, last_used_at, proved_at, expires_at, ends_at) SELECT $1, id, $3, $4, $5, $6, $7, $7, $7, $7, $8, $9 FROM users WHERE id = $2 AND password_hash = $10 AND disabled_at IS NULL",
+        )
+        .bind(self.id.to_string())
+        .bind(&self.user.0)
+        .bind(self.client.kind.as_str())
+        .bind(&self.client.user_agent)
+        .bind(&self.client.address)
+        .bind(self.salt.as_str())
+        .bind(self.started_at)
+        .bind(self.expires_at)
+        .bind(self.ends_at)
+        .bind(password_hash)
+        .execute(&mut **change)
+        .await?;
+        Ok(made.rows_affected() == 1)
     }
 }
 
+/// Which sessions of a user to end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Which {
+    /// This one.
+    One(SessionId),
+    /// All but this one.
+    AllBut(SessionId),
+    /// All.
+    All,
+}
+
 impl Store {
-    /// Begins a session; one that it takes the place of in the same browser ends.
+    /// Begins a session; one that it takes the place of in the same browser ends. Nothing happens unless the account
+    /// is enabled and still has the password that was verified: then the answer is `None`, else the news.
     ///
     /// # Errors
     /// When the database cannot be used.
-    pub async fn insert_session(&self, session: &NewSession<'_>, replaced: Option<&str>) -> Result<(), StoreError> {
+    pub async fn insert_session(
+        &self,
+        session: &NewSession<'_>,
+        password_hash: &str,
+        replaced: Option<SessionId>,
+    ) -> Result<Option<Vec<Revocation>>, StoreError> {
         let mut change = self.change().await?;
-        session.insert(&mut change).await?;
-        if let Some(replaced) = replaced {
-            end(&mut change, replaced, "replaced", session.started_at).await?;
+        if !session.insert(&mut change, password_hash).await? {
+            return Ok(None);
+        }
+        let at = session.started_at;
+        let news = match replaced {
+            Some(replaced) => end_one(&mut change, replaced, EndReason::Replaced, at).await?,
+            None => Vec::new(),
+        };
+        let event = NewEvent {
+            user: session.user,
+            kind: EventKind::SignedIn,
+            client: session.client,
+            at,
+        };
+        event.insert(&mut change).await?;
+        change.commit().await?;
+        Ok(Some(news))
+    }
+
+    /// A session and whose it is, ended or not.
+    ///
+    /// # Errors
+    /// When the database cannot be used.
+    pub async fn session(&self, id: SessionId) -> Result<Option<(Session, Account)>, StoreError> {
+        let row = sqlx::query("SELECT sessions.*, users.id AS uid, username, email, role, epoch, created_at, disabled_at FROM sessions JOIN users ON users.id = user_id WHERE sessions.id = $1")
+            .bind(id.to_string())
+            .fetch_optional(self.reader()?)
+            .await?;
+        row.map(|row| Ok((session(&row)?, account(&row, "uid")?))).transpose()
+    }
+
+    /// The live sessions of a user, last used first.
+    ///
+    /// # Errors
+    /// When the database cannot be used.
+    pub async fn live_sessions(&self, user: &UserId, now: UnixSeconds) -> Result<Vec<Session>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT * FROM sessions WHERE user_id = $1 AND ended_at IS NULL AND expires_at > $2 ORDER BY last_used_at DESC, id DESC",
+        )
+        .bind(&user.0)
+        .bind(now)
+        .fetch_all(self.reader()?)
+        .await?;
+        rows.iter().map(session).collect()
+    }
+
+    /// How many sessions live.
+    ///
+    /// # Errors
+    /// When the database cannot be used.
+    pub async fn count_live_sessions(&self, now: UnixSeconds) -> Result<i64, StoreError> {
+        let row = sqlx::query("SELECT COUNT(*) FROM sessions WHERE ended_at IS NULL AND expires_at > $1")
+            .bind(now)
+            .fetch_one(self.reader()?)
+            .await?;
+        Ok(row.try_get(0)?)
+    }
+
+    /// Moves a live session on from one refresh token to the next. Whether this call did it: of any number that try
+    /// at once, one does.
+    ///
+    /// # Errors
+    /// When the database cannot be used.
+    pub async fn rotate_session(
+        &self,
+        id: SessionId,
+        from: Counter,
+        now: UnixSeconds,
+        expires_at: UnixSeconds,
+    ) -> Result<bool, StoreError> {
+        let mut change = self.change().await?;
+        let moved = sqlx::query(
+            "UPDATE sessions SET counter = counter + 1, rotated_at = $1, last_used_at = $1, expires_at = $2 WHERE id = $3 AND counter = $4 AND ended_at IS NULL AND expires_at > $1",
+        )
+        .bind(now)
+        .bind(expires_at)
+        .bind(id.to_string())
+        .bind(i64::from(from))
+        .execute(&mut *change)
+        .await?;
+        change.commit().await?;
+        Ok(moved.rows_affected() == 1)
+    }
+
+    /// Ends sessions of a user. The news: nothing when none of them lived.
+    ///
+    /// # Errors
+    /// When the database cannot be used.
+    pub async fn end_sessions(&self, which: Which, reason: EndReason, event: &NewEvent<'_>) -> Result<Vec<Revocation>, StoreError> {
+        let mut change = self.change().await?;
+        let news = end(&mut change, event.user, which, reason, event.at).await?;
+        if !news.is_empty() {
+            event.insert(&mut change).await?;
+        }
+        change.commit().await?;
+        Ok(news)
+    }
+
+    /// Notes that tokens of sessions were seen, and failures to sign in: what no answer waits for.
+    ///
+    /// # Errors
+    /// When the database cannot be used.
+    pub async fn note(&self, uses: &[(SessionId, Counter, UnixSeconds)], events: &[NewEvent<'_>]) -> Result<(), StoreError> {
+        let mut change = self.change().await?;
+        for (id, counter, at) in uses {
+            sqlx::query(
+                "UPDATE sessions SET used_counter = CASE WHEN used_counter < $1 THEN $1 ELSE used_counter END, last_used_at = CASE WHEN last_used_at < $2 THEN $2 ELSE last_used_at END WHERE id = $3",
+            )
+            .bind(i64::from(*counter))
+            .bind(at)
+            .bind(id.to_string())
+            .execute(&mut *change)
+            .await?;
+        }
+        for event in events {
+            event.count_or_insert(&mut change).await?;
         }
         change.commit().await?;
         Ok(())
     }
 
-    /// Ends a session. Ending it twice changes nothing.
+    /// Notes that the password was given again in a session.
     ///
     /// # Errors
     /// When the database cannot be used.
-    pub async fn end_session(&self, id: &str, reason: &str, now: UnixSeconds) -> Result<(), StoreError> {
+    pub async fn prove_session(&self, id: SessionId, now: UnixSeconds) -> Result<(), StoreError> {
         let mut change = self.change().await?;
-        end(&mut change, id, reason, now).await?;
+        sqlx::query("UPDATE sessions SET proved_at = $1 WHERE id = $2")
+            .bind(now)
+            .bind(id.to_string())
+            .execute(&mut *change)
+            .await?;
         change.commit().await?;
         Ok(())
     }
+
+    /// Removes a batch of sessions that ended, or expired, before this. How many there were.
+    ///
+    /// # Errors
+    /// When the database cannot be used.
+    pub async fn remove_sessions_over_before(&self, before: UnixSeconds, limit: i64) -> Result<u64, StoreError> {
+        let mut change = self.change().await?;
+        let removed = sqlx::query(
+            "DELETE FROM sessions WHERE id IN (SELECT id FROM sessions WHERE expires_at < $1 UNION SELECT id FROM sessions WHERE ended_at < $1 LIMIT $2)",
+        )
+        .bind(before)
+        .bind(limit)
+        .execute(&mut *change)
+        .await?;
+        change.commit().await?;
+        Ok(removed.rows_affected())
+    }
 }
 
-async fn end(change: &mut Transaction<'static, Sqlite>, id: &str, reason: &str, now: UnixSeconds) -> Result<(), StoreError> {
-    sqlx::query("UPDATE sessions SET ended_at = $1, end_reason = $2 WHERE id = $3 AND ended_at IS NULL")
-        .bind(now)
-        .bind(reason)
-        .bind(id)
+/// Ends sessions and writes the news, in a change that is under way. Ending one twice changes nothing.
+pub(super) async fn end(
+    change: &mut Change,
+    user: &UserId,
+    which: Which,
+    reason: EndReason,
+    at: UnixSeconds,
+) -> Result<Vec<Revocation>, StoreError> {
+    let live = sqlx::query_as("SELECT id FROM sessions WHERE user_id = $1 AND ended_at IS NULL AND expires_at > $2");
+    let ids: Vec<(String,)> = live.bind(&user.0).bind(at).fetch_all(&mut **change).await?;
+    let mut news = Vec::new();
+    for (id,) in ids {
+        let id = SessionId::parse(&id).ok_or(StoreError::Corrupt("session id"))?;
+        let wanted = match which {
+            Which::One(one) => id == one,
+            Which::AllBut(kept) => id != kept,
+            Which::All => true,
+        };
+        if wanted {
+            news.extend(end_one(change, id, reason, at).await?);
+        }
+    }
+    Ok(news)
+}
+
+async fn end_one(change: &mut Change, id: SessionId, reason: EndReason, at: UnixSeconds) -> Result<Vec<Revocation>, StoreError> {
+    let ended = sqlx::query("UPDATE sessions SET ended_at = $1, end_reason = $2 WHERE id = $3 AND ended_at IS NULL")
+        .bind(at)
+        .bind(reason.as_str())
+        .bind(id.to_string())
         .execute(&mut **change)
         .await?;
-    Ok(())
+    if ended.rows_affected() == 0 {
+        return Ok(Vec::new());
+    }
+    let news = Revocation::Session(id);
+    news.insert(change, at).await?;
+    Ok(vec![news])
+}
+
+fn session(row: &SqliteRow) -> Result<Session, StoreError> {
+    let id: String = row.try_get("id")?;
+    let counter = |column| -> Result<Counter, StoreError> {
+        let number: i64 = row.try_get(column)?;
+        Counter::try_from(number).map_err(|_| StoreError::Corrupt("counter"))
+    };
+    let ended = match (
+        row.try_get::<Option<i64>, _>("ended_at")?,
+        row.try_get::<Option<String>, _>("end_reason")?,
+    ) {
+        (Some(_), Some(reason)) => Some(EndReason::parse(&reason).ok_or(StoreError::Corrupt("end reason"))?),
+        (Some(_), None) => Some(EndReason::Operator),
+        (None, _) => None,
+    };
+    Ok(Session {
+        id: SessionId::parse(&id).ok_or(StoreError::Corrupt("session id"))?,
+        client: client(row)?,
+        salt: Salt::from_row(row.try_get("salt")?),
+        counter: counter("counter")?,
+        used_counter: counter("used_counter")?,
+        rotated_at: row.try_get("rotated_at")?,
+        started_at: row.try_get("started_at")?,
+        last_used_at: row.try_get("last_used_at")?,
+        proved_at: row.try_get("proved_at")?,
+        expires_at: row.try_get("expires_at")?,
+        ends_at: row.try_get("ends_at")?,
+        ended,
+    })
 }

@@ -1,12 +1,16 @@
 //! Accounts at rest.
 
-use sqlx::Row;
-use sqlx::sqlite::SqliteRow;
+use sqlx::query::Query;
+use sqlx::sqlite::{SqliteArguments, SqliteRow};
+use sqlx::{Row, Sqlite};
 
-use super::{NewSession, Store, StoreError};
+use super::{Change, NewSession, Store, StoreError, Which, sessions};
 use crate::domain::{Email, Role, UserId, Username};
 use crate::server::accounts::Account;
 use crate::server::clock::UnixSeconds;
+use crate::server::events::{EventKind, NewEvent};
+use crate::server::revocations::Revocation;
+use crate::server::sessions::{Client, EndReason};
 
 /// An account to be made.
 pub struct NewUser<'a> {
@@ -20,6 +24,8 @@ pub struct NewUser<'a> {
     pub password_hash: &'a str,
     /// What it may do, unless it is the first one.
     pub role: Role,
+    /// Who makes it.
+    pub client: &'a Client,
     /// Now.
     pub created_at: UnixSeconds,
 }
@@ -58,8 +64,15 @@ impl Store {
                 .await?;
         }
         if let Some(session) = session {
-            session.insert(&mut change).await?;
+            session.insert(&mut change, user.password_hash).await?;
         }
+        let event = NewEvent {
+            user: user.id,
+            kind: EventKind::SignedUp,
+            client: user.client,
+            at: user.created_at,
+        };
+        event.insert(&mut change).await?;
         change.commit().await?;
         Ok(Some(role))
     }
@@ -70,7 +83,7 @@ impl Store {
     /// When the database cannot be used.
     pub async fn never_had_an_account(&self) -> Result<bool, StoreError> {
         let first = sqlx::query("SELECT 1 FROM meta WHERE key = 'first_account'")
-            .fetch_optional(&self.reader)
+            .fetch_optional(self.reader()?)
             .await?;
         Ok(first.is_none())
     }
@@ -82,9 +95,9 @@ impl Store {
     pub async fn credentials(&self, username: &Username) -> Result<Option<(Account, String)>, StoreError> {
         let row = sqlx::query("SELECT * FROM users WHERE username = $1")
             .bind(username.as_str())
-            .fetch_optional(&self.reader)
+            .fetch_optional(self.reader()?)
             .await?;
-        row.map(|row| Ok((account(&row)?, row.try_get("password_hash")?))).transpose()
+        row.map(|row| Ok((account(&row, "id")?, row.try_get("password_hash")?))).transpose()
     }
 
     /// The account of an id.
@@ -94,9 +107,9 @@ impl Store {
     pub async fn user(&self, id: &UserId) -> Result<Option<Account>, StoreError> {
         let row = sqlx::query("SELECT * FROM users WHERE id = $1")
             .bind(&id.0)
-            .fetch_optional(&self.reader)
+            .fetch_optional(self.reader()?)
             .await?;
-        row.as_ref().map(account).transpose()
+        row.as_ref().map(|row| account(row, "id")).transpose()
     }
 
     /// The accounts after a name, in the order of names.
@@ -107,60 +120,164 @@ impl Store {
         let rows = sqlx::query("SELECT * FROM users WHERE username > $1 ORDER BY username LIMIT $2")
             .bind(username)
             .bind(limit)
-            .fetch_all(&self.reader)
+            .fetch_all(self.reader()?)
             .await?;
-        rows.iter().map(account).collect()
+        rows.iter().map(|row| account(row, "id")).collect()
     }
 
-    /// Sets a password and begins a new epoch. Whether there is such an account.
+    /// Sets a password; the sessions that `ended` names end, and a new epoch begins. In place of the one of the browser
+    /// that asks, `session` begins. The news and the new epoch; nothing happens when there is no such account any more, or it
+    /// has another password than `replaced`, the hash that was verified.
     ///
     /// # Errors
     /// When the database cannot be used.
-    pub async fn set_password(&self, username: &Username, hash: &str) -> Result<bool, StoreError> {
+    pub async fn set_password(
+        &self,
+        hash: &str,
+        replaced: Option<&str>,
+        ended: Which,
+        session: Option<&NewSession<'_>>,
+        event: &NewEvent<'_>,
+    ) -> Result<Option<(Vec<Revocation>, i64)>, StoreError> {
         let mut change = self.change().await?;
-        let done = sqlx::query("UPDATE users SET password_hash = $1, epoch = epoch + 1 WHERE username = $2")
+        let Some(epoch) = new_epoch(&mut change, event.user).await? else {
+            return Ok(None);
+        };
+        let set = sqlx::query("UPDATE users SET password_hash = $1 WHERE id = $2 AND password_hash = COALESCE($3, password_hash)")
             .bind(hash)
-            .bind(username.as_str())
+            .bind(&event.user.0)
+            .bind(replaced)
             .execute(&mut *change)
             .await?;
-        change.commit().await?;
-        Ok(done.rows_affected() == 1)
+        if set.rows_affected() == 0 {
+            return Ok(None);
+        }
+        let mut news = vec![Revocation::User(event.user.clone(), epoch)];
+        news.extend(sessions::end(&mut change, event.user, ended, EndReason::PasswordChanged, event.at).await?);
+        if let Some(session) = session {
+            session.insert(&mut change, hash).await?;
+        }
+        event.insert(&mut change).await?;
+        let news = committed(change, news, event.at).await?;
+        Ok(Some((news, epoch)))
     }
 
-    /// Sets a role and begins a new epoch. Whether there is such an account.
+    /// Sets a role and begins a new epoch. The news, or nothing when there is no such account.
     ///
     /// # Errors
     /// When the database cannot be used.
-    pub async fn set_role(&self, username: &Username, role: Role) -> Result<bool, StoreError> {
+    pub async fn set_role(&self, role: Role, event: &NewEvent<'_>) -> Result<Option<Vec<Revocation>>, StoreError> {
         let mut change = self.change().await?;
-        let done = sqlx::query("UPDATE users SET role = $1, epoch = epoch + 1 WHERE username = $2")
+        let Some(epoch) = new_epoch(&mut change, event.user).await? else {
+            return Ok(None);
+        };
+        sqlx::query("UPDATE users SET role = $1 WHERE id = $2")
             .bind(role.as_str())
-            .bind(username.as_str())
+            .bind(&event.user.0)
             .execute(&mut *change)
             .await?;
-        change.commit().await?;
-        Ok(done.rows_affected() == 1)
+        event.insert(&mut change).await?;
+        let news = vec![Revocation::User(event.user.clone(), epoch)];
+        Ok(Some(committed(change, news, event.at).await?))
     }
 
-    /// Removes an account and its sessions. Whether there was one.
+    /// Disables an account: its sessions end and nobody signs in to it. The news, or nothing when there is no such account.
     ///
     /// # Errors
     /// When the database cannot be used.
-    pub async fn remove_user(&self, username: &Username) -> Result<bool, StoreError> {
+    pub async fn disable(&self, event: &NewEvent<'_>) -> Result<Option<Vec<Revocation>>, StoreError> {
         let mut change = self.change().await?;
-        let done = sqlx::query("DELETE FROM users WHERE username = $1")
-            .bind(username.as_str())
+        let Some(epoch) = new_epoch(&mut change, event.user).await? else {
+            return Ok(None);
+        };
+        sqlx::query("UPDATE users SET disabled_at = COALESCE(disabled_at, $1) WHERE id = $2")
+            .bind(event.at)
+            .bind(&event.user.0)
             .execute(&mut *change)
             .await?;
+        let mut news = vec![Revocation::User(event.user.clone(), epoch)];
+        news.extend(sessions::end(&mut change, event.user, Which::All, EndReason::Disabled, event.at).await?);
+        event.insert(&mut change).await?;
+        Ok(Some(committed(change, news, event.at).await?))
+    }
+
+    /// Enables an account again. What was ended stays so. Whether there is such an account.
+    ///
+    /// # Errors
+    /// When the database cannot be used.
+    pub async fn enable(&self, event: &NewEvent<'_>) -> Result<bool, StoreError> {
+        self.set(
+            sqlx::query("UPDATE users SET disabled_at = NULL WHERE id = $1").bind(event.user.0.clone()),
+            event,
+        )
+        .await
+    }
+
+    /// Sets the email address, or none. Whether there is such an account.
+    ///
+    /// # Errors
+    /// When the database cannot be used.
+    pub async fn set_email(&self, email: Option<&Email>, event: &NewEvent<'_>) -> Result<bool, StoreError> {
+        let update = sqlx::query("UPDATE users SET email = $2 WHERE id = $1").bind(event.user.0.clone());
+        self.set(update.bind(email.map(|email| email.as_str().to_owned())), event).await
+    }
+
+    /// Removes an account, its sessions and its trail. The news, or nothing when there was no such account.
+    ///
+    /// # Errors
+    /// When the database cannot be used.
+    pub async fn remove_user(&self, id: &UserId, now: UnixSeconds) -> Result<Option<Vec<Revocation>>, StoreError> {
+        let mut change = self.change().await?;
+        let removed = sqlx::query("DELETE FROM users WHERE id = $1")
+            .bind(&id.0)
+            .execute(&mut *change)
+            .await?;
+        if removed.rows_affected() == 0 {
+            return Ok(None);
+        }
+        // No epoch is high enough any more; whoever asks the database finds neither user nor session.
+        let news = vec![Revocation::User(id.clone(), i64::MAX)];
+        Ok(Some(committed(change, news, now).await?))
+    }
+
+    async fn set(&self, update: Query<'static, Sqlite, SqliteArguments>, event: &NewEvent<'_>) -> Result<bool, StoreError> {
+        let mut change = self.change().await?;
+        let done = update.execute(&mut *change).await?.rows_affected() == 1;
+        if done {
+            event.insert(&mut change).await?;
+        }
         change.commit().await?;
-        Ok(done.rows_affected() == 1)
+        Ok(done)
     }
 }
 
-fn account(row: &SqliteRow) -> Result<Account, StoreError> {
+/// Makes every access token of a user stale; they are asked for anew with the facts of then.
+async fn new_epoch(change: &mut Change, user: &UserId) -> Result<Option<i64>, StoreError> {
+    sqlx::query("UPDATE users SET epoch = epoch + 1 WHERE id = $1")
+        .bind(&user.0)
+        .execute(&mut **change)
+        .await?;
+    let epoch = sqlx::query_as("SELECT epoch FROM users WHERE id = $1")
+        .bind(&user.0)
+        .fetch_optional(&mut **change)
+        .await?;
+    Ok(epoch.map(|(epoch,)| epoch))
+}
+
+/// Writes a user's news and commits: what it says holds from here on.
+async fn committed(mut change: Change, news: Vec<Revocation>, at: UnixSeconds) -> Result<Vec<Revocation>, StoreError> {
+    for piece in news.iter().filter(|piece| matches!(piece, Revocation::User(..))) {
+        piece.insert(&mut change, at).await?;
+    }
+    change.commit().await?;
+    Ok(news)
+}
+
+/// The account that a row holds; its id stands in the column of this name.
+pub(super) fn account(row: &SqliteRow, id: &str) -> Result<Account, StoreError> {
     let role: String = row.try_get("role")?;
     Ok(Account {
-        id: UserId(row.try_get("id")?),
+        id: UserId(row.try_get(id)?),
         username: row.try_get("username")?,
         email: row.try_get("email")?,
         role: Role::parse(&role).ok_or(StoreError::Corrupt("role"))?,

@@ -1,68 +1,8 @@
-//! The program as the operator meets it: commands, refusals to start, a real server on a real port.
+//! The program as the operator meets it: commands and refusals to start.
 
-use std::io::Write;
 use std::net::TcpListener;
-use std::path::Path;
-use std::process::{Command, Output, Stdio};
 
-use tempfile::TempDir;
-
-const PASSWORD: &str = "quiet harbour lantern";
-
-struct Installation {
-    dir: TempDir,
-}
-
-impl Installation {
-    fn new() -> Self {
-        Self {
-            dir: tempfile::tempdir().expect("a directory"),
-        }
-    }
-
-    fn path(&self) -> &Path {
-        self.dir.path()
-    }
-
-    /// The program with nothing of this environment's settings.
-    fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_latchkey"));
-        command.args(arguments).current_dir(self.path()).stdin(Stdio::null());
-        for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("LATCHKEY_")) {
-            command.env_remove(name);
-        }
-        command
-    }
-
-    fn run(&self, arguments: &[&str]) -> Output {
-        self.command(arguments).output().expect("ran")
-    }
-
-    fn run_with_input(&self, arguments: &[&str], input: &str) -> Output {
-        let mut child = self
-            .command(arguments)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("started");
-        child.stdin.take().expect("a pipe").write_all(input.as_bytes()).expect("written");
-        child.wait_with_output().expect("ran")
-    }
-
-    fn add(&self, name: &str) {
-        let output = self.run_with_input(&["user", "add", name, "--password-stdin"], &format!("{PASSWORD}\n"));
-        assert!(output.status.success(), "{}", error(&output));
-    }
-}
-
-fn text(output: &Output) -> String {
-    String::from_utf8(output.stdout.clone()).expect("text")
-}
-
-fn error(output: &Output) -> String {
-    String::from_utf8(output.stderr.clone()).expect("text")
-}
+use crate::support::{Installation, PASSWORD, error, text};
 
 #[test]
 fn a_secret_is_32_random_bytes_in_base64url() {
@@ -91,6 +31,21 @@ fn accounts_are_added_listed_shown_changed_and_removed() {
 
     let changed = here.run_with_input(&["user", "set-password", "grace", "--password-stdin"], "another quiet harbour");
     assert!(changed.status.success(), "{}", error(&changed));
+
+    for (command, field) in [("disable", "disabled  since "), ("enable", "disabled  no")] {
+        assert!(here.run(&["user", command, "grace"]).status.success());
+        let shown = text(&here.run(&["user", "show", "grace"]));
+        assert!(shown.contains(field) && shown.contains("sessions  0"), "{shown}");
+    }
+    assert_eq!(text(&here.run(&["user", "end-sessions", "grace"])), "Ended 0 sessions of grace.\n");
+    for command in ["disable", "enable", "end-sessions"] {
+        let unknown = here.run(&["user", command, "nobody.here"]);
+        assert!(
+            !unknown.status.success() && error(&unknown).contains("There is no account"),
+            "{}",
+            error(&unknown)
+        );
+    }
 
     assert!(here.run(&["user", "remove", "grace"]).status.success());
     let gone = here.run(&["user", "show", "grace"]);
@@ -239,7 +194,14 @@ fn help_documents_every_setting_and_command() {
         "LATCHKEY_DATABASE_URL",
         "LATCHKEY_SECRET",
         "LATCHKEY_SECRET_FILE",
+        "LATCHKEY_SECRET_PREVIOUS",
+        "LATCHKEY_JWT_ALG",
         "LATCHKEY_ACCESS_TTL",
+        "LATCHKEY_REFRESH_TTL",
+        "LATCHKEY_SESSION_MAX",
+        "LATCHKEY_REFRESH_GRACE",
+        "LATCHKEY_REVOCATION_LAG",
+        "LATCHKEY_METRICS_ADDR",
         "LATCHKEY_SIGNUP",
         "LATCHKEY_PASSWORD_GRANT",
         "LATCHKEY_LOG",

@@ -1,0 +1,68 @@
+import { PASSWORD, expect, freshName, hydrated, signIn, signUp, test } from "./support.js";
+
+const NEW = "another quiet harbour";
+
+test("a password is changed and this browser goes on", async ({ page, js }) => {
+  const name = freshName();
+  await signUp(page, name);
+  await page.getByRole("link", { name: "Account", exact: true }).click();
+  await hydrated(page, js);
+  await page.getByLabel("Current password").fill("wrong password");
+  await page.getByLabel("New password").fill(NEW);
+  await page.getByRole("button", { name: "Change password" }).click();
+  await expect(page.locator("#change-password-current_password-error")).toHaveText("This is not your password.");
+  await expect(page).toHaveURL("/account#change-password");
+
+  await page.getByLabel("Current password").fill(PASSWORD);
+  await page.getByLabel("New password").fill(NEW);
+  await page.getByRole("button", { name: "Change password" }).click();
+  await expect(page.getByText("Your password is changed.")).toBeVisible();
+  await page.getByRole("button", { name: "Sign out" }).click();
+  await expect(page).toHaveURL("/login");
+  await signIn(page, name, NEW);
+  await expect(page).toHaveURL("/dashboard");
+});
+
+test("an email is changed", async ({ page, js }) => {
+  await signUp(page, freshName());
+  await page.goto("/account");
+  await hydrated(page, js);
+  await page.getByLabel("Email, or nothing").fill("ada@");
+  await page.getByRole("button", { name: "Change email" }).click();
+  await expect(page.locator("#change-email-email-error")).toContainText("does not look like an email address");
+  await expect(page.getByLabel("Email, or nothing")).toHaveValue("ada@");
+  await page.getByLabel("Email, or nothing").fill("ada@example.org");
+  await page.getByRole("button", { name: "Change email" }).click();
+  await expect(page.getByText("Your email address is changed.")).toBeVisible();
+  await expect(page.getByRole("definition").filter({ hasText: "ada@example.org" })).toBeVisible();
+});
+
+test("an account is removed once its name and password are typed", async ({ page, js }) => {
+  const name = freshName();
+  await signUp(page, name);
+  await page.goto("/account");
+  await hydrated(page, js);
+  const removal = page.locator("#remove-account");
+  await removal.getByLabel("Type your sign-in name").fill("somebody.else");
+  await removal.getByLabel("Your password").fill(PASSWORD);
+  await removal.getByRole("button", { name: "Remove account" }).click();
+  await expect(removal).toContainText("This is not your sign-in name.");
+  await removal.getByLabel("Type your sign-in name").fill(name);
+  await removal.getByLabel("Your password").fill(PASSWORD);
+  await removal.getByRole("button", { name: "Remove account" }).click();
+  await expect(page.getByRole("status")).toHaveText("Your account is removed.");
+  await signIn(page, name);
+  await expect(page.getByRole("alert")).toBeVisible();
+});
+
+test("other sessions are ended from the page of sessions", async ({ page, js }) => {
+  const name = freshName();
+  await signUp(page, name);
+  await page.request.post("/token", { form: { username: name, password: PASSWORD } });
+  await page.getByRole("link", { name: "Sessions", exact: true }).click();
+  await hydrated(page, js);
+  await expect(page.getByText("This device")).toHaveCount(1);
+  await page.getByRole("button", { name: "End the other session" }).click();
+  await expect(page.getByText("All your other sessions are over.")).toBeVisible();
+  await expect(page.locator(".card")).toHaveCount(1);
+});

@@ -1,0 +1,111 @@
+import type { Browser, BrowserContext, Page } from "@playwright/test";
+import { RENEWING } from "./servers.js";
+import { PASSWORD, account, expect, freshName, hydrated, signIn, signUp, test } from "./support.js";
+
+const view = "[data-protected-view]";
+const accessToken = async (context: BrowserContext) => (await context.cookies()).find((cookie) => cookie.name === "latchkey")?.value;
+
+/** Somebody signed in, in a browser of their own. */
+async function elsewhere(browser: Browser, name: string, enter = signInAt): Promise<Page> {
+  const page = await (await browser.newContext()).newPage();
+  await enter(page, name);
+  await expect(page).toHaveURL("/dashboard");
+  await hydrated(page);
+  return page;
+}
+
+async function signInAt(page: Page, name: string) {
+  await page.goto("/login");
+  await signIn(page, name);
+}
+
+test("three tabs with an expired access token load at once and nobody is signed out", async ({ page, context }) => {
+  await signUp(page, freshName(), RENEWING);
+  for (let round = 0; round < 3; round++) {
+    for (const tab of context.pages()) await tab.goto("about:blank");
+    while (context.pages().length < 3) await context.newPage();
+    // The browser itself lets go of an access cookie whose token has expired.
+    await expect.poll(() => accessToken(context), { timeout: 10_000 }).toBeUndefined();
+    await Promise.all(context.pages().map((tab) => tab.goto(`${RENEWING}/dashboard`)));
+    for (const tab of context.pages()) await expect(tab.locator(view)).toBeVisible();
+    expect(await accessToken(context)).toBeDefined();
+  }
+  await page.goto(`${RENEWING}/sessions`);
+  await expect(page.getByRole("heading", { level: 2 })).toHaveCount(1);
+});
+
+test("an open page renews its token by itself and keeps what is typed", async ({ page, context }) => {
+  await signUp(page, freshName(), RENEWING);
+  await page.goto(`${RENEWING}/account`);
+  await hydrated(page);
+  await page.getByLabel("Email, or nothing").fill("ada@example.org");
+  for (let renewal = 0; renewal < 3; renewal++) {
+    const before = await accessToken(context);
+    await expect.poll(() => accessToken(context), { timeout: 10_000 }).not.toBe(before);
+    await expect(page.locator(view)).toBeVisible();
+  }
+  await expect(page.getByLabel("Email, or nothing")).toHaveValue("ada@example.org");
+  await expect(page).toHaveURL(`${RENEWING}/account`);
+});
+
+test("the dashboard shows the token that lives", async ({ page }) => {
+  await signUp(page, freshName(), RENEWING);
+  await hydrated(page);
+  const id = page.locator("dt:has(code:text-is('jti')) + dd");
+  const first = await id.textContent();
+  await expect(id).not.toHaveText(first ?? "", { timeout: 10_000 });
+  await expect(page.locator(view)).toBeVisible();
+});
+
+test("a session is seen with its device and ended from another browser", async ({ page, browser }) => {
+  const name = freshName();
+  const other = await elsewhere(browser, name, signUp);
+  await page.goto("/login?next=%2Fsessions");
+  await signIn(page, name);
+  await expect(page.getByRole("heading", { name: "Chrome on Windows" })).toHaveCount(2);
+  await expect(page.getByText("This device")).toHaveCount(1);
+  await expect(page.locator(".card").first()).toContainText("127.0.0.1");
+  await page.getByRole("button", { name: "End the session of Chrome on Windows" }).click();
+  await expect(page.getByRole("status").first()).toHaveText("That session is over.");
+  await expect(page.getByRole("heading", { name: "Chrome on Windows" })).toHaveCount(1);
+
+  await expect(other).toHaveURL("/login?next=%2Fdashboard");
+  await expect(other.getByRole("alert")).toHaveText("This session was ended from another of your devices.");
+  await other.context().close();
+});
+
+test("a sign-out elsewhere is no sign-out here", async ({ page, browser }) => {
+  const name = await account(page);
+  const other = await elsewhere(browser, name);
+  await page.goto("/login");
+  await signIn(page, name);
+  await hydrated(page);
+  await other.getByRole("button", { name: "Sign out" }).click();
+  await expect(other).toHaveURL("/login");
+  await page.reload();
+  await expect(page.locator(view)).toBeVisible();
+  await other.context().close();
+});
+
+/** `END_ROUNDS=100` measures; a few rounds suffice to see that it works. */
+const ROUNDS = Number(process.env.END_ROUNDS ?? 5);
+
+test(`an end ordered elsewhere reaches an open page within a second, ${ROUNDS} times`, async ({ page, browser }) => {
+  test.setTimeout(30_000 + ROUNDS * 3_000);
+  const name = await account(page);
+  const order = await page.request.post("/token", { form: { username: name, password: PASSWORD } });
+  expect(order.status()).toBe(200);
+  const times: number[] = [];
+  for (let round = 0; round < ROUNDS; round++) {
+    const other = await elsewhere(browser, name);
+    const [, refresh] = (await other.context().cookies()).map((cookie) => cookie.value).sort((a, b) => b.length - a.length);
+    const began = Date.now();
+    await page.request.post("/revoke", { form: { token: refresh } });
+    await other.waitForURL(/\/login/);
+    times.push(Date.now() - began);
+    await other.context().close();
+  }
+  times.sort((a, b) => a - b);
+  console.log(`      end to sign-in page: median ${times[times.length >> 1]} ms, worst ${times.at(-1)} ms of ${ROUNDS}`);
+  expect(times.at(-1)).toBeLessThan(1000);
+});

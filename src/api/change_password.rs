@@ -1,0 +1,45 @@
+//! `POST /api/change_password`
+
+use leptos::prelude::*;
+
+use super::caller::{Caller, Destination, FormPlace};
+use super::refused::Refused;
+use crate::domain::Next;
+use crate::server::accounts::{Refusal, change};
+use crate::server::flash::Notice;
+use crate::server::sessions::Tokens;
+
+/// Changes the caller's password. This browser stays signed in, in a session of its own.
+#[server(endpoint = "change_password")]
+pub async fn change_password(
+    /// The password that is.
+    #[server(default)]
+    current_password: String,
+    /// The password that is to be.
+    #[server(default)]
+    new_password: String,
+    /// Anything, to let the other sessions go on; they end otherwise.
+    #[server(default)]
+    keep_others: String,
+) -> Result<Destination, Refused> {
+    let caller = Caller::from_context();
+    match change(&caller, &current_password, &new_password, keep_others.is_empty()).await {
+        Ok(tokens) => {
+            caller.sign_in(&tokens);
+            Ok(caller.done(ChangePassword::PLACE, Notice::PasswordChanged))
+        }
+        Err(refusal) => Err(caller.refuse(&refusal, &Next::default(), ChangePassword::PLACE.flash())),
+    }
+}
+
+async fn change(caller: &Caller, current: &str, new: &str, end_others: bool) -> Result<Tokens, Refusal> {
+    change::password(&caller.state, caller.signed_in()?, current, new, end_others, &caller.client).await
+}
+
+impl ChangePassword {
+    /// Where its form is.
+    pub const PLACE: FormPlace = FormPlace {
+        page: "/account",
+        form: "change-password",
+    };
+}

@@ -1,0 +1,29 @@
+//! `POST /api/end_other_sessions`
+
+use leptos::prelude::*;
+
+use super::caller::{Caller, Destination, FormPlace};
+use super::refused::Refused;
+use crate::domain::Next;
+use crate::server::accounts::Refusal;
+use crate::server::flash::Notice;
+use crate::server::sessions::{self, EndReason};
+use crate::server::store::Which;
+
+/// Ends every session of the caller but this one.
+#[server(endpoint = "end_other_sessions")]
+pub async fn end_other_sessions() -> Result<Destination, Refused> {
+    let caller = Caller::from_context();
+    let place = FormPlace::page(super::EndSession::PAGE);
+    match end(&caller).await {
+        Ok(()) => Ok(caller.done(place, Notice::OthersEnded)),
+        Err(refusal) => Err(caller.refuse(&refusal, &Next::default(), place.flash())),
+    }
+}
+
+async fn end(caller: &Caller) -> Result<(), Refusal> {
+    let claims = &caller.signed_in()?.claims;
+    let others = Which::AllBut(claims.sid);
+    sessions::end(&caller.state, &claims.sub, others, EndReason::EndedElsewhere, &caller.client).await?;
+    Ok(())
+}

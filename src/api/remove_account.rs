@@ -1,0 +1,42 @@
+//! `POST /api/remove_account`
+
+use leptos::prelude::*;
+
+use super::caller::{Caller, Destination, FormPlace};
+use super::refused::Refused;
+use crate::domain::Next;
+use crate::server::accounts::{Refusal, change};
+use crate::server::flash::Notice;
+
+/// Removes the caller's account for good.
+#[server(endpoint = "remove_account")]
+pub async fn remove_account(
+    /// Its name, typed to be sure.
+    #[server(default)]
+    username: String,
+    /// Its password.
+    #[server(default)]
+    password: String,
+) -> Result<Destination, Refused> {
+    let caller = Caller::from_context();
+    match remove(&caller, &username, &password).await {
+        Ok(()) => Ok(caller.signed_out(Notice::AccountRemoved)),
+        Err(refusal) => {
+            let mut typed = RemoveAccount::PLACE.flash();
+            typed.keep("username", &username);
+            Err(caller.refuse(&refusal, &Next::default(), typed))
+        }
+    }
+}
+
+async fn remove(caller: &Caller, username: &str, password: &str) -> Result<(), Refusal> {
+    change::remove(&caller.state, caller.signed_in()?, username, password, &caller.client).await
+}
+
+impl RemoveAccount {
+    /// Where its form is.
+    pub const PLACE: FormPlace = FormPlace {
+        page: "/account",
+        form: "remove-account",
+    };
+}

@@ -1,0 +1,116 @@
+//! Listens to `/session/events`: the server says when the session is over, and renews its token on the way.
+//!
+//! Only the visible tab listens: browsers allow six connections to a host, and one that is not looked at asks when it is.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::time::Duration;
+
+use leptos::ev;
+use leptos::prelude::{document, set_timeout, window, window_event_listener};
+use wasm_bindgen::{JsCast, closure::Closure};
+use web_sys::{Event, EventSource, MessageEvent};
+
+use super::dom;
+
+const ADDRESS: &str = "/session/events";
+
+/// How long to wait when the browser itself gives up.
+const TRY_AGAIN: Duration = Duration::from_secs(2);
+
+/// How long a form may take before the page is thought to stay.
+const LONG_ANSWER: Duration = Duration::from_secs(20);
+
+/// What the server says.
+pub enum News {
+    /// The session of this page lives.
+    Lives,
+    /// It is over, or its facts have changed: ask anew.
+    Over,
+}
+
+type Heard = Rc<dyn Fn(News)>;
+
+thread_local! {
+    static SOURCE: RefCell<Option<EventSource>> = const { RefCell::new(None) };
+}
+
+/// Listens whenever this tab is the visible one, for the life of the page.
+pub fn follow(heard: impl Fn(News) + 'static) {
+    let heard: Heard = Rc::new(heard);
+    listen(&heard);
+    let _kept = window_event_listener(ev::submit, {
+        let heard = Rc::clone(&heard);
+        move |event| pause(event.default_prevented(), &heard)
+    });
+    let _kept = window_event_listener(ev::visibilitychange, move |_| listen(&heard));
+}
+
+/// A form on its way may end this very session, and its answer leads on: the stream must not get in between.
+fn pause(held_back: bool, heard: &Heard) {
+    if !held_back {
+        stop();
+        let heard = Rc::clone(heard);
+        set_timeout(move || listen(&heard), LONG_ANSWER);
+    }
+}
+
+fn listen(heard: &Heard) {
+    if document().hidden() {
+        stop();
+    } else if SOURCE.with_borrow(Option::is_none)
+        && let Ok(source) = EventSource::new(ADDRESS)
+    {
+        on(&source, "session", {
+            let heard = Rc::clone(heard);
+            move |event| lives(event.unchecked_ref(), &heard)
+        });
+        on(&source, "over", {
+            let heard = Rc::clone(heard);
+            move |_| {
+                stop();
+                heard(News::Over);
+            }
+        });
+        // Browsers come back by themselves after most failures, and give up after some.
+        on(&source, "error", {
+            let heard = Rc::clone(heard);
+            move |_| {
+                if SOURCE.with_borrow(|source| source.as_ref().is_some_and(|source| source.ready_state() == EventSource::CLOSED)) {
+                    stop();
+                    let heard = Rc::clone(&heard);
+                    set_timeout(move || listen(&heard), TRY_AGAIN);
+                }
+            }
+        });
+        SOURCE.set(Some(source));
+    }
+}
+
+/// `session`: its id and the seconds that its token has left.
+fn lives(event: &MessageEvent, heard: &Heard) {
+    let data = event.data().as_string().unwrap_or_default();
+    let Some((session, left)) = data.split_once(' ') else { return };
+    if dom::session().as_deref() != Some(session) {
+        stop();
+        heard(News::Over);
+    } else if let Ok(left) = left.parse() {
+        // A page that shows the token itself is loaded anew with the next one.
+        if dom::renewed(left) && dom::find("[data-countdown]").is_some() {
+            let _ = window().location().reload();
+        }
+        heard(News::Lives);
+    }
+}
+
+fn stop() {
+    if let Some(source) = SOURCE.take() {
+        source.close();
+    }
+}
+
+fn on(source: &EventSource, kind: &str, listener: impl Fn(Event) + 'static) {
+    let listener = Closure::<dyn Fn(Event)>::new(listener);
+    let _ = source.add_event_listener_with_callback(kind, listener.as_ref().unchecked_ref());
+    listener.forget();
+}

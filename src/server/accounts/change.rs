@@ -1,0 +1,115 @@
+//! What people change about their own account.
+
+use super::{Account, Refusal, new_password};
+use crate::domain::{Email, Field, Problem, User, Username};
+use crate::server::events::{EventKind, NewEvent};
+use crate::server::session::SignedIn;
+use crate::server::sessions::{Client, Draft, PROOF_LASTS, SessionId, Tokens};
+use crate::server::state::AppState;
+use crate::server::store::{StoreError, Which};
+
+/// Changes the password of whoever is signed in. The browser that does it goes on in a session of its own; every other
+/// session ends, unless the user wants to keep them.
+///
+/// # Errors
+/// When the current password is wrong or the new one is outside the rules.
+pub async fn password(
+    state: &AppState,
+    who: &SignedIn,
+    current: &str,
+    new: &str,
+    end_others: bool,
+    client: &Client,
+) -> Result<Tokens, Refusal> {
+    let name = Username::parse(&who.user.username).ok();
+    let new = new_password(new, name.as_ref()).map_err(|problem| Refusal::field(Field::NewPassword, problem))?;
+    let (mut account, verified) = proven(state, &who.user, Field::CurrentPassword, current, client).await?;
+    let hash = state.passwords.hash(&new).await?;
+    let draft = Draft::new(state);
+    let session = draft.of(&account, client);
+    let ended = if end_others { Which::All } else { Which::One(who.claims.sid) };
+    let event = NewEvent {
+        user: &account.id,
+        kind: EventKind::PasswordChanged,
+        client,
+        at: state.clock.now(),
+    };
+    let done = state
+        .store
+        .set_password(&hash, Some(&verified), ended, Some(&session), &event)
+        .await?;
+    let (news, epoch) = done.ok_or(Refusal::NotSignedIn)?;
+    state.revocations.learn(&news, event.at);
+    account.epoch = epoch;
+    Ok(draft.issue(state, &account))
+}
+
+/// Changes the email address, or takes it away. Asks for the password when it was last given a while ago.
+///
+/// # Errors
+/// When the address is none, or the password is needed.
+pub async fn email(state: &AppState, who: &SignedIn, email: &str, password: &str, client: &Client) -> Result<(), Refusal> {
+    let email = Email::parse(email).map_err(|problem| Refusal::field(Field::Email, problem))?;
+    if needs_proof(state, who.claims.sid).await? {
+        if password.is_empty() {
+            return Err(Refusal::field(Field::Password, Problem::PasswordNeeded));
+        }
+        proven(state, &who.user, Field::Password, password, client).await?;
+        state.store.prove_session(who.claims.sid, state.clock.now()).await?;
+    }
+    let event = NewEvent {
+        user: &who.user.id,
+        kind: EventKind::EmailChanged,
+        client,
+        at: state.clock.now(),
+    };
+    if state.store.set_email(email.as_ref(), &event).await? {
+        Ok(())
+    } else {
+        Err(Refusal::NotSignedIn)
+    }
+}
+
+/// Removes the account of whoever is signed in, once they typed its name and their password.
+///
+/// # Errors
+/// When one of the two is wrong.
+pub async fn remove(state: &AppState, who: &SignedIn, name: &str, password: &str, client: &Client) -> Result<(), Refusal> {
+    let same = Username::parse(name).is_ok_and(|name| name.as_str() == who.user.username);
+    if !same {
+        return Err(Refusal::field(Field::Username, Problem::NameDiffers));
+    }
+    let (account, _) = proven(state, &who.user, Field::Password, password, client).await?;
+    let now = state.clock.now();
+    let news = state.store.remove_user(&account.id, now).await?.ok_or(Refusal::NotSignedIn)?;
+    state.revocations.learn(&news, now);
+    tracing::info!(user = %account.id, "account removed by its owner");
+    Ok(())
+}
+
+/// Whether sensitive changes of a session must wait for the password.
+///
+/// # Errors
+/// When the database cannot be used.
+pub async fn needs_proof(state: &AppState, session: SessionId) -> Result<bool, StoreError> {
+    let found = state.store.session(session).await?;
+    let proved_at = found.map_or(i64::MIN, |(session, _)| session.proved_at);
+    Ok(state.clock.now() >= proved_at.saturating_add(PROOF_LASTS))
+}
+
+/// The account of a user whose password was just given, and its hash.
+async fn proven(state: &AppState, user: &User, field: Field, password: &str, client: &Client) -> Result<(Account, String), Refusal> {
+    if password.is_empty() {
+        return Err(Refusal::field(field, Problem::Missing));
+    }
+    let name = Username::parse(&user.username).map_err(|_| Refusal::NotSignedIn)?;
+    let known = state.store.credentials(&name).await?;
+    // A name may have been given to another account since.
+    let known = known.filter(|(account, _)| account.id == user.id && account.disabled_at.is_none());
+    let (account, hash) = known.ok_or(Refusal::NotSignedIn)?;
+    if state.passwords.verify(password, Some(hash.clone())).await? {
+        return Ok((account, hash));
+    }
+    state.notes.failed(&account.id, client, state.clock.now());
+    Err(Refusal::field(field, Problem::PasswordWrong))
+}

@@ -1,0 +1,112 @@
+//! What the operator does to an account, by its name. A running server knows of it within a second.
+
+use super::{Account, Refusal, new_password};
+use crate::domain::{Field, Role, Username};
+use crate::server::events::{EventKind, NewEvent};
+use crate::server::revocations::Revocation;
+use crate::server::sessions::{self, Client, EndReason};
+use crate::server::state::AppState;
+use crate::server::store::{StoreError, Which};
+
+/// Sets a password; every session ends. Whether there is such an account.
+///
+/// # Errors
+/// When the password is outside the rules.
+pub async fn set_password(state: &AppState, name: &Username, typed: &str) -> Result<bool, Refusal> {
+    let password = new_password(typed, Some(name)).map_err(|problem| Refusal::field(Field::Password, problem))?;
+    let Some(account) = find(state, name).await? else {
+        return Ok(false);
+    };
+    let hash = state.passwords.hash(&password).await?;
+    let by = Client::operator();
+    let event = event(state, &account, EventKind::PasswordChanged, &by);
+    let done = state.store.set_password(&hash, None, Which::All, None, &event).await?;
+    Ok(learn(state, done.map(|(news, _)| news)))
+}
+
+/// Sets what an account may do: its sessions go on with it. Whether there is such an account.
+///
+/// # Errors
+/// When the database cannot be used.
+pub async fn set_role(state: &AppState, name: &Username, role: Role) -> Result<bool, StoreError> {
+    let Some(account) = find(state, name).await? else {
+        return Ok(false);
+    };
+    let by = Client::operator();
+    let done = state
+        .store
+        .set_role(role, &event(state, &account, EventKind::RoleChanged, &by))
+        .await?;
+    Ok(learn(state, done))
+}
+
+/// Disables an account: every session ends and nobody signs in. Whether there is such an account.
+///
+/// # Errors
+/// When the database cannot be used.
+pub async fn disable(state: &AppState, name: &Username) -> Result<bool, StoreError> {
+    let Some(account) = find(state, name).await? else {
+        return Ok(false);
+    };
+    let by = Client::operator();
+    let done = state.store.disable(&event(state, &account, EventKind::Disabled, &by)).await?;
+    Ok(learn(state, done))
+}
+
+/// Lets the user of an account sign in again. What was ended stays so. Whether there is such an account.
+///
+/// # Errors
+/// When the database cannot be used.
+pub async fn enable(state: &AppState, name: &Username) -> Result<bool, StoreError> {
+    let Some(account) = find(state, name).await? else {
+        return Ok(false);
+    };
+    let by = Client::operator();
+    state.store.enable(&event(state, &account, EventKind::Enabled, &by)).await
+}
+
+/// Ends every session of an account. How many there were, or nothing when there is no such account.
+///
+/// # Errors
+/// When the database cannot be used.
+pub async fn end_sessions(state: &AppState, name: &Username) -> Result<Option<usize>, StoreError> {
+    let Some(account) = find(state, name).await? else { return Ok(None) };
+    let ended = sessions::end(state, &account.id, Which::All, EndReason::Operator, &Client::operator()).await?;
+    Ok(Some(ended))
+}
+
+/// Removes an account with everything of it. Whether there was one.
+///
+/// # Errors
+/// When the database cannot be used.
+pub async fn remove(state: &AppState, name: &Username) -> Result<bool, StoreError> {
+    let Some(account) = find(state, name).await? else {
+        return Ok(false);
+    };
+    let done = state.store.remove_user(&account.id, state.clock.now()).await?;
+    Ok(learn(state, done))
+}
+
+/// The account of a name.
+///
+/// # Errors
+/// When the database cannot be used.
+pub async fn find(state: &AppState, name: &Username) -> Result<Option<Account>, StoreError> {
+    Ok(state.store.credentials(name).await?.map(|(account, _)| account))
+}
+
+fn event<'a>(state: &AppState, account: &'a Account, kind: EventKind, by: &'a Client) -> NewEvent<'a> {
+    NewEvent {
+        user: &account.id,
+        kind,
+        client: by,
+        at: state.clock.now(),
+    }
+}
+
+fn learn(state: &AppState, done: Option<Vec<Revocation>>) -> bool {
+    if let Some(news) = &done {
+        state.revocations.learn(news, state.clock.now());
+    }
+    done.is_some()
+}

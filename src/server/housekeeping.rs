@@ -1,0 +1,60 @@
+//! Removes what is over, in the background and in small batches, so that nobody waits for it.
+
+use std::time::Duration;
+
+use tokio::time::{interval, sleep};
+
+use super::state::AppState;
+use super::store::StoreError;
+
+/// How often.
+const EVERY: Duration = Duration::from_mins(1);
+
+/// Rows removed in one change.
+const BATCH: i64 = 500;
+
+/// Between two batches others have their turn.
+const PAUSE: Duration = Duration::from_millis(20);
+
+const DAY: i64 = 24 * 3600;
+
+/// How long the row of a session stays after its end, in seconds: its tokens are told why.
+const SESSIONS_KEPT: i64 = 7 * DAY;
+
+/// How long events stay, in seconds.
+pub const EVENTS_KEPT: i64 = 90 * DAY;
+
+/// Tidies up for as long as the program runs.
+pub async fn keep_tidy(state: AppState) {
+    let mut ticks = interval(EVERY);
+    loop {
+        ticks.tick().await;
+        if let Err(error) = tidy(&state).await {
+            tracing::warn!(%error, "housekeeping waits for the database");
+        }
+    }
+}
+
+/// Tidies up once.
+///
+/// # Errors
+/// When the database cannot be used.
+pub async fn tidy(state: &AppState) -> Result<(), StoreError> {
+    let now = state.clock.now();
+    state.revocations.forget(now);
+    state.notes.forget(now, state.tokens.life());
+    let store = &state.store;
+    while more(store.remove_sessions_over_before(now - SESSIONS_KEPT, BATCH).await?).await {}
+    while more(store.remove_revocations_before(now - state.revocations.keep(), BATCH).await?).await {}
+    while more(store.remove_events_before(now - EVENTS_KEPT, BATCH).await?).await {}
+    Ok(())
+}
+
+/// Whether there may be more, after a pause for others.
+async fn more(removed: u64) -> bool {
+    if removed < BATCH.unsigned_abs() {
+        return false;
+    }
+    sleep(PAUSE).await;
+    true
+}

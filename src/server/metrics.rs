@@ -1,0 +1,166 @@
+//! Counts and times, in the text format of Prometheus, on a listener of their own.
+
+use std::time::{Duration, Instant};
+
+use axum::Router;
+use axum::extract::{MatchedPath, Request, State};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use http::{StatusCode, header};
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+use prometheus_client::registry::{Registry, Unit};
+
+use super::accounts::Refusal;
+use super::sessions::{EndReason, RefreshError, Tokens};
+use super::state::AppState;
+
+/// How something came out.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Outcome {
+    outcome: &'static str,
+}
+
+/// What was asked for and how it was answered. The route, not the path: so there are only so many.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Answer {
+    route: String,
+    method: &'static str,
+    status: u16,
+}
+
+type Times = Family<Answer, Histogram, fn() -> Histogram>;
+
+/// Everything that is counted.
+pub struct Metrics {
+    registry: Registry,
+    sign_ins: Family<Outcome, Counter>,
+    refreshes: Family<Outcome, Counter>,
+    reuse: Counter,
+    times: Times,
+    sessions: Gauge,
+    hashing: Gauge,
+}
+
+impl Metrics {
+    /// Everything at zero.
+    pub fn new() -> Self {
+        let mut registry = Registry::with_prefix("latchkey");
+        let sign_ins = Family::default();
+        registry.register("sign_ins", "Sign-ins by outcome", sign_ins.clone());
+        let refreshes = Family::default();
+        registry.register("refreshes", "Refreshes by outcome", refreshes.clone());
+        let reuse = Counter::default();
+        registry.register(
+            "reuse_detected",
+            "Sessions ended because a used refresh token came back",
+            reuse.clone(),
+        );
+        let sessions = Gauge::default();
+        registry.register("sessions_live", "Sessions that live", sessions.clone());
+        let hashing = Gauge::default();
+        registry.register("hashing_queue", "Password hashes running or waiting", hashing.clone());
+        let buckets: fn() -> Histogram = || Histogram::new(exponential_buckets(0.000_1, 4.0, 9));
+        let times = Times::new_with_constructor(buckets);
+        registry.register_with_unit("request", "Time to answer, by route", Unit::Seconds, times.clone());
+        Self {
+            registry,
+            sign_ins,
+            refreshes,
+            reuse,
+            times,
+            sessions,
+            hashing,
+        }
+    }
+
+    /// Counts a sign-in.
+    pub fn signed_in<T>(&self, outcome: &Result<T, Refusal>) {
+        let outcome = match outcome {
+            Ok(_) => "ok",
+            Err(Refusal::BadCredentials | Refusal::Fields(_)) => "refused",
+            Err(Refusal::Busy) => "busy",
+            Err(_) => "unavailable",
+        };
+        self.sign_ins.get_or_create(&Outcome { outcome }).inc();
+    }
+
+    /// Counts a refresh.
+    pub fn refreshed(&self, outcome: &Result<Tokens, RefreshError>) {
+        let word = match outcome {
+            Ok(_) => "ok",
+            Err(RefreshError::Invalid) => "invalid",
+            Err(RefreshError::Ended(EndReason::Reuse)) => "reuse",
+            Err(RefreshError::Ended(_)) => "ended",
+            Err(RefreshError::Store(_)) => "unavailable",
+        };
+        self.refreshes.get_or_create(&Outcome { outcome: word }).inc();
+    }
+
+    /// Counts a session that ended because a used refresh token came back.
+    pub fn reuse_detected(&self) {
+        self.reuse.inc();
+    }
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Times every request. A layer of the router only when metrics are shown.
+pub async fn time(State(state): State<AppState>, request: Request, next: Next) -> Response {
+    let began = Instant::now();
+    let route = request
+        .extensions()
+        .get::<MatchedPath>()
+        .map_or("none", MatchedPath::as_str)
+        .to_owned();
+    let method = match request.method().as_str() {
+        "GET" => "GET",
+        "HEAD" => "HEAD",
+        "POST" => "POST",
+        _ => "other",
+    };
+    let response = next.run(request).await;
+    let answer = Answer {
+        route,
+        method,
+        status: response.status().as_u16(),
+    };
+    state.metrics.times.get_or_create(&answer).observe(seconds(began.elapsed()));
+    response
+}
+
+fn seconds(duration: Duration) -> f64 {
+    duration.as_secs_f64()
+}
+
+/// `GET /metrics`, for the listener of its own.
+pub fn router(state: AppState) -> Router {
+    Router::new().route("/metrics", get(show)).with_state(state)
+}
+
+async fn show(State(state): State<AppState>) -> Response {
+    let metrics = &state.metrics;
+    // What cannot be counted right now keeps its last value: a scrape is no health probe.
+    if let Ok(live) = state.store.count_live_sessions(state.clock.now()).await {
+        metrics.sessions.set(live);
+    }
+    metrics.hashing.set(i64::try_from(state.passwords.callers()).unwrap_or(i64::MAX));
+    let mut text = String::new();
+    match encode(&mut text, &metrics.registry) {
+        Ok(()) => (
+            [(header::CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")],
+            text,
+        )
+            .into_response(),
+        Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+    }
+}

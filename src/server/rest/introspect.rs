@@ -1,0 +1,111 @@
+//! `POST /introspect` (RFC 7662).
+
+use axum::Json;
+use axum::extract::{FromRequestParts, Request, State};
+use axum::response::{IntoResponse, Response};
+use http::StatusCode;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::token::{TokenError, error, no_store};
+use crate::domain::Role;
+use crate::server::errors::{Detail, unavailable};
+use crate::server::form::{Form, FormError};
+use crate::server::session::Bearer;
+use crate::server::sessions::{self, Denied};
+use crate::server::state::AppState;
+
+/// What to send.
+#[derive(Deserialize, ToSchema)]
+pub struct IntrospectRequest {
+    /// The access token to ask about.
+    pub token: String,
+}
+
+/// What is known of a token. Of one that is not good, nothing but that.
+#[derive(Serialize, ToSchema)]
+pub struct Introspection {
+    /// Whether it is good right now: signature, expiry, and its session lives.
+    pub active: bool,
+    /// What it says.
+    #[serde(flatten)]
+    pub claims: Option<IntrospectedClaims>,
+}
+
+/// The claims of a good token.
+#[derive(Serialize, ToSchema)]
+pub struct IntrospectedClaims {
+    /// Always `Bearer`.
+    pub token_type: &'static str,
+    /// The immutable user id.
+    pub sub: String,
+    /// The sign-in name.
+    pub username: String,
+    /// What the user may do.
+    pub roles: Vec<&'static str>,
+    /// The session that the token belongs to.
+    pub sid: String,
+    /// The token's own id.
+    pub jti: String,
+    /// Who issued it.
+    pub iss: String,
+    /// For whom.
+    pub aud: String,
+    /// When it was issued, in seconds since 1970-01-01 UTC.
+    pub iat: i64,
+    /// When it ends, likewise.
+    pub exp: i64,
+}
+
+/// Ask whether a token is good
+///
+/// For services that verify tokens themselves and want to know of sessions that have ended. The caller shows a token of its own.
+#[utoipa::path(
+    post, path = "/introspect", tag = "Tokens",
+    security(("bearer" = [])),
+    request_body(content = IntrospectRequest, content_type = "application/x-www-form-urlencoded"),
+    responses(
+        (status = 200, description = "What is known of it: `active` alone when it is not good", body = Introspection),
+        (status = 400, description = "`invalid_request`: there is no token", body = TokenError),
+        (status = 401, description = "The caller's own token is absent or not good", body = Detail),
+        (status = 413, description = "The form is larger than 16 KiB", body = TokenError),
+        (status = 415, description = "Not a form", body = TokenError),
+        (status = 503, description = "The database is away; try again after `Retry-After` seconds", body = Detail),
+    ),
+)]
+pub async fn introspect(State(state): State<AppState>, request: Request) -> Response {
+    let (mut parts, body) = request.into_parts();
+    if let Err(rejection) = Bearer::from_request_parts(&mut parts, &state).await {
+        return rejection.into_response();
+    }
+    let form = match Form::read(Request::from_parts(parts, body)).await {
+        Ok(form) => form,
+        Err(FormError { status, sentence }) => return error(status, "invalid_request", sentence),
+    };
+    let Some(token) = form.get("token") else {
+        return error(StatusCode::BAD_REQUEST, "invalid_request", "Send token.");
+    };
+    let claims = match sessions::verify(&state, token).await {
+        Ok(claims) => Some(IntrospectedClaims {
+            token_type: "Bearer",
+            roles: claims.roles.iter().copied().map(Role::as_str).collect(),
+            sid: claims.sid.to_string(),
+            jti: claims.jti.to_string(),
+            sub: claims.sub.0,
+            username: claims.username,
+            iss: claims.iss,
+            aud: claims.aud,
+            iat: claims.iat,
+            exp: claims.exp,
+        }),
+        Err(Denied::Invalid | Denied::Revoked) => None,
+        Err(Denied::Unavailable(error)) => {
+            tracing::error!(%error, "whether a session lives cannot be told");
+            return unavailable();
+        }
+    };
+    no_store(Json(Introspection {
+        active: claims.is_some(),
+        claims,
+    }))
+}

@@ -1,0 +1,76 @@
+//! `GET /session/events`: tells an open page that its session is over, or that its facts have changed (server-sent
+//! events, HTML Living Standard section 9.2). The guard island listens.
+
+use std::convert::Infallible;
+use std::future::ready;
+use std::time::Duration;
+
+use axum::extract::State;
+use axum::response::sse::{Event, KeepAlive, Sse};
+use axum::response::{IntoResponse, Response};
+use futures_util::stream::{self, Stream, StreamExt};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+
+use super::errors::{detail, unavailable};
+use super::revocations::Standing;
+use super::session::{SignedIn, Visitor, renewed_at};
+use super::state::AppState;
+
+/// How soon a browser comes back after a stream has ended.
+const COME_BACK: Duration = Duration::from_millis(500);
+
+/// Likewise, while the database is away.
+const COME_BACK_LATER: Duration = Duration::from_secs(2);
+
+/// A proxy that holds answers back would hold back the news.
+const UNBUFFERED: (HeaderName, HeaderValue) = (HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no"));
+
+/// A stream begins with `session` and the id and remaining seconds of the session's access token, renewed if it was due.
+/// It ends with `over` when the page should ask the server anew, and without a word when a renewal is due or the
+/// server stops: the browser then comes back by itself.
+pub async fn session_events(State(state): State<AppState>, headers: HeaderMap, visitor: Visitor) -> Response {
+    let listens = headers
+        .get(header::ACCEPT)
+        .and_then(|accept| accept.to_str().ok())
+        .is_some_and(|accept| accept.contains("text/event-stream"));
+    match visitor {
+        Visitor::SignedIn(signed_in) => stream_of(events_of(state, &signed_in)),
+        Visitor::Nobody | Visitor::Ended(_) if listens => stream_of(stream::once(ready(over()))),
+        Visitor::Unknown if listens => stream_of(stream::once(ready(Event::default().retry(COME_BACK_LATER)))),
+        Visitor::Nobody | Visitor::Ended(_) => detail(StatusCode::UNAUTHORIZED, "Not authenticated"),
+        Visitor::Unknown => unavailable(),
+    }
+}
+
+fn events_of(state: AppState, signed_in: &SignedIn) -> impl Stream<Item = Event> + use<> {
+    let claims = signed_in.claims.clone();
+    let left = claims.exp - state.clock.now();
+    let hello = Event::default()
+        .retry(COME_BACK)
+        .event("session")
+        .data(format!("{} {left}", claims.sid));
+    let rest = async move {
+        let watch = state.revocations.watch(claims.sid, &claims.sub);
+        // Asked after the watch has begun: an end in between is not missed.
+        let now = state.clock.now();
+        if matches!(state.revocations.standing(&claims, now), Standing::Ended | Standing::Stale) {
+            return Some(over());
+        }
+        let due = Duration::from_secs(u64::try_from(renewed_at(&state, &claims) - now).unwrap_or(0));
+        tokio::select! {
+            () = watch.news() => Some(over()),
+            () = state.stop.asked() => None,
+            () = tokio::time::sleep(due) => None,
+        }
+    };
+    stream::once(ready(hello)).chain(stream::once(rest).filter_map(ready))
+}
+
+fn over() -> Event {
+    Event::default().event("over").data("ask the server")
+}
+
+fn stream_of(events: impl Stream<Item = Event> + Send + 'static) -> Response {
+    let events = events.map(Ok::<_, Infallible>);
+    ([UNBUFFERED], Sse::new(events).keep_alive(KeepAlive::default())).into_response()
+}

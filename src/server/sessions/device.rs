@@ -1,0 +1,92 @@
+//! A client in words, guessed from what it calls itself. For people to recognise; nothing depends on it.
+
+use super::{Client, ClientKind};
+
+/// Marks of browsers; the first that fits counts, for each claims to be those below it too.
+const BROWSERS: [(&str, &str); 9] = [
+    ("Edg", "Edge"),
+    ("OPR/", "Opera"),
+    ("Vivaldi/", "Vivaldi"),
+    ("SamsungBrowser/", "Samsung Internet"),
+    ("FxiOS/", "Firefox"),
+    ("Firefox/", "Firefox"),
+    ("CriOS/", "Chrome"),
+    ("Chrome/", "Chrome"),
+    ("Safari/", "Safari"),
+];
+
+/// Marks of systems, likewise.
+const SYSTEMS: [(&str, &str); 8] = [
+    ("iPhone", "iPhone"),
+    ("iPad", "iPad"),
+    ("Android", "Android"),
+    ("Windows", "Windows"),
+    ("CrOS", "ChromeOS"),
+    ("Mac OS X", "macOS"),
+    ("Macintosh", "macOS"),
+    ("Linux", "Linux"),
+];
+
+impl Client {
+    /// `Firefox on Linux`, `curl 8.5.0`.
+    pub fn in_words(&self) -> String {
+        let found = |marks: &[(&str, &'static str)]| marks.iter().find(|(mark, _)| self.user_agent.contains(mark)).map(|(_, word)| *word);
+        if self.kind == ClientKind::Operator {
+            return "The operator, on the server".to_owned();
+        }
+        match (found(&BROWSERS), found(&SYSTEMS)) {
+            (Some(browser), Some(system)) => format!("{browser} on {system}"),
+            (Some(browser), None) => browser.to_owned(),
+            (None, _) => self.program(),
+        }
+    }
+
+    /// Programs call themselves `name/version`.
+    fn program(&self) -> String {
+        let first = self.user_agent.split_whitespace().next().unwrap_or_default();
+        let (name, version) = first.split_once('/').unwrap_or((first, ""));
+        match (name, self.kind) {
+            ("", ClientKind::Api) => "A program".to_owned(),
+            ("" | "Mozilla", _) => "A browser".to_owned(),
+            (name, _) => format!("{name} {version}").trim_end().to_owned(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn clients_are_named_as_people_know_them() {
+        for (user_agent, words) in [
+            (
+                "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0",
+                "Firefox on Linux",
+            ),
+            (
+                "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/141.0.0.0 Safari/537.36 Edg/141.0.0.0",
+                "Edge on Windows",
+            ),
+            (
+                "Mozilla/5.0 (Linux; Android 10; K) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/141.0.0.0 Mobile Safari/537.36",
+                "Chrome on Android",
+            ),
+            (
+                "Mozilla/5.0 (iPhone; CPU iPhone OS 18_6 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.6 Mobile/15E148 Safari/604.1",
+                "Safari on iPhone",
+            ),
+            (
+                "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/26.0 Safari/605.1.15",
+                "Safari on macOS",
+            ),
+            ("curl/8.5.0", "curl 8.5.0"),
+            ("python-requests/2.32.3", "python-requests 2.32.3"),
+            ("something", "something"),
+            ("", "A browser"),
+        ] {
+            assert_eq!(Client::new(ClientKind::Browser, user_agent, String::new()).in_words(), words);
+        }
+        assert_eq!(Client::new(ClientKind::Api, "", String::new()).in_words(), "A program");
+    }
+}

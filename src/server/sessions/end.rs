@@ -1,0 +1,73 @@
+//! Why a session is over.
+
+/// Written beside the end of a session; told to the person at the next sign-in page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EndReason {
+    /// Its user signed out.
+    SignedOut,
+    /// Somebody signed in anew in the same browser.
+    Replaced,
+    /// Its user ended it from another one.
+    EndedElsewhere,
+    /// The password was changed.
+    PasswordChanged,
+    /// The account was disabled.
+    Disabled,
+    /// The operator ended it.
+    Operator,
+    /// A refresh token was used again after its successor: it is in two hands (RFC 9700 section 4.14.2).
+    Reuse,
+    /// A client gave its token back (RFC 7009).
+    Revoked,
+    /// It was not used for too long, or went on for too long. Not written down: the clock says so.
+    Expired,
+}
+
+impl EndReason {
+    const WRITTEN: [Self; 8] = [
+        Self::SignedOut,
+        Self::Replaced,
+        Self::EndedElsewhere,
+        Self::PasswordChanged,
+        Self::Disabled,
+        Self::Operator,
+        Self::Reuse,
+        Self::Revoked,
+    ];
+
+    /// The word in the database.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::SignedOut => "signed_out",
+            Self::Replaced => "replaced",
+            Self::EndedElsewhere => "ended_elsewhere",
+            Self::PasswordChanged => "password_changed",
+            Self::Disabled => "disabled",
+            Self::Operator => "operator",
+            Self::Reuse => "reuse",
+            Self::Revoked => "revoked",
+            Self::Expired => "expired",
+        }
+    }
+
+    /// What the person is told at the next sign-in page, unless they know.
+    pub const fn sentence(self) -> Option<&'static str> {
+        match self {
+            Self::SignedOut | Self::Replaced => None,
+            Self::EndedElsewhere => Some("This session was ended from another of your devices."),
+            Self::PasswordChanged => Some("The password of this account was changed, and that ended this session."),
+            Self::Disabled => Some("This account is disabled. Ask the operator of this site."),
+            Self::Operator => Some("The operator of this site ended this session."),
+            Self::Reuse => Some(
+                "This session was ended to keep your account safe: a token of it was used twice, as if somebody had copied it. If this happens again, change your password.",
+            ),
+            Self::Revoked => Some("This session was ended by a program that gave its token back."),
+            Self::Expired => Some("Your session has expired. Sign in to go on where you were."),
+        }
+    }
+
+    /// The reason of this word.
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::WRITTEN.into_iter().find(|reason| reason.as_str() == word)
+    }
+}

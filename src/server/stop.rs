@@ -1,0 +1,25 @@
+//! Tells whatever would go on for long that the server is asked to stop.
+
+use tokio::sync::watch;
+
+/// Set once.
+pub struct Stop(watch::Sender<bool>);
+
+impl Default for Stop {
+    fn default() -> Self {
+        Self(watch::Sender::new(false))
+    }
+}
+
+impl Stop {
+    /// Asks everybody to stop.
+    pub fn ask(&self) {
+        self.0.send_replace(true);
+    }
+
+    /// Returns once the server is asked to stop.
+    pub async fn asked(&self) {
+        // The sender is held here: it cannot be gone.
+        let _ = self.0.subscribe().wait_for(|asked| *asked).await;
+    }
+}

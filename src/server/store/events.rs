@@ -1,0 +1,96 @@
+//! The trail at rest.
+
+use sqlx::Row;
+use sqlx::sqlite::SqliteRow;
+use uuid::Uuid;
+
+use super::{Change, Store, StoreError};
+use crate::domain::UserId;
+use crate::server::clock::UnixSeconds;
+use crate::server::events::{Event, EventKind, NewEvent};
+use crate::server::sessions::{Client, ClientKind};
+
+/// Failures from one address within this many seconds share a row, so that guessing does not fill the table.
+const SHARED_FOR: i64 = 3600;
+
+impl NewEvent<'_> {
+    pub(super) async fn insert(&self, change: &mut Change) -> Result<(), StoreError> {
+        sqlx::query("INSERT INTO events (id, user_id, kind, at, count, client, user_agent, address) SELECT $1, id, $3, $4, 1, $5, $6, $7 FROM users WHERE id = $2")
+            .bind(Uuid::now_v7().to_string())
+            .bind(&self.user.0)
+            .bind(self.kind.as_str())
+            .bind(self.at)
+            .bind(self.client.kind.as_str())
+            .bind(&self.client.user_agent)
+            .bind(&self.client.address)
+            .execute(&mut **change)
+            .await?;
+        Ok(())
+    }
+
+    /// Counts it to an earlier one like it, if there is one not long ago.
+    pub(super) async fn count_or_insert(&self, change: &mut Change) -> Result<(), StoreError> {
+        let counted = sqlx::query(
+            "UPDATE events SET count = count + 1, at = $1 WHERE id = (SELECT id FROM events WHERE user_id = $2 AND kind = $3 AND address = $4 AND at > $5 ORDER BY at DESC LIMIT 1)",
+        )
+        .bind(self.at)
+        .bind(&self.user.0)
+        .bind(self.kind.as_str())
+        .bind(&self.client.address)
+        .bind(self.at - SHARED_FOR)
+        .execute(&mut **change)
+        .await?;
+        if counted.rows_affected() == 0 {
+            self.insert(change).await?;
+        }
+        Ok(())
+    }
+}
+
+impl Store {
+    /// The latest events of an account, newest first.
+    ///
+    /// # Errors
+    /// When the database cannot be used.
+    pub async fn events(&self, user: &UserId, limit: i64) -> Result<Vec<Event>, StoreError> {
+        let rows = sqlx::query("SELECT * FROM events WHERE user_id = $1 ORDER BY at DESC, id DESC LIMIT $2")
+            .bind(&user.0)
+            .bind(limit)
+            .fetch_all(self.reader()?)
+            .await?;
+        rows.iter().map(event).collect()
+    }
+
+    /// Removes a batch of events older than this. How many there were.
+    ///
+    /// # Errors
+    /// When the database cannot be used.
+    pub async fn remove_events_before(&self, before: UnixSeconds, limit: i64) -> Result<u64, StoreError> {
+        let mut change = self.change().await?;
+        let removed = sqlx::query("DELETE FROM events WHERE id IN (SELECT id FROM events WHERE at < $1 LIMIT $2)")
+            .bind(before)
+            .bind(limit)
+            .execute(&mut *change)
+            .await?;
+        change.commit().await?;
+        Ok(removed.rows_affected())
+    }
+}
+
+fn event(row: &SqliteRow) -> Result<Event, StoreError> {
+    Ok(Event {
+        kind: EventKind::parse(row.try_get("kind")?).ok_or(StoreError::Corrupt("kind of event"))?,
+        at: row.try_get("at")?,
+        count: row.try_get("count")?,
+        client: client(row)?,
+    })
+}
+
+/// The client that a row of sessions or events names.
+pub(super) fn client(row: &SqliteRow) -> Result<Client, StoreError> {
+    Ok(Client {
+        kind: ClientKind::parse(row.try_get("client")?).ok_or(StoreError::Corrupt("kind of client"))?,
+        user_agent: row.try_get("user_agent")?,
+        address: row.try_get("address")?,
+    })
+}

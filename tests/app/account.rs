@@ -1,0 +1,247 @@
+//! `/sessions` and `/account`: what people see and change of their own.
+
+use axum::body::Body;
+use http::{Method, header};
+
+use crate::support::{Answer, Browser, ORIGIN, PASSWORD, TestApp, form, request};
+
+const NEW: &str = "another quiet harbour";
+const PROOF_LASTS: i64 = 600;
+
+/// Posts as a script on the page would: JSON instead of pages.
+async fn post_for_json(app: &TestApp, browser: &Browser<'_>, path: &str, fields: &[(&str, &str)]) -> Answer {
+    let request = request(Method::POST, path)
+        .header(header::COOKIE, browser.cookie_header())
+        .header(header::ORIGIN, ORIGIN)
+        .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
+        .header(header::ACCEPT, "application/json");
+    app.send(request.body(Body::from(form(fields))).expect("a request")).await
+}
+
+async fn signs_in(app: &TestApp, password: &str) -> bool {
+    app.post("/token", &[("username", "ada"), ("password", password)]).await.status == 200
+}
+
+#[tokio::test]
+async fn sessions_are_shown_with_device_way_and_times() {
+    let app = TestApp::new().await;
+    let mut ada = app.signed_up("ada").await;
+    let program = request(Method::POST, "/token")
+        .header(header::USER_AGENT, "curl/8.5.0")
+        .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
+    let body = Body::from(form(&[("username", "ada"), ("password", PASSWORD)]));
+    assert_eq!(app.send(program.body(body).expect("a request")).await.status, 200);
+    let page = ada.get("/sessions").await.body;
+    for shown in [
+        "curl 8.5.0",
+        "This device",
+        "with the API",
+        "on the pages",
+        "15 January 2027, 08:00 UTC",
+        "End the other session",
+    ] {
+        assert!(page.contains(shown), "{shown}: {page}");
+    }
+    assert_eq!(page.matches("class=\"panel card\"").count(), 2);
+    ada.post("/api/end_other_sessions", &[]).await;
+    let page = ada.get("/sessions").await.body;
+    assert!(page.contains("All your other sessions are over.") && !page.contains("curl") && !page.contains("End the other"));
+}
+
+#[tokio::test]
+async fn last_used_follows_to_the_minute() {
+    let app = TestApp::new().await;
+    let mut ada = app.signed_up("ada").await;
+    let token = app.token("ada").await;
+    app.pass_seconds(300);
+    assert!(app.opens(&token).await);
+    latchkey::server::notes::write(&app.state).await.expect("written");
+    let page = ada.get("/sessions").await.body;
+    assert!(page.contains("08:05 UTC"), "{page}");
+}
+
+#[tokio::test]
+async fn a_password_change_keeps_this_browser_and_ends_the_others() {
+    let app = TestApp::new().await;
+    let mut ada = app.signed_up("ada").await;
+    let (old_access, old_refresh) = (
+        ada.cookie("latchkey").expect("a token").to_owned(),
+        ada.cookie("latchkey-refresh").expect("a token").to_owned(),
+    );
+    let mut other = app.browser();
+    other.post("/api/log_in", &[("username", "ada"), ("password", PASSWORD)]).await;
+    let answer = ada
+        .post("/api/change_password", &[("current_password", PASSWORD), ("new_password", NEW)])
+        .await;
+    assert_eq!(answer.location(), Some("/account#change-password"));
+    assert!(ada.get("/account").await.body.contains("Your password is changed."));
+    assert_eq!(other.get("/dashboard").await.status, 303);
+    assert!(other.get("/login").await.body.contains("The password of this account was changed"));
+    assert!(
+        !app.opens(&old_access).await && app.refresh(&old_refresh).await.status == 400,
+        "a stolen token of this browser is dead too"
+    );
+    assert!(!signs_in(&app, PASSWORD).await && signs_in(&app, NEW).await);
+}
+
+#[tokio::test]
+async fn a_password_change_can_leave_the_others_signed_in() {
+    let app = TestApp::new().await;
+    let mut ada = app.signed_up("ada").await;
+    let other = app.grant("ada").await;
+    let fields = [("current_password", PASSWORD), ("new_password", NEW), ("keep_others", "yes")];
+    ada.post("/api/change_password", &fields).await;
+    assert_eq!(ada.get("/dashboard").await.status, 200);
+    assert!(app.opens(&app.refreshed(&other.refresh).await.access).await);
+}
+
+#[tokio::test]
+async fn a_refused_password_change_says_why_beside_its_field_and_changes_nothing() {
+    let app = TestApp::new().await;
+    let mut ada = app.signed_up("ada").await;
+    for (current, new, field, sentence) in [
+        ("wrong password", NEW, "current_password", "This is not your password."),
+        ("", NEW, "current_password", "This is needed."),
+        (PASSWORD, "short", "new_password", "Use at least 8 characters."),
+        (PASSWORD, "password1", "new_password", "attackers try first"),
+        (PASSWORD, "", "new_password", "This is needed."),
+    ] {
+        let fields = [("current_password", current), ("new_password", new)];
+        let json = post_for_json(&app, &ada, "/api/change_password", &fields).await;
+        assert_eq!(json.status, 422);
+        assert!(
+            json.json()["errors"][field].as_str().is_some_and(|said| said.contains(sentence)),
+            "{}",
+            json.body
+        );
+        assert_eq!(
+            ada.post("/api/change_password", &fields).await.location(),
+            Some("/account#change-password")
+        );
+        let page = ada.get("/account").await.body;
+        assert!(page.contains(sentence) && !page.contains("wrong password"), "{sentence}");
+    }
+    assert!(signs_in(&app, PASSWORD).await);
+}
+
+#[tokio::test]
+async fn an_email_is_changed_and_the_password_asked_when_it_was_given_long_ago() {
+    let app = TestApp::new().await;
+    let mut ada = app.signed_up("ada").await;
+    let answer = ada.post("/api/change_email", &[("email", "ada@example.org")]).await;
+    assert_eq!(answer.location(), Some("/account#change-email"));
+    let page = ada.get("/account").await.body;
+    assert!(page.contains("ada@example.org") && page.contains("Your email address is changed."));
+    assert!(!page.contains("change-email-password"), "a moment ago");
+
+    app.pass_seconds(PROOF_LASTS);
+    assert!(ada.get("/account").await.body.contains("id=\"change-email-password\""));
+    for (password, sentence) in [
+        ("", "you last gave it a while ago"),
+        ("wrong password", "This is not your password."),
+    ] {
+        ada.post("/api/change_email", &[("email", "eve@example.org"), ("password", password)])
+            .await;
+        let page = ada.get("/account").await.body;
+        assert!(page.contains(sentence), "{page}");
+        assert!(page.contains("value=\"eve@example.org\""), "what was typed is kept");
+        assert!(page.contains("<dd>ada@example.org"), "nothing is changed");
+    }
+    ada.post("/api/change_email", &[("email", ""), ("password", PASSWORD)]).await;
+    let page = ada.get("/account").await.body;
+    assert!(
+        !page.contains("ada@example.org") && !page.contains("change-email-password"),
+        "the proof counts again"
+    );
+    ada.post("/api/change_email", &[("email", "ada@")]).await;
+    assert!(ada.get("/account").await.body.contains("does not look like an email address"));
+}
+
+#[tokio::test]
+async fn an_account_is_removed_once_its_name_and_password_are_typed() {
+    let app = TestApp::new().await;
+    let mut ada = app.signed_up("ada").await;
+    let program = app.grant("ada").await;
+    for (name, password, sentence) in [
+        ("grace", PASSWORD, "This is not your sign-in name."),
+        ("ada", "wrong password", "This is not your password."),
+        ("ada", "", "This is needed."),
+    ] {
+        ada.post("/api/remove_account", &[("username", name), ("password", password)]).await;
+        assert!(ada.get("/account").await.body.contains(sentence));
+    }
+    let answer = ada
+        .post("/api/remove_account", &[("username", "Ada"), ("password", PASSWORD)])
+        .await;
+    assert_eq!(answer.location(), Some("/login"));
+    assert!(ada.get("/login").await.body.contains("Your account is removed."));
+    assert!(!app.opens(&program.access).await && app.refresh(&program.refresh).await.status == 400);
+    assert!(!signs_in(&app, PASSWORD).await);
+    let mut next = app.signed_up("ada").await;
+    assert!(
+        !next.get("/dashboard").await.body.contains("[\"admin\"]"),
+        "that door never opens again"
+    );
+}
+
+#[tokio::test]
+async fn nobody_changes_anything_without_a_session() {
+    let app = TestApp::new().await;
+    app.signed_up("ada").await;
+    for path in [
+        "/api/end_session",
+        "/api/end_other_sessions",
+        "/api/change_password",
+        "/api/change_email",
+        "/api/remove_account",
+    ] {
+        let fields = [
+            ("username", "ada"),
+            ("password", PASSWORD),
+            ("current_password", PASSWORD),
+            ("new_password", NEW),
+            ("email", ""),
+        ];
+        let answer = app.post(path, &fields).await;
+        assert_eq!(
+            (answer.status.as_u16(), answer.json()["detail"].as_str()),
+            (401, Some("Not authenticated")),
+            "{path}"
+        );
+        let page = app.browser().post(path, &fields).await;
+        assert!(page.location().is_some_and(|to| to.starts_with("/login?next=%2F")), "{path}");
+    }
+    assert!(signs_in(&app, PASSWORD).await);
+}
+
+#[tokio::test]
+async fn the_dashboard_tells_what_happened_lately() {
+    let app = TestApp::new().await;
+    let mut ada = app.signed_up("ada").await;
+    for _ in 0..2 {
+        app.post("/token", &[("username", "ada"), ("password", "wrong password")]).await;
+    }
+    latchkey::server::notes::write(&app.state).await.expect("written");
+    let stolen = app.grant("ada").await;
+    let second = app.refreshed(&stolen.refresh).await;
+    app.opens(&second.access).await;
+    app.pass_seconds(11);
+    app.refresh(&stolen.refresh).await;
+    ada.post("/api/change_email", &[("email", "ada@example.org")]).await;
+    ada.post("/api/change_password", &[("current_password", PASSWORD), ("new_password", NEW)])
+        .await;
+    let page = ada.get("/dashboard").await.body;
+    for shown in [
+        "Account created",
+        "Wrong password (2 times)",
+        "Signed in",
+        "A used token was used again",
+        "Email changed",
+        "Password changed",
+    ] {
+        assert!(page.contains(shown), "{shown}");
+    }
+    for secret in [PASSWORD, NEW, &stolen.refresh, &stolen.access] {
+        assert!(!page.contains(secret));
+    }
+}

@@ -1,0 +1,285 @@
+//! Ending: however a session ends, its access token is dead on the next request, in any kind of client.
+
+use axum::body::Body;
+use futures::StreamExt;
+use http::{Method, header};
+use latchkey::domain::{Role, Username};
+use latchkey::server::accounts::operate;
+use latchkey::server::news;
+
+use crate::support::{Browser, PASSWORD, TestApp, Tokens, form, request};
+
+fn name(text: &str) -> Username {
+    Username::parse(text).expect("a name")
+}
+
+/// A browser and a program of the same account, and a program of another one.
+struct Scene<'a> {
+    browser: Browser<'a>,
+    program: Tokens,
+    stranger: Tokens,
+}
+
+async fn scene(app: &TestApp) -> Scene<'_> {
+    app.signed_up("grace").await;
+    Scene {
+        browser: app.signed_up("ada").await,
+        program: app.grant("ada").await,
+        stranger: app.grant("grace").await,
+    }
+}
+
+impl Scene<'_> {
+    /// Which of the three still work.
+    async fn alive(&mut self, app: &TestApp) -> [bool; 3] {
+        let page = self.browser.get("/dashboard").await;
+        assert!(matches!(page.status.as_u16(), 200 | 303));
+        [
+            page.status == 200,
+            app.opens(&self.program.access).await,
+            app.opens(&self.stranger.access).await,
+        ]
+    }
+
+    async fn sid_of_program(&self, app: &TestApp) -> String {
+        let me = app.get_with_token("/me", &self.program.access).await.json();
+        me["sid"].as_str().expect("text").to_owned()
+    }
+}
+
+#[tokio::test]
+async fn a_sign_out_ends_this_session_and_no_other() {
+    let app = TestApp::new().await;
+    let mut scene = scene(&app).await;
+    let cookies = scene.browser.cookie_header();
+    let answer = scene.browser.post("/api/log_out", &[]).await;
+    assert_eq!(answer.location(), Some("/login"));
+    assert_eq!(answer.set_cookies().iter().filter(|cookie| cookie.contains("Max-Age=0")).count(), 2);
+    for (name, value) in cookies.split("; ").filter_map(|pair| pair.split_once('=')) {
+        scene.browser.plant(name, value);
+    }
+    assert_eq!(scene.alive(&app).await, [false, true, true], "kept cookies open nothing");
+}
+
+#[tokio::test]
+async fn one_session_is_ended_from_another() {
+    let app = TestApp::new().await;
+    let mut scene = scene(&app).await;
+    let sid = scene.sid_of_program(&app).await;
+    let answer = scene.browser.post("/api/end_session", &[("session", &sid)]).await;
+    assert_eq!(answer.location(), Some("/sessions"));
+    assert!(scene.browser.get("/sessions").await.body.contains("That session is over."));
+    assert_eq!(scene.alive(&app).await, [true, false, true]);
+    assert_eq!(app.refresh(&scene.program.refresh).await.status, 400);
+}
+
+#[tokio::test]
+async fn all_other_sessions_are_ended_at_once() {
+    let app = TestApp::new().await;
+    let mut scene = scene(&app).await;
+    let mut second = app.browser();
+    second.post("/api/log_in", &[("username", "ada"), ("password", PASSWORD)]).await;
+    scene.browser.post("/api/end_other_sessions", &[]).await;
+    assert_eq!(scene.alive(&app).await, [true, false, true]);
+    assert_eq!(second.get("/dashboard").await.location(), Some("/login?next=%2Fdashboard"));
+    assert!(second.get("/login").await.body.contains("ended from another of your devices"));
+}
+
+#[tokio::test]
+async fn somebody_elses_session_is_not_there_to_be_ended() {
+    let app = TestApp::new().await;
+    let mut scene = scene(&app).await;
+    let stranger = app.get_with_token("/me", &scene.stranger.access).await.json()["sid"].clone();
+    for id in [
+        stranger.as_str().expect("text"),
+        "01890000-0000-7000-8000-000000000000",
+        "",
+        "x",
+        "' OR 1=1 --",
+    ] {
+        let request = request(Method::POST, "/api/end_session")
+            .header(header::COOKIE, scene.browser.cookie_header())
+            .header(header::ORIGIN, crate::support::ORIGIN)
+            .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
+            .header(header::ACCEPT, "application/json");
+        let answer = app
+            .send(request.body(Body::from(form(&[("session", id)]))).expect("a request"))
+            .await;
+        assert_eq!(
+            (answer.status.as_u16(), answer.json()["detail"].as_str()),
+            (404, Some("That session was over already."))
+        );
+    }
+    assert_eq!(scene.alive(&app).await, [true, true, true]);
+}
+
+#[tokio::test]
+async fn a_revoked_token_ends_its_session_whichever_of_its_tokens_it_is() {
+    let app = TestApp::new().await;
+    app.signed_up("ada").await;
+    for which in ["refresh", "rotated", "access"] {
+        let (kept, tokens) = (app.grant("ada").await, app.grant("ada").await);
+        let (given, current) = match which {
+            "refresh" => (tokens.refresh.clone(), tokens),
+            "rotated" => (tokens.refresh.clone(), app.refreshed(&tokens.refresh).await),
+            _ => (tokens.access.clone(), tokens),
+        };
+        let answer = app.post("/revoke", &[("token", &given), ("token_type_hint", "anything")]).await;
+        assert_eq!((answer.status.as_u16(), answer.body.as_str()), (200, ""), "{which}");
+        assert!(!app.opens(&current.access).await && app.opens(&kept.access).await, "{which}");
+        assert_eq!(app.refresh(&current.refresh).await.status, 400, "{which}");
+        assert_eq!(app.post("/revoke", &[("token", &given)]).await.status, 200, "twice");
+    }
+    for nothing in ["x", "a.b.c", &"A".repeat(71)] {
+        assert_eq!(app.post("/revoke", &[("token", nothing)]).await.status, 200);
+    }
+    assert_eq!(app.post("/revoke", &[]).await.json()["error"], "invalid_request");
+}
+
+#[tokio::test]
+async fn whatever_the_operator_does_to_an_account_is_true_on_the_next_request() {
+    type Deed = (&'static str, [bool; 3], bool);
+    // Who still works after it, and whether a refresh does.
+    let deeds: [Deed; 5] = [
+        ("end_sessions", [false, false, true], false),
+        ("disable", [false, false, true], false),
+        ("set_password", [false, false, true], false),
+        // The browser goes on with the new facts, the program has to ask for them.
+        ("set_role", [true, false, true], true),
+        ("remove", [false, false, true], false),
+    ];
+    for (deed, alive, refreshes) in deeds {
+        let app = TestApp::new().await;
+        let mut scene = scene(&app).await;
+        // In another program, as the command line is; this one hears of it by the news.
+        let elsewhere = app.another().await;
+        let ada = name("ada");
+        match deed {
+            "end_sessions" => assert_eq!(operate::end_sessions(&elsewhere, &ada).await.expect("done"), Some(2)),
+            "disable" => assert!(operate::disable(&elsewhere, &ada).await.expect("done")),
+            "set_password" => assert!(
+                operate::set_password(&elsewhere, &ada, "another quiet harbour")
+                    .await
+                    .expect("done")
+            ),
+            "set_role" => assert!(operate::set_role(&elsewhere, &ada, Role::Admin).await.expect("done")),
+            _ => assert!(operate::remove(&elsewhere, &ada).await.expect("done")),
+        }
+        news::catch_up(&app.state).await.expect("the news");
+        assert_eq!(scene.alive(&app).await, alive, "{deed}");
+        assert_eq!(app.refresh(&scene.program.refresh).await.status == 200, refreshes, "{deed}");
+    }
+}
+
+#[tokio::test]
+async fn an_account_that_is_enabled_again_starts_anew() {
+    let app = TestApp::new().await;
+    let mut scene = scene(&app).await;
+    let fields = [("username", "ada"), ("password", PASSWORD)];
+    operate::disable(&app.state, &name("ada")).await.expect("done");
+    assert_eq!(app.post("/token", &fields).await.json()["error"], "invalid_grant");
+    operate::enable(&app.state, &name("ada")).await.expect("done");
+    assert_eq!(scene.alive(&app).await, [false, false, true], "old tokens stay dead");
+    assert_eq!(app.refresh(&scene.program.refresh).await.status, 400);
+    let again = app.grant("ada").await;
+    assert!(app.opens(&again.access).await);
+}
+
+#[tokio::test]
+async fn a_new_account_of_an_old_name_inherits_no_token() {
+    let app = TestApp::new().await;
+    let mut scene = scene(&app).await;
+    operate::remove(&app.state, &name("ada")).await.expect("done");
+    app.signed_up("ada").await;
+    assert_eq!(scene.alive(&app).await, [false, false, true]);
+}
+
+#[tokio::test]
+async fn a_sign_in_takes_the_place_of_the_session_that_was_there() {
+    let app = TestApp::new().await;
+    let mut ada = app.signed_up("ada").await;
+    let planted = ada.cookie("latchkey").expect("a token").to_owned();
+    ada.post("/api/log_in", &[("username", "ada"), ("password", PASSWORD)]).await;
+    assert_ne!(ada.cookie("latchkey"), Some(planted.as_str()));
+    assert!(!app.opens(&planted).await, "the one before has ended");
+    assert_eq!(ada.get("/sessions").await.body.matches("This device").count(), 1);
+}
+
+/// An open event stream: what comes is collected until it ends.
+async fn listen(app: &TestApp, browser: &Browser<'_>) -> impl Future<Output = String> + use<> {
+    let request = request(Method::GET, "/session/events")
+        .header(header::ACCEPT, "text/event-stream")
+        .header(header::COOKIE, browser.cookie_header());
+    let response = app.respond(request.body(Body::empty()).expect("a request")).await;
+    assert_eq!(response.status(), 200);
+    assert!(
+        response.headers()[header::CONTENT_TYPE]
+            .to_str()
+            .expect("text")
+            .starts_with("text/event-stream")
+    );
+    let mut frames = response.into_body().into_data_stream();
+    let first = frames.next().await.expect("a frame").expect("bytes");
+    assert!(String::from_utf8_lossy(&first).contains("event: session"));
+    async move {
+        let rest: Vec<_> = frames.map(|frame| frame.expect("bytes").to_vec()).collect().await;
+        String::from_utf8(rest.concat()).expect("text")
+    }
+}
+
+#[tokio::test]
+async fn an_open_page_hears_of_the_end_of_its_session_and_of_no_other() {
+    let app = TestApp::new().await;
+    let scene = scene(&app).await;
+    let mut other = app.browser();
+    other.post("/api/log_in", &[("username", "ada"), ("password", PASSWORD)]).await;
+    let stream = tokio::spawn(listen(&app, &scene.browser).await);
+    app.post("/revoke", &[("token", &scene.program.refresh)]).await;
+    app.post("/revoke", &[("token", &scene.stranger.refresh)]).await;
+    tokio::task::yield_now().await;
+    assert!(!stream.is_finished());
+    other.post("/api/end_other_sessions", &[]).await;
+    assert!(stream.await.expect("ran").contains("event: over"));
+}
+
+#[tokio::test]
+async fn an_open_page_hears_that_its_facts_have_changed() {
+    let app = TestApp::new().await;
+    let scene = scene(&app).await;
+    let stream = tokio::spawn(listen(&app, &scene.browser).await);
+    let elsewhere = app.another().await;
+    operate::set_role(&elsewhere, &name("ada"), Role::Admin).await.expect("done");
+    news::catch_up(&app.state).await.expect("the news");
+    assert!(stream.await.expect("ran").contains("event: over"));
+}
+
+#[tokio::test]
+async fn a_server_that_stops_closes_the_streams_without_a_word() {
+    let app = TestApp::new().await;
+    let scene = scene(&app).await;
+    let stream = tokio::spawn(listen(&app, &scene.browser).await);
+    app.state.stop.ask();
+    assert!(!stream.await.expect("ran").contains("over"));
+}
+
+#[tokio::test]
+async fn nobody_gets_no_stream() {
+    let app = TestApp::new().await;
+    assert_eq!(app.get("/session/events").await.status, 401);
+    let token = {
+        app.signed_up("ada").await;
+        app.token("ada").await
+    };
+    assert_eq!(
+        app.get_with_token("/session/events", &token).await.status,
+        401,
+        "a bearer token is no cookie"
+    );
+    let asks = request(Method::GET, "/session/events").header(header::ACCEPT, "text/event-stream");
+    let answer = app.send(asks.body(Body::empty()).expect("a request")).await;
+    assert_eq!(
+        (answer.status.as_u16(), answer.body.trim()),
+        (200, "event: over\ndata: ask the server"),
+        "a page that waits is told to ask anew"
+    );
+}

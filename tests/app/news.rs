@@ -1,0 +1,192 @@
+//! What is known by heart: no statement per request, no sign-out by an outage, nothing forgotten too early.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use axum::body::Body;
+use http::{Method, header};
+use latchkey::server::accounts::operate;
+use latchkey::server::{housekeeping, news, notes};
+use tracing::{Event, Subscriber};
+use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
+use tracing_subscriber::util::SubscriberInitExt;
+
+use crate::support::{PASSWORD, TestApp, request};
+
+const LAG: i64 = 10;
+const DAY: i64 = 24 * 3600;
+
+/// Counts the statements that the database driver reports.
+#[derive(Clone, Default)]
+struct Statements(Arc<AtomicUsize>);
+
+impl<S: Subscriber> Layer<S> for Statements {
+    fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
+        if event.metadata().target() == "sqlx::query" {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_request_with_a_good_cookie_or_bearer_token_runs_no_statement() {
+    let statements = Statements::default();
+    let count = || statements.0.load(Ordering::Relaxed);
+    tracing_subscriber::registry().with(statements.clone()).init();
+    let app = TestApp::new().await;
+    let mut ada = app.signed_up("ada").await;
+    let token = app.token("ada").await;
+    let before = count();
+    assert!(before > 10, "the counter counts: {before}");
+    for _ in 0..100 {
+        assert!(app.opens(&token).await);
+        assert_eq!(app.get_with_token("/me", &token).await.status, 200);
+        let home = ada.get("/").await;
+        assert!(home.status == 200 && home.body.contains("Signed in as"));
+        assert_eq!(ada.get("/docs").await.status, 200);
+    }
+    app.state.stop.ask();
+    assert_eq!(ada.get("/session/events").await.status, 200);
+    assert_eq!(count() - before, 0, "statements in 401 requests");
+    // A refused token costs none either, unless it comes with a refresh token.
+    assert_eq!(app.get_with_token("/me", &token[1..]).await.status, 401);
+    assert_eq!(count() - before, 0);
+    ada.get("/dashboard").await;
+    assert_eq!(
+        count() - before,
+        3,
+        "the dashboard reads what it shows: the account, its sessions, its events"
+    );
+}
+
+#[tokio::test]
+async fn without_news_for_too_long_what_needs_a_session_is_unavailable_and_recovers_by_itself() {
+    let app = TestApp::new().await;
+    let mut ada = app.signed_up("ada").await;
+    let token = app.token("ada").await;
+    let cookies = ada.cookie_header();
+    // Away, not closed: the file is somewhere else for a while.
+    let (here, away) = (app.dir().join("latchkey.db"), app.dir().join("away.db"));
+    std::fs::rename(&here, &away).expect("moved");
+    app.pass_seconds(LAG);
+    assert!(app.opens(&token).await, "within the lag");
+    app.pass_seconds(1);
+    for path in ["/protected", "/me"] {
+        let answer = app.get_with_token(path, &token).await;
+        assert_eq!(answer.status, 503, "{path}");
+        assert!(answer.header("retry-after").is_some());
+    }
+    for path in ["/dashboard", "/sessions", "/account"] {
+        let answer = ada.get(path).await;
+        assert_eq!((answer.status.as_u16(), answer.set_cookies().len()), (503, 0), "{path}");
+        assert!(answer.header("retry-after").is_some() && !answer.body.contains(crate::support::MARKER));
+    }
+    assert_eq!(ada.get("/").await.status, 200, "what needs no session is served");
+    let out = ada.post("/api/log_out", &[]).await;
+    assert!(
+        !out.set_cookies().iter().any(|cookie| cookie.starts_with("latchkey=;")),
+        "nobody is told that they are out"
+    );
+    let events = request(Method::GET, "/session/events").header(header::COOKIE, &cookies);
+    assert_eq!(app.send(events.body(Body::empty()).expect("a request")).await.status, 503);
+    assert!(!app.dir().join("latchkey.db").exists(), "it is not made anew");
+
+    std::fs::rename(&away, &here).expect("moved back");
+    assert!(app.opens(&token).await, "nobody was signed out");
+    assert_eq!(ada.get("/dashboard").await.status, 200);
+}
+
+#[tokio::test]
+async fn whatever_ended_during_an_outage_is_dead_when_it_is_over() {
+    let app = TestApp::new().await;
+    app.signed_up("ada").await;
+    let token = app.token("ada").await;
+    let elsewhere = app.another().await;
+    app.pass_seconds(LAG + 1);
+    let name = latchkey::domain::Username::parse("ada").expect("a name");
+    operate::end_sessions(&elsewhere, &name).await.expect("done");
+    // No task follows the news here: the request itself asks for it, once it is too old.
+    assert!(!app.opens(&token).await);
+}
+
+#[tokio::test]
+async fn an_expired_session_during_an_outage_is_neither_in_nor_out() {
+    let app = TestApp::new().await;
+    let mut ada = app.signed_up("ada").await;
+    let (here, away) = (app.dir().join("latchkey.db"), app.dir().join("away.db"));
+    std::fs::rename(&here, &away).expect("moved");
+    app.pass_seconds(900);
+    let answer = ada.get("/dashboard").await;
+    assert_eq!((answer.status.as_u16(), answer.set_cookies().len()), (503, 0));
+    let login = ada.get("/login").await;
+    assert_eq!((login.status.as_u16(), login.set_cookies().len()), (200, 0), "the cookies stay");
+    std::fs::rename(&away, &here).expect("moved back");
+    assert_eq!(ada.get("/dashboard").await.status, 200);
+}
+
+#[tokio::test]
+async fn a_program_that_starts_knows_what_ended_before() {
+    let app = TestApp::new().await;
+    app.signed_up("ada").await;
+    let tokens = app.grant("ada").await;
+    app.post("/revoke", &[("token", &tokens.refresh)]).await;
+    let app = app.restarted(|_| {}).await;
+    assert!(!app.opens(&tokens.access).await);
+}
+
+#[tokio::test]
+async fn what_is_over_is_removed_and_no_earlier() {
+    let app = TestApp::new().await;
+    app.signed_up("ada").await;
+    let ada = app.user_id("ada").await;
+    let tokens = app.grant("ada").await;
+    app.post("/revoke", &[("token", &tokens.refresh)]).await;
+    for _ in 0..1200 {
+        let tokens = app.grant("ada").await;
+        app.post("/revoke", &[("token", &tokens.refresh)]).await;
+    }
+    let rows = async || {
+        let news = app.state.store.revocations_after(0, 10_000).await.expect("the news").0.len();
+        let events = app.state.store.events(&ada, 10_000).await.expect("events").len();
+        (news, events)
+    };
+    housekeeping::tidy(&app.state).await.expect("tidied");
+    assert_eq!(rows().await, (1201, 2403), "all of it counts");
+    app.pass_seconds(900 + 301);
+    housekeeping::tidy(&app.state).await.expect("tidied");
+    assert_eq!(rows().await, (0, 2403), "no token lives that the news is about");
+    assert!(!app.opens(&tokens.access).await);
+    assert_eq!(app.refresh(&tokens.refresh).await.json()["error"], "invalid_grant");
+    app.pass_seconds(91 * DAY);
+    housekeeping::tidy(&app.state).await.expect("tidied");
+    assert_eq!(rows().await, (0, 0));
+    assert_eq!(
+        app.state.store.count_live_sessions(0).await.expect("a count"),
+        0,
+        "no row of a session is left"
+    );
+    assert_eq!(app.post("/token", &[("username", "ada"), ("password", PASSWORD)]).await.status, 200);
+}
+
+#[tokio::test]
+async fn failures_from_one_address_share_a_row_of_the_trail() {
+    let app = TestApp::new().await;
+    app.signed_up("ada").await;
+    let ada = app.user_id("ada").await;
+    for _ in 0..5 {
+        app.post("/token", &[("username", "ada"), ("password", "wrong password")]).await;
+        app.pass_seconds(60);
+    }
+    notes::write(&app.state).await.expect("written");
+    let events = app.state.store.events(&ada, 10).await.expect("events");
+    assert_eq!((events.len(), events[0].count, events[0].kind.as_str()), (2, 5, "sign_in_failed"));
+    app.pass_seconds(3600);
+    app.post("/token", &[("username", "ada"), ("password", "wrong password")]).await;
+    notes::write(&app.state).await.expect("written");
+    assert_eq!(
+        app.state.store.events(&ada, 10).await.expect("events").len(),
+        3,
+        "an hour later it is news again"
+    );
+    news::catch_up(&app.state).await.expect("the news");
+}

@@ -1,0 +1,404 @@
+//! Refreshing: sessions go on by themselves, and a token in two hands ends one of them.
+
+use axum::body::Body;
+use http::{Method, header};
+use latchkey::server::notes;
+use serde_json::json;
+
+use crate::support::{Answer, MARKER, NOW, TestApp, request};
+
+const ACCESS: i64 = 900;
+const GRACE: i64 = 10;
+const DAY: i64 = 24 * 3600;
+
+fn refused(answer: &Answer) {
+    assert_eq!(
+        (
+            answer.status.as_u16(),
+            answer.json()["error"].as_str(),
+            answer.json()["error_description"].as_str()
+        ),
+        (400, Some("invalid_grant"), Some("The refresh token is not good, or no longer."))
+    );
+    assert_eq!(answer.header("cache-control"), Some("no-store"));
+}
+
+#[tokio::test]
+async fn a_browser_renews_before_a_page_is_rendered() {
+    let app = TestApp::new().await;
+    let mut ada = app.signed_up("ada").await;
+    let before = ada.cookie_header();
+    app.pass_seconds(ACCESS);
+    let answer = ada.get("/dashboard").await;
+    assert_eq!(answer.status, 200);
+    assert!(answer.body.contains(MARKER) && answer.body.contains("15:00"));
+    assert_eq!(answer.set_cookies().len(), 2);
+    assert_ne!(ada.cookie_header(), before);
+    let again = ada.get("/dashboard").await;
+    assert_eq!((again.status.as_u16(), again.set_cookies().len()), (200, 0), "once is enough");
+}
+
+#[tokio::test]
+async fn the_cookies_live_as_long_as_their_tokens() {
+    let app = TestApp::with(|settings| settings.session_max = Some("31d".into())).await;
+    let mut ada = app.browser();
+    let answer = ada
+        .post("/api/sign_up", &[("username", "ada"), ("password", crate::support::PASSWORD)])
+        .await;
+    let cookies = answer.set_cookies();
+    assert!(
+        cookies
+            .iter()
+            .any(|cookie| cookie.starts_with("latchkey=") && cookie.ends_with("; Path=/; Max-Age=900; HttpOnly; SameSite=Lax"))
+    );
+    assert!(
+        cookies
+            .iter()
+            .any(|cookie| cookie.starts_with("latchkey-refresh=") && cookie.ends_with("; Path=/; Max-Age=2592000; HttpOnly; SameSite=Lax"))
+    );
+    app.pass_seconds(29 * DAY);
+    let last = ada.get("/dashboard").await;
+    assert!(
+        last.set_cookies()
+            .iter()
+            .any(|cookie| cookie.starts_with("latchkey-refresh=") && cookie.contains("; Max-Age=172800;")),
+        "the absolute end holds"
+    );
+}
+
+#[tokio::test]
+async fn a_server_function_and_the_event_stream_renew_too() {
+    let app = TestApp::new().await;
+    let mut ada = app.signed_up("ada").await;
+    app.pass_seconds(ACCESS);
+    let answer = ada.post("/api/end_other_sessions", &[]).await;
+    assert_eq!(answer.location(), Some("/sessions"));
+    assert!(answer.set_cookies().iter().any(|cookie| cookie.starts_with("latchkey=ey")));
+    app.pass_seconds(ACCESS);
+    // The stream goes on for as long as the token: ask it to stop, and it ends.
+    app.state.stop.ask();
+    let stream = ada.get("/session/events").await;
+    assert_eq!((stream.status.as_u16(), stream.set_cookies().len()), (200, 2));
+    assert!(
+        stream.body.contains("event: session") && stream.body.contains(" 900\n"),
+        "{}",
+        stream.body
+    );
+}
+
+#[tokio::test]
+async fn a_token_about_to_end_is_renewed_early_and_one_cut_short_by_its_session_is_not() {
+    let app = TestApp::with(|settings| settings.session_max = Some("25m".into())).await;
+    let mut ada = app.signed_up("ada").await;
+    app.pass_seconds(ACCESS - 31);
+    assert!(ada.get("/").await.set_cookies().is_empty());
+    app.pass_seconds(1);
+    assert_eq!(ada.get("/").await.set_cookies().len(), 2);
+    app.pass_seconds(25 * 60 - (ACCESS - 30) - 5);
+    assert!(
+        ada.get("/").await.set_cookies().is_empty(),
+        "five seconds before the end of the session"
+    );
+    app.pass_seconds(5);
+    assert_eq!(ada.get("/dashboard").await.status, 303);
+}
+
+#[tokio::test]
+async fn a_program_gets_the_next_two_tokens_for_a_refresh_token() {
+    let app = TestApp::new().await;
+    app.signed_up("ada").await;
+    let first = app.grant("ada").await;
+    app.pass_seconds(ACCESS);
+    assert!(!app.opens(&first.access).await);
+    let answer = app.refresh(&first.refresh).await;
+    assert_eq!(answer.status, 200, "{}", answer.body);
+    assert_eq!(
+        (answer.header("cache-control"), answer.header("pragma")),
+        (Some("no-store"), Some("no-cache"))
+    );
+    let body = answer.json();
+    assert_eq!((&body["token_type"], &body["expires_in"]), (&json!("bearer"), &json!(900)));
+    let second = crate::support::Tokens::of(&answer).expect("tokens");
+    assert_ne!(first, second);
+    assert!(app.opens(&second.access).await);
+    let third = app.refreshed(&second.refresh).await;
+    let [before, after] = [&second, &third].map(|tokens| app.get_with_token("/me", &tokens.access));
+    assert_eq!(before.await.json()["sid"], after.await.json()["sid"], "one session");
+}
+
+#[tokio::test]
+async fn a_predecessor_gets_the_same_successor_within_the_grace_although_that_one_is_in_use() {
+    let app = TestApp::new().await;
+    app.signed_up("ada").await;
+    let first = app.grant("ada").await;
+    let second = app.refreshed(&first.refresh).await;
+    assert!(app.opens(&second.access).await, "in use");
+    app.pass_seconds(GRACE);
+    let again = app.refreshed(&first.refresh).await;
+    assert_eq!(again.refresh, second.refresh, "the same one");
+    assert!(app.opens(&again.access).await);
+    let third = app.refreshed(&second.refresh).await;
+    assert!(app.opens(&third.access).await);
+}
+
+#[tokio::test]
+async fn a_lost_answer_and_a_retry_a_minute_later_with_the_old_token_goes_on() {
+    let app = TestApp::new().await;
+    app.signed_up("ada").await;
+    let first = app.grant("ada").await;
+    let lost = app.refreshed(&first.refresh).await;
+    for _ in 0..3 {
+        app.pass_seconds(60);
+        assert_eq!(app.refreshed(&first.refresh).await.refresh, lost.refresh);
+    }
+    // And over a restart.
+    let app = app.restarted(|_| {}).await;
+    app.pass_seconds(3600);
+    let found = app.refreshed(&first.refresh).await;
+    assert!(app.opens(&found.access).await);
+    assert!(app.opens(&app.refreshed(&found.refresh).await.access).await);
+}
+
+#[tokio::test]
+async fn a_replay_after_the_successor_was_used_ends_that_session_only() {
+    let app = TestApp::new().await;
+    app.signed_up("ada").await;
+    let (stolen, other) = (app.grant("ada").await, app.grant("ada").await);
+    let owner = app.refreshed(&stolen.refresh).await;
+    assert!(app.opens(&owner.access).await, "the successor is used");
+    app.pass_seconds(GRACE + 1);
+    refused(&app.refresh(&stolen.refresh).await);
+    assert!(!app.opens(&owner.access).await, "dead at once");
+    refused(&app.refresh(&owner.refresh).await);
+    assert!(app.opens(&other.access).await, "other devices go on");
+    assert!(app.opens(&app.refreshed(&other.refresh).await.access).await);
+    let again = app.restarted(|_| {}).await;
+    assert!(!again.opens(&owner.access).await, "it was committed");
+    refused(&again.refresh(&owner.refresh).await);
+}
+
+#[tokio::test]
+async fn a_token_two_steps_behind_is_a_replay_even_within_the_grace() {
+    let app = TestApp::new().await;
+    app.signed_up("ada").await;
+    let first = app.grant("ada").await;
+    let third = app.refreshed(&app.refreshed(&first.refresh).await.refresh).await;
+    refused(&app.refresh(&first.refresh).await);
+    assert!(!app.opens(&third.access).await);
+}
+
+#[tokio::test]
+async fn a_restart_between_rotation_and_replay_changes_nothing() {
+    let app = TestApp::new().await;
+    app.signed_up("ada").await;
+    let first = app.grant("ada").await;
+    let second = app.refreshed(&first.refresh).await;
+    assert!(app.opens(&second.access).await);
+    notes::write(&app.state).await.expect("written");
+    let app = app.restarted(|_| {}).await;
+    app.pass_seconds(GRACE + 1);
+    refused(&app.refresh(&first.refresh).await);
+    assert!(!app.opens(&second.access).await);
+}
+
+#[tokio::test]
+async fn whoever_loses_a_session_to_a_replay_is_told_why_at_the_next_sign_in_page() {
+    let app = TestApp::new().await;
+    let mut ada = app.signed_up("ada").await;
+    let stolen = ada.cookie("latchkey-refresh").expect("a token").to_owned();
+    app.pass_seconds(ACCESS);
+    ada.get("/dashboard").await;
+    ada.get("/dashboard").await;
+    app.pass_seconds(GRACE + 1);
+    refused(&app.refresh(&stolen).await);
+    assert_eq!(ada.get("/dashboard").await.location(), Some("/login?next=%2Fdashboard"));
+    let page = ada.get("/login?next=%2Fdashboard").await;
+    assert!(page.body.contains("a token of it was used twice"), "{}", page.body);
+    assert_eq!((ada.cookie("latchkey"), ada.cookie("latchkey-refresh")), (None, None));
+    assert!(!ada.get("/login").await.body.contains("used twice"), "once");
+}
+
+#[tokio::test]
+async fn a_session_ends_when_it_is_not_used_and_when_it_has_lived_long_enough() {
+    let app = TestApp::with(|settings| {
+        settings.refresh_ttl = Some("30d".into());
+        settings.session_max = Some("90d".into());
+    })
+    .await;
+    let mut ada = app.signed_up("ada").await;
+    let idle = app.grant("ada").await;
+    let mut used = app.grant("ada").await;
+    for _ in 0..3 {
+        app.pass_seconds(30 * DAY - 1);
+        used = app.refreshed(&used.refresh).await;
+        assert_eq!(ada.get("/dashboard").await.status, 200);
+    }
+    refused(&app.refresh(&idle.refresh).await);
+    app.pass_seconds(2);
+    assert!(app.opens(&used.access).await);
+    app.pass_seconds(1);
+    assert!(!app.opens(&used.access).await, "however often it was refreshed");
+    refused(&app.refresh(&used.refresh).await);
+    assert_eq!(ada.get("/dashboard").await.status, 303);
+    assert!(ada.get("/login").await.body.contains("Your session has expired."));
+}
+
+#[tokio::test]
+async fn a_new_secret_signs_nobody_out_while_the_previous_one_is_given() {
+    const OLD: &str = "Qm9-uL2wTzX8rVbN4kYc7JfHs1GdPa6EoKiWt3MxRyU";
+    const NEW: &str = "Zx7cVb1nMq3WeRt5YuIo9PaSdF2gHjK4lLkJ8hGfDsA";
+    for algorithm in ["HS256", "EdDSA"] {
+        let app = TestApp::with(|settings| {
+            settings.secret = Some(OLD.into());
+            settings.jwt_alg = Some(algorithm.into());
+        })
+        .await;
+        app.signed_up("ada").await;
+        let old = app.grant("ada").await;
+        let app = app
+            .restarted(|settings| {
+                settings.secret = Some(NEW.into());
+                settings.secret_previous = Some(OLD.into());
+            })
+            .await;
+        assert!(app.opens(&old.access).await);
+        let new = app.refreshed(&old.refresh).await;
+        assert!(app.opens(&new.access).await);
+        let app = app.restarted(|settings| settings.secret_previous = None).await;
+        assert!(!app.opens(&old.access).await, "the overlap is over");
+        assert!(app.opens(&new.access).await);
+        let newer = app.refreshed(&new.refresh).await;
+        assert!(app.opens(&newer.access).await);
+    }
+}
+
+#[tokio::test]
+async fn foreign_malformed_and_confused_tokens_all_get_the_same_answer() {
+    let app = TestApp::new().await;
+    app.signed_up("ada").await;
+    let elsewhere = TestApp::new().await;
+    elsewhere.signed_up("ada").await;
+    let good = app.grant("ada").await;
+    let foreign = elsewhere.grant("ada").await;
+    let mut flipped = good.refresh.clone();
+    flipped.replace_range(60..61, if &flipped[60..61] == "A" { "B" } else { "A" });
+    let long = "A".repeat(10_000);
+    for token in [
+        foreign.refresh.as_str(),
+        good.access.as_str(),
+        &flipped,
+        &format!("{}=", good.refresh),
+        &good.refresh[1..],
+        &format!(" {}", good.refresh),
+        "x",
+        "\0",
+        "..",
+        "é",
+        &long,
+    ] {
+        refused(&app.refresh(token).await);
+    }
+    for path in ["/protected", "/me"] {
+        let answer = app.get_with_token(path, &good.refresh).await;
+        assert_eq!(
+            (answer.status.as_u16(), answer.json()),
+            (401, json!({"detail": "Could not validate credentials"}))
+        );
+    }
+    let swapped = request(Method::GET, "/dashboard").header(
+        header::COOKIE,
+        format!("latchkey={}; latchkey-refresh={}", good.refresh, good.access),
+    );
+    assert_eq!(app.send(swapped.body(Body::empty()).expect("a request")).await.status, 303);
+    assert_eq!(app.refresh("").await.json()["error"], "invalid_request");
+    assert!(
+        app.opens(&app.refreshed(&good.refresh).await.access).await,
+        "bad tokens poison nothing"
+    );
+}
+
+#[tokio::test]
+async fn a_refresh_cookie_seen_twice_or_under_another_name_opens_nothing() {
+    let app = TestApp::new().await;
+    let ada = app.signed_up("ada").await;
+    let refresh = ada.cookie("latchkey-refresh").expect("a token");
+    let many: String = (0..180).map(|n| format!("c{n}=x; ")).collect();
+    for (cookie, status) in [
+        (format!("latchkey-refresh={refresh}; latchkey-refresh={refresh}"), 303),
+        (format!("latchkey%2Drefresh={refresh}"), 303),
+        (format!("Latchkey-Refresh={refresh}"), 303),
+        (format!("latchkey-refresh=\"{refresh}\""), 303),
+        (format!("=latchkey-refresh={refresh}"), 303),
+        (format!("{many}latchkey-refresh={refresh}"), 200),
+    ] {
+        let request = request(Method::GET, "/dashboard").header(header::COOKIE, &cookie);
+        assert_eq!(
+            app.send(request.body(Body::empty()).expect("a request")).await.status,
+            status,
+            "{cookie:.60}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_refresh_by_get_or_from_another_site_rotates_nothing() {
+    let app = TestApp::new().await;
+    app.signed_up("ada").await;
+    let tokens = app.grant("ada").await;
+    let query = format!("/token?grant_type=refresh_token&refresh_token={}", tokens.refresh);
+    assert_eq!(app.get(&query).await.status, 405);
+    for (name, value) in [
+        ("origin", "https://evil.example"),
+        ("origin", "null"),
+        ("sec-fetch-site", "cross-site"),
+    ] {
+        let body = crate::support::form(&[("grant_type", "refresh_token"), ("refresh_token", &tokens.refresh)]);
+        let request = request(Method::POST, "/token")
+            .header(name, value)
+            .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
+        assert_eq!(app.send(request.body(Body::from(body)).expect("a request")).await.status, 403);
+    }
+    let mut ada = app.signed_up("grace").await;
+    app.pass_seconds(ACCESS);
+    let cookies = ada.cookie_header();
+    let cross = request(Method::POST, "/api/log_out")
+        .header(header::COOKIE, &cookies)
+        .header(header::ORIGIN, "https://evil.example");
+    let answer = app.send(cross.body(Body::empty()).expect("a request")).await;
+    assert_eq!((answer.status.as_u16(), answer.set_cookies().len()), (403, 0));
+    assert_eq!(ada.get("/dashboard").await.status, 200);
+    assert_eq!(app.refreshed(&tokens.refresh).await.refresh.len(), 71);
+}
+
+#[tokio::test]
+async fn rotations_within_one_second_and_a_clock_that_steps_back_confuse_nobody() {
+    let app = TestApp::new().await;
+    app.signed_up("ada").await;
+    let mut tokens = app.grant("ada").await;
+    for _ in 0..20 {
+        tokens = app.refreshed(&tokens.refresh).await;
+    }
+    app.pass_seconds(-60);
+    let next = app.refreshed(&tokens.refresh).await;
+    assert!(app.opens(&next.access).await);
+    assert_eq!(app.refreshed(&tokens.refresh).await.refresh, next.refresh);
+    assert_eq!(app.state.clock.now(), NOW - 60);
+}
+
+#[tokio::test]
+async fn an_account_that_lost_its_role_gets_tokens_that_say_so() {
+    let app = TestApp::new().await;
+    let mut ada = app.signed_up("ada").await;
+    let tokens = app.grant("ada").await;
+    let name = latchkey::domain::Username::parse("ada").expect("a name");
+    assert!(ada.get("/dashboard").await.body.contains("admin"));
+    latchkey::server::accounts::operate::set_role(&app.state, &name, latchkey::domain::Role::User)
+        .await
+        .expect("done");
+    assert!(!app.opens(&tokens.access).await, "stale");
+    let fresh = app.refreshed(&tokens.refresh).await;
+    assert_eq!(app.get_with_token("/me", &fresh.access).await.json()["roles"], json!(["user"]));
+    let page = ada.get("/dashboard").await;
+    assert_eq!((page.status.as_u16(), page.set_cookies().len()), (200, 2), "still signed in");
+    assert!(page.body.contains("<code>[\"user\"]"));
+}

@@ -1,0 +1,5 @@
+//! The program from outside: its commands, and a real server on a real port.
+
+mod commands;
+mod server;
+mod support;

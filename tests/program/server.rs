@@ -1,0 +1,263 @@
+//! A real server: other processes, power cuts, logs and metrics.
+
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpStream;
+use std::time::{Duration, Instant};
+
+use crate::support::{Installation, PASSWORD, Server, Tokens, free_port, post, within};
+
+const A_SECOND: Duration = Duration::from_secs(1);
+
+/// `END_ROUNDS=100` measures; a few rounds suffice to see that it works.
+fn end_rounds() -> usize {
+    std::env::var("END_ROUNDS").ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(3)
+}
+
+/// Runs a command to its end, then waits until the server knows. How long that took.
+fn known_after(here: &Installation, server: &Server, command: &[&str], input: &str, token: &str) -> Duration {
+    assert_eq!(server.protected(token), 200);
+    let output = here.run_with_input(command, input);
+    assert!(output.status.success(), "{}", crate::support::error(&output));
+    within(A_SECOND, &format!("{command:?}"), || server.protected(token) == 401)
+}
+
+#[test]
+fn a_command_in_another_process_reaches_the_running_server_within_a_second() {
+    let here = Installation::new();
+    here.add("ada");
+    let server = here.serve(&[]);
+    let mut times = Vec::new();
+    for _ in 0..end_rounds() {
+        let token = server.grant("ada").access;
+        times.push(known_after(&here, &server, &["user", "end-sessions", "ada"], "", &token));
+    }
+    times.sort();
+    println!(
+        "known after: median {:?}, worst {:?} of {}",
+        times[times.len() / 2],
+        times.last(),
+        times.len()
+    );
+
+    let token = server.grant("ada").access;
+    known_after(&here, &server, &["user", "set-role", "ada", "user"], "", &token);
+    let tokens = server.grant("ada");
+    known_after(
+        &here,
+        &server,
+        &["user", "set-password", "ada", "--password-stdin"],
+        &format!("{PASSWORD}\n"),
+        &tokens.access,
+    );
+    let tokens = server.grant("ada");
+    known_after(&here, &server, &["user", "disable", "ada"], "", &tokens.access);
+    assert_eq!(server.post("/token", &[("username", "ada"), ("password", PASSWORD)]).0, 400);
+    assert!(here.run(&["user", "enable", "ada"]).status.success());
+    assert_eq!(server.protected(&tokens.access), 401, "old tokens stay dead");
+    let tokens = server.grant("ada");
+    known_after(&here, &server, &["user", "remove", "ada"], "", &tokens.access);
+    assert_eq!(
+        server
+            .post("/token", &[("grant_type", "refresh_token"), ("refresh_token", &tokens.refresh)])
+            .0,
+        400
+    );
+}
+
+#[test]
+fn an_open_event_stream_hears_of_a_command_within_a_second_and_a_stop_closes_it() {
+    let here = Installation::new();
+    here.add("ada");
+    let server = here.serve(&[]);
+    let cookie = |server: &Server| format!("latchkey={}", server.grant("ada").access);
+    let listen = |server: &Server, cookie: &str| {
+        let mut stream = TcpStream::connect(("127.0.0.1", server.port)).expect("connected");
+        stream.set_read_timeout(Some(Duration::from_secs(10))).expect("set");
+        let port = server.port;
+        write!(
+            stream,
+            "GET /session/events HTTP/1.1\r\nHost: localhost:{port}\r\nAccept: text/event-stream\r\nCookie: {cookie}\r\n\r\n"
+        )
+        .expect("sent");
+        let mut lines = BufReader::new(stream).lines().map(|line| line.expect("a line"));
+        assert!(lines.any(|line| line == "event: session"));
+        lines
+    };
+    let mut times = Vec::new();
+    for _ in 0..end_rounds() {
+        let mut stream = listen(&server, &cookie(&server));
+        let output = here.run(&["user", "end-sessions", "ada"]);
+        let ended = Instant::now();
+        assert!(output.status.success());
+        assert!(stream.any(|line| line == "event: over"));
+        times.push(ended.elapsed());
+    }
+    times.sort();
+    println!(
+        "stream told after: median {:?}, worst {:?} of {}",
+        times[times.len() / 2],
+        times.last(),
+        times.len()
+    );
+    assert!(*times.last().expect("times") < A_SECOND);
+
+    let mut stream = listen(&server, &cookie(&server));
+    let began = Instant::now();
+    server.stop();
+    assert!(began.elapsed() < Duration::from_secs(5));
+    assert!(!stream.any(|line| line.contains("over")));
+}
+
+/// What a client was told before the power went.
+enum Acknowledged {
+    Rotated {
+        last: Tokens,
+    },
+    /// No answer came to the sign-out: it may have been done, or not.
+    Leaving {
+        last: Tokens,
+    },
+    Ended {
+        dead: Tokens,
+    },
+}
+
+#[test]
+fn a_power_cut_loses_nothing_that_was_acknowledged_and_revives_nothing() {
+    const ROUNDS: usize = 200;
+    let here = Installation::new();
+    here.add("ada");
+    let mut server = here.serve(&[]);
+    let port_of = |server: &Server| server.port;
+    for round in 0..ROUNDS / 10 {
+        // Ten clients refresh, and every third one signs out in the end, until the server is gone.
+        let clients: Vec<Tokens> = (0..10).map(|_| server.grant("ada")).collect();
+        let port = port_of(&server);
+        let workers: Vec<_> = clients
+            .into_iter()
+            .enumerate()
+            .map(|(n, mut last)| {
+                std::thread::spawn(move || {
+                    for step in 0.. {
+                        if n % 3 == 0 && step == 2 + n % 5 {
+                            return match post(port, "/revoke", &[("token", &last.refresh)]) {
+                                Ok((200, _)) => Acknowledged::Ended { dead: last },
+                                _ => Acknowledged::Leaving { last },
+                            };
+                        }
+                        match post(port, "/token", &[("grant_type", "refresh_token"), ("refresh_token", &last.refresh)]) {
+                            Ok((200, body)) => last = Tokens::of(&body),
+                            Ok((status, body)) => panic!("{status} {body}"),
+                            Err(_) => break,
+                        }
+                    }
+                    Acknowledged::Rotated { last }
+                })
+            })
+            .collect();
+        std::thread::sleep(Duration::from_millis(20 + 7 * (round as u64 % 10)));
+        server.kill();
+        let outcomes: Vec<Acknowledged> = workers.into_iter().map(|worker| worker.join().expect("ran")).collect();
+        server = here.serve(&[]);
+        for outcome in outcomes {
+            match outcome {
+                Acknowledged::Rotated { last } => {
+                    let fields = [("grant_type", "refresh_token"), ("refresh_token", last.refresh.as_str())];
+                    let (status, body) = server.post("/token", &fields);
+                    assert_eq!(status, 200, "{body}");
+                    assert_eq!(server.protected(&Tokens::of(&body).access), 200);
+                }
+                Acknowledged::Leaving { last } => {
+                    let fields = [("grant_type", "refresh_token"), ("refresh_token", last.refresh.as_str())];
+                    let (refresh, access) = (server.post("/token", &fields), server.protected(&last.access));
+                    let consistent = matches!((refresh.0, access), (200, 200) | (400, 401));
+                    assert!(consistent, "over altogether, or not at all: {refresh:?} {access}");
+                }
+                Acknowledged::Ended { dead } => {
+                    assert_eq!(server.protected(&dead.access), 401);
+                    let fields = [("grant_type", "refresh_token"), ("refresh_token", dead.refresh.as_str())];
+                    assert_eq!(server.post("/token", &fields).0, 400);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_log_at_its_most_talkative_holds_no_token_password_or_email() {
+    const EMAIL: &str = "canary@example.org";
+    const WRONG: &str = "canary wrong password";
+    let here = Installation::new();
+    let server = here.serve(&[("LATCHKEY_LOG", "trace"), ("LATCHKEY_LOG_FORMAT", "json")]);
+    let fields = [("username", "ada"), ("password", PASSWORD), ("email", EMAIL)];
+    assert_eq!(server.post("/api/sign_up", &fields).0, 200);
+    let tokens = server.grant("ada");
+    assert_eq!(server.post("/token", &[("username", "ada"), ("password", WRONG)]).0, 400);
+    let (_, body) = server.post("/token", &[("grant_type", "refresh_token"), ("refresh_token", &tokens.refresh)]);
+    let next = Tokens::of(&body);
+    assert_eq!(server.protected(&next.access), 200);
+    server.ask("GET", &format!("/protected?access_token={}", next.access), &[], "");
+    server.ask(
+        "GET",
+        "/dashboard",
+        &[("Cookie", &format!("latchkey={}; latchkey-refresh={}", next.access, next.refresh))],
+        "",
+    );
+    server.post(
+        "/token",
+        &[("grant_type", "refresh_token"), ("refresh_token", &format!("{}x", next.refresh))],
+    );
+    server.post("/revoke", &[("token", &next.refresh)]);
+    let log = server.stop();
+    assert!(log.lines().count() > 50, "it talks: {}", log.lines().count());
+    for canary in [
+        PASSWORD,
+        "quiet+harbour",
+        "quiet%20harbour",
+        WRONG,
+        EMAIL,
+        "canary%40",
+        &tokens.access,
+        &tokens.refresh,
+        &next.access,
+        &next.refresh,
+    ] {
+        assert!(!log.contains(canary), "{canary}");
+    }
+    // Parts of tokens tell as much.
+    let signature = next.access.rsplit('.').next().expect("a part");
+    assert!(!log.contains(signature) && !log.contains(&next.refresh[..40]));
+    let line = log.lines().find(|line| line.contains("\"signed in\"")).expect("a line");
+    let line: serde_json::Value = serde_json::from_str(line).expect("JSON");
+    assert!(line["span"]["id"].as_str().is_some_and(|id| id.len() == 36), "a request id: {line}");
+    assert_eq!(line["span"]["method"], "POST");
+}
+
+#[test]
+fn metrics_are_shown_on_a_listener_of_their_own() {
+    let here = Installation::new();
+    here.add("ada");
+    let metrics = free_port();
+    let server = here.serve(&[("LATCHKEY_METRICS_ADDR", &format!("127.0.0.1:{metrics}"))]);
+    let first = server.grant("ada");
+    server.grant("ada");
+    server.post("/token", &[("username", "ada"), ("password", "wrong password")]);
+    let (_, body) = server.post("/token", &[("grant_type", "refresh_token"), ("refresh_token", &first.refresh)]);
+    let second = Tokens::of(&body);
+    server.post("/token", &[("grant_type", "refresh_token"), ("refresh_token", &second.refresh)]);
+    server.post("/token", &[("grant_type", "refresh_token"), ("refresh_token", &first.refresh)]);
+    let shown = Server::metrics(metrics);
+    for line in [
+        "latchkey_sessions_live 1\n",
+        "latchkey_sign_ins_total{outcome=\"ok\"} 2\n",
+        "latchkey_sign_ins_total{outcome=\"refused\"} 1\n",
+        "latchkey_refreshes_total{outcome=\"ok\"} 2\n",
+        "latchkey_refreshes_total{outcome=\"reuse\"} 1\n",
+        "latchkey_reuse_detected_total 1\n",
+        "latchkey_hashing_queue 0\n",
+        "latchkey_request_seconds_count{route=\"/token\",method=\"POST\",status=\"200\"} 4\n",
+    ] {
+        assert!(shown.contains(line), "{line}{shown}");
+    }
+    assert_eq!(server.ask("GET", "/metrics", &[], "").0, 404, "not where everybody can read it");
+}
