@@ -3,7 +3,10 @@
 export PATH := $(shell scripts/tools path):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test build dev check clean build-tools test-tools check-tools
+# How often `make fuzz` tries each property.
+CASES ?= 1000000
+
+.PHONY: help run test build dev check fuzz clean build-tools test-tools check-tools
 
 binary := target/release/latchkey
 built := target/release/.latchkey-built
@@ -47,6 +50,9 @@ check: check-tools ## formatting, lints for both targets, docs, types, licences,
 	else \
 		echo "The advisory database could not be reached, so known vulnerabilities were not checked."; \
 	fi
+
+fuzz: ## cookies, headers and tokens against a million random inputs each (CASES=… for another number)
+	PROPTEST_CASES=$(CASES) cargo test --locked --features ssr --test formats
 
 clean: ## remove what was built; ./data and the tools stay
 	cargo clean

@@ -29,7 +29,7 @@ pub async fn sign_up(
         password: &password,
         email: &email,
     };
-    let outcome = accounts::sign_up(&caller.state, account, &caller.client).await;
+    let outcome = accounts::sign_up(&caller.state, account, &caller.client, caller.session()).await;
     let mut typed = FormPlace::page(SignUp::PAGE).flash();
     typed.keep("username", &username);
     typed.keep("email", &email);

@@ -131,15 +131,16 @@ fn new_password(typed: &str, owner: Option<&Username>) -> Result<Password, Probl
     Ok(password)
 }
 
-/// Signs up and in: makes an account and its first session, both or neither.
+/// Signs up and in: makes an account and its first session, both or neither. In a browser that session takes the place of
+/// the one that was there.
 ///
 /// # Errors
 /// When sign-up is closed, something is outside the rules, or the name is taken.
-pub async fn sign_up(state: &AppState, typed: Typed<'_>, client: &Client) -> Result<Tokens, Refusal> {
+pub async fn sign_up(state: &AppState, typed: Typed<'_>, client: &Client, replaced: Option<SessionId>) -> Result<Tokens, Refusal> {
     if !state.config.signup_open {
         return Err(Refusal::SignupClosed);
     }
-    let draft = Draft::new(state);
+    let draft = Draft::new(state, replaced);
     let account = make(state, typed, Role::User, client, Some(&draft)).await?;
     Ok(draft.issue(state, &account))
 }
@@ -178,7 +179,8 @@ async fn make(state: &AppState, typed: Typed<'_>, role: Role, client: &Client, s
         created_at: account.created_at,
     };
     let session = session.map(|draft| draft.of(&account, client));
-    let role = state.store.insert_user(&user, session.as_ref()).await?.ok_or_else(taken)?;
+    let (role, news) = state.store.insert_user(&user, session.as_ref()).await?.ok_or_else(taken)?;
+    state.revocations.learn(&news, account.created_at);
     account.role = role;
     Ok(account)
 }

@@ -93,15 +93,11 @@ pub async fn resolve(state: &AppState, headers: &HeaderMap, client: &Client) -> 
     };
     let access = match access {
         Ok(claims) if state.clock.now() < renewed_at(state, &claims) => return Visitor::from(claims).into(),
-        access => access,
+        Err(Denied::Unavailable(error)) => return unknown(&error).into(),
+        access => access.ok(),
     };
     let Some(refresh) = state.cookies.read(headers, Cookie::Refresh) else {
-        return match access {
-            Ok(claims) => Visitor::from(claims),
-            Err(Denied::Invalid | Denied::Revoked) => Visitor::Nobody,
-            Err(Denied::Unavailable(error)) => unknown(&error),
-        }
-        .into();
+        return access.map_or(Visitor::Nobody, Visitor::from).into();
     };
     match (sessions::refresh(state, refresh, client).await, access) {
         (Ok(tokens), _) => Resolved {
@@ -110,7 +106,7 @@ pub async fn resolve(state: &AppState, headers: &HeaderMap, client: &Client) -> 
         },
         (Err(RefreshError::Ended(reason)), _) => Visitor::Ended(reason).into(),
         // Too early is not too late: what is still good stays so.
-        (Err(_), Ok(claims)) => Visitor::from(claims).into(),
+        (Err(_), Some(claims)) => Visitor::from(claims).into(),
         (Err(RefreshError::Store(error)), _) => unknown(&error).into(),
         (Err(RefreshError::Invalid), _) => Visitor::Nobody.into(),
     }
@@ -223,7 +219,10 @@ impl FromRequestParts<AppState> for Bearer {
 }
 
 /// The token of the one `Authorization` header. Two headers are none of them ours.
-fn bearer_token(headers: &HeaderMap) -> Result<&str, BearerRejection> {
+///
+/// # Errors
+/// When there is no such header, or it holds anything else.
+pub fn bearer_token(headers: &HeaderMap) -> Result<&str, BearerRejection> {
     let mut values = headers.get_all(header::AUTHORIZATION).into_iter();
     let value = values.next().ok_or(BearerRejection::Absent)?;
     if values.next().is_some() {

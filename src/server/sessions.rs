@@ -78,8 +78,8 @@ pub async fn begin(
     client: &Client,
     replaced: Option<SessionId>,
 ) -> Result<Option<Tokens>, StoreError> {
-    let draft = Draft::new(state);
-    let begun = state.store.insert_session(&draft.of(account, client), hash, replaced).await?;
+    let draft = Draft::new(state, replaced);
+    let begun = state.store.insert_session(&draft.of(account, client), hash).await?;
     Ok(begun.map(|news| {
         state.revocations.learn(&news, draft.now);
         draft.issue(state, account)
@@ -115,11 +115,12 @@ pub struct Draft {
     now: UnixSeconds,
     expires_at: UnixSeconds,
     ends_at: UnixSeconds,
+    replaced: Option<SessionId>,
 }
 
 impl Draft {
-    /// A session that begins now.
-    pub fn new(state: &AppState) -> Self {
+    /// A session that begins now, in place of the one that was there in the same browser.
+    pub fn new(state: &AppState, replaced: Option<SessionId>) -> Self {
         let now = state.clock.now();
         let ends_at = now + state.config.session_max;
         Self {
@@ -128,6 +129,7 @@ impl Draft {
             now,
             expires_at: ends_at.min(now + state.config.refresh_ttl),
             ends_at,
+            replaced,
         }
     }
 
@@ -141,6 +143,7 @@ impl Draft {
             started_at: self.now,
             expires_at: self.expires_at,
             ends_at: self.ends_at,
+            replaced: self.replaced,
         }
     }
 

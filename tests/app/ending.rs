@@ -205,6 +205,23 @@ async fn a_sign_in_takes_the_place_of_the_session_that_was_there() {
     assert_eq!(ada.get("/sessions").await.body.matches("This device").count(), 1);
 }
 
+#[tokio::test]
+async fn a_sign_up_or_sign_in_as_somebody_else_ends_the_session_that_was_there() {
+    let app = TestApp::new().await;
+    app.signed_up("linus").await;
+    for (path, name) in [("/api/sign_up", "grace"), ("/api/log_in", "linus")] {
+        let mut browser = app.browser();
+        let answer = browser
+            .post("/api/sign_up", &[("username", &format!("first-{name}")), ("password", PASSWORD)])
+            .await;
+        assert_eq!(answer.location(), Some("/dashboard"));
+        let first = browser.cookie("latchkey").expect("a token").to_owned();
+        browser.post(path, &[("username", name), ("password", PASSWORD)]).await;
+        assert!(!app.opens(&first).await, "{path}");
+        assert!(browser.get("/dashboard").await.body.contains(&format!("Hello, <strong>{name}")));
+    }
+}
+
 /// An open event stream: what comes is collected until it ends.
 async fn listen(app: &TestApp, browser: &Browser<'_>) -> impl Future<Output = String> + use<> {
     let request = request(Method::GET, "/session/events")

@@ -2,6 +2,7 @@
 
 mod account;
 mod api;
+mod cost;
 mod ending;
 mod forms;
 mod guard;

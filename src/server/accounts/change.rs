@@ -25,9 +25,9 @@ pub async fn password(
     let new = new_password(new, name.as_ref()).map_err(|problem| Refusal::field(Field::NewPassword, problem))?;
     let (mut account, verified) = proven(state, &who.user, Field::CurrentPassword, current, client).await?;
     let hash = state.passwords.hash(&new).await?;
-    let draft = Draft::new(state);
+    let draft = Draft::new(state, Some(who.claims.sid));
     let session = draft.of(&account, client);
-    let ended = if end_others { Which::All } else { Which::One(who.claims.sid) };
+    let others = end_others.then_some(Which::AllBut(who.claims.sid));
     let event = NewEvent {
         user: &account.id,
         kind: EventKind::PasswordChanged,
@@ -36,7 +36,7 @@ pub async fn password(
     };
     let done = state
         .store
-        .set_password(&hash, Some(&verified), ended, Some(&session), &event)
+        .set_password(&hash, Some(&verified), others, Some(&session), &event)
         .await?;
     let (news, epoch) = done.ok_or(Refusal::NotSignedIn)?;
     state.revocations.learn(&news, event.at);

@@ -20,7 +20,7 @@ pub async fn set_password(state: &AppState, name: &Username, typed: &str) -> Res
     let hash = state.passwords.hash(&password).await?;
     let by = Client::operator();
     let event = event(state, &account, EventKind::PasswordChanged, &by);
-    let done = state.store.set_password(&hash, None, Which::All, None, &event).await?;
+    let done = state.store.set_password(&hash, None, Some(Which::All), None, &event).await?;
     Ok(learn(state, done.map(|(news, _)| news)))
 }
 

@@ -30,11 +30,13 @@ pub struct NewSession<'a> {
     pub expires_at: UnixSeconds,
     /// When it ends however often it is refreshed.
     pub ends_at: UnixSeconds,
+    /// The session in whose place it comes in the same browser, whoever that was: it ends.
+    pub replaced: Option<SessionId>,
 }
 
 impl NewSession<'_> {
-    /// Whether it was begun: only for an account that is enabled and still has the password that was verified.
-    pub(super) async fn insert(&self, change: &mut Change, password_hash: &str) -> Result<bool, StoreError> {
+    /// Begins it, but only for an account that is enabled and still has the password that was verified: then the news.
+    pub(super) async fn insert(&self, change: &mut Change, password_hash: &str) -> Result<Option<Vec<Revocation>>, StoreError> {
         let made = sqlx::query(
             "INSERT INTO sessions (id, user_id, client, user_agent, address, salt, started_at, rotated_at, last_used_at, proved_at, expires_at, ends_at) SELECT $1, id, $3, $4, $5, $6, $7, $7, $7, $7, $8, $9 FROM users WHERE id = $2 AND password_hash = $10 AND disabled_at IS NULL",
         )
@@ -50,7 +52,11 @@ impl NewSession<'_> {
         .bind(password_hash)
         .execute(&mut **change)
         .await?;
-        Ok(made.rows_affected() == 1)
+        match (made.rows_affected(), self.replaced) {
+            (0, _) => Ok(None),
+            (_, None) => Ok(Some(Vec::new())),
+            (_, Some(replaced)) => Ok(Some(end_one(change, replaced, EndReason::Replaced, self.started_at).await?)),
+        }
     }
 }
 
@@ -66,31 +72,21 @@ pub enum Which {
 }
 
 impl Store {
-    /// Begins a session; one that it takes the place of in the same browser ends. Nothing happens unless the account
-    /// is enabled and still has the password that was verified: then the answer is `None`, else the news.
+    /// Begins a session of somebody who signs in. The news, or nothing when the account is disabled or has another
+    /// password than the one that was verified.
     ///
     /// # Errors
     /// When the database cannot be used.
-    pub async fn insert_session(
-        &self,
-        session: &NewSession<'_>,
-        password_hash: &str,
-        replaced: Option<SessionId>,
-    ) -> Result<Option<Vec<Revocation>>, StoreError> {
+    pub async fn insert_session(&self, session: &NewSession<'_>, password_hash: &str) -> Result<Option<Vec<Revocation>>, StoreError> {
         let mut change = self.change().await?;
-        if !session.insert(&mut change, password_hash).await? {
+        let Some(news) = session.insert(&mut change, password_hash).await? else {
             return Ok(None);
-        }
-        let at = session.started_at;
-        let news = match replaced {
-            Some(replaced) => end_one(&mut change, replaced, EndReason::Replaced, at).await?,
-            None => Vec::new(),
         };
         let event = NewEvent {
             user: session.user,
             kind: EventKind::SignedIn,
             client: session.client,
-            at,
+            at: session.started_at,
         };
         event.insert(&mut change).await?;
         change.commit().await?;

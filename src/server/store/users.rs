@@ -33,11 +33,15 @@ pub struct NewUser<'a> {
 impl Store {
     /// Makes an account and, for somebody who signs up, its first session. The very first account on an empty
     /// database becomes administrator; a row in `meta` shuts that door for good, whatever becomes of the
-    /// account. `None` when the name is taken.
+    /// account. The role and the news, or nothing when the name is taken.
     ///
     /// # Errors
     /// When the database cannot be used.
-    pub async fn insert_user(&self, user: &NewUser<'_>, session: Option<&NewSession<'_>>) -> Result<Option<Role>, StoreError> {
+    pub async fn insert_user(
+        &self,
+        user: &NewUser<'_>,
+        session: Option<&NewSession<'_>>,
+    ) -> Result<Option<(Role, Vec<Revocation>)>, StoreError> {
         let mut change = self.change().await?;
         let made = sqlx::query("INSERT INTO users (id, username, email, password_hash, role, epoch, created_at) VALUES ($1, $2, $3, $4, $5, 0, $6) ON CONFLICT (username) DO NOTHING")
             .bind(&user.id.0)
@@ -63,9 +67,10 @@ impl Store {
                 .execute(&mut *change)
                 .await?;
         }
-        if let Some(session) = session {
-            session.insert(&mut change, user.password_hash).await?;
-        }
+        let news = match session {
+            Some(session) => session.insert(&mut change, user.password_hash).await?.unwrap_or_default(),
+            None => Vec::new(),
+        };
         let event = NewEvent {
             user: user.id,
             kind: EventKind::SignedUp,
@@ -74,7 +79,7 @@ impl Store {
         };
         event.insert(&mut change).await?;
         change.commit().await?;
-        Ok(Some(role))
+        Ok(Some((role, news)))
     }
 
     /// Whether no account was ever made.
@@ -135,7 +140,7 @@ impl Store {
         &self,
         hash: &str,
         replaced: Option<&str>,
-        ended: Which,
+        ended: Option<Which>,
         session: Option<&NewSession<'_>>,
         event: &NewEvent<'_>,
     ) -> Result<Option<(Vec<Revocation>, i64)>, StoreError> {
@@ -153,9 +158,11 @@ impl Store {
             return Ok(None);
         }
         let mut news = vec![Revocation::User(event.user.clone(), epoch)];
-        news.extend(sessions::end(&mut change, event.user, ended, EndReason::PasswordChanged, event.at).await?);
+        if let Some(which) = ended {
+            news.extend(sessions::end(&mut change, event.user, which, EndReason::PasswordChanged, event.at).await?);
+        }
         if let Some(session) = session {
-            session.insert(&mut change, hash).await?;
+            news.extend(session.insert(&mut change, hash).await?.unwrap_or_default());
         }
         event.insert(&mut change).await?;
         let news = committed(change, news, event.at).await?;

@@ -1,0 +1,52 @@
+//! What the check of a session costs within a request.
+
+use std::hint::black_box;
+use std::time::{Duration, Instant};
+
+use latchkey::server::revocations::{Revocation, Standing};
+use latchkey::server::sessions::SessionId;
+use latchkey::server::tokens::Claims;
+
+use crate::support::TestApp;
+
+const ENDED: usize = 100_000;
+
+/// The quickest of several runs: what others do on the machine only ever makes one slower.
+fn quickest(runs: usize, mut run: impl FnMut() -> Duration) -> Duration {
+    (0..runs).map(|_| run()).min().expect("a run")
+}
+
+#[tokio::test]
+async fn the_session_check_is_below_a_twentieth_of_a_protected_request() {
+    const TIMES: u32 = 500;
+    let app = TestApp::new().await;
+    app.signed_up("ada").await;
+    let token = app.token("ada").await;
+    let now = app.state.clock.now();
+    let ended: Vec<_> = (0..ENDED).map(|_| Revocation::Session(SessionId::new())).collect();
+    app.state.revocations.learn(&ended, now);
+    let claims: Claims = app.state.tokens.verify(&token, now).expect("good");
+
+    let check = quickest(20, || {
+        let began = Instant::now();
+        for _ in 0..TIMES {
+            assert_eq!(app.state.revocations.standing(black_box(&claims), now), Standing::Good);
+            app.state.notes.seen(claims.sid, claims.jti.counter(), now);
+        }
+        began.elapsed() / TIMES
+    });
+    let mut request = Duration::MAX;
+    for _ in 0..20 {
+        let began = Instant::now();
+        for _ in 0..TIMES / 10 {
+            assert!(app.opens(&token).await);
+        }
+        request = request.min(began.elapsed() / (TIMES / 10));
+    }
+    let share = check.as_secs_f64() / request.as_secs_f64();
+    println!(
+        "check {check:?} of {request:?}, with {ENDED} ended sessions: {:.1} %",
+        share * 100.0
+    );
+    assert!(share < 0.05, "{share}");
+}
