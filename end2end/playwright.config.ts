@@ -1,6 +1,6 @@
 import { resolve } from "node:path";
 import { defineConfig, devices } from "@playwright/test";
-import { FRESH, MAIN, RENEWING, SHORT } from "./tests/servers.js";
+import { FRESH, MAIN, RENEWING, SHORT, SIGNING } from "./tests/servers.js";
 
 const binary = resolve(process.env.LATCHKEY_BIN ?? "../target/release/latchkey");
 
@@ -54,5 +54,12 @@ export default defineConfig({
     { name: "with JavaScript", testMatch: withJavaScript },
     { name: "without JavaScript", testMatch: withoutJavaScript, use: { javaScriptEnabled: false } },
   ],
-  webServer: [server(MAIN), server(SHORT, { LATCHKEY_ACCESS_TTL: "4s", LATCHKEY_SESSION_MAX: "6s" }), server(RENEWING, { LATCHKEY_ACCESS_TTL: "4s" }), server(FRESH.withJavaScript), server(FRESH.withoutJavaScript)],
+  webServer: [
+    server(MAIN),
+    server(SHORT, { LATCHKEY_ACCESS_TTL: "4s", LATCHKEY_SESSION_MAX: "6s" }),
+    server(RENEWING, { LATCHKEY_ACCESS_TTL: "4s" }),
+    server(SIGNING, { LATCHKEY_JWT_ALG: "EdDSA" }),
+    server(FRESH.withJavaScript),
+    server(FRESH.withoutJavaScript),
+  ],
 });

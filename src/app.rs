@@ -2,6 +2,7 @@
 //! address is a route of `server::router`, each navigation a page.
 
 pub mod error;
+mod facts;
 mod fields;
 mod format;
 mod page;

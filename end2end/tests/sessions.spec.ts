@@ -57,6 +57,32 @@ test("the dashboard shows the token that lives", async ({ page }) => {
   await expect(page.locator(view)).toBeVisible();
 });
 
+test("only a tab that is looked at listens, and asks when it is looked at again", async ({ page, browser }) => {
+  const name = freshName();
+  await signUp(page, name);
+  await page.goto("/sessions");
+  await hydrated(page);
+  const streams: string[] = [];
+  page.on("request", (request) => request.url().endsWith("/session/events") && streams.push("asked"));
+  page.on("requestfailed", (request) => request.url().endsWith("/session/events") && streams.push("closed"));
+  const look = (hidden: boolean) =>
+    page.evaluate((hidden) => {
+      Object.defineProperty(document, "hidden", { get: () => hidden, configurable: true });
+      document.dispatchEvent(new Event("visibilitychange", { bubbles: true }));
+    }, hidden);
+  await look(true);
+  await expect.poll(() => streams).toEqual(["closed"]);
+  const other = await elsewhere(browser, name);
+  await other.goto("/sessions");
+  await other.getByRole("button", { name: "End the other session" }).click();
+  await expect(other.getByText("All your other sessions are over.")).toBeVisible();
+  await expect(page.locator(view)).toBeVisible();
+  await look(false);
+  await expect(page).toHaveURL("/login?next=%2Fsessions");
+  expect(streams.filter((what) => what === "asked")).toHaveLength(1);
+  await other.context().close();
+});
+
 test("a session is seen with its device and ended from another browser", async ({ page, browser }) => {
   const name = freshName();
   const other = await elsewhere(browser, name, signUp);

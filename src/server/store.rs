@@ -23,6 +23,8 @@ use tokio::task::spawn_blocking;
 pub use sessions::{NewSession, Which};
 pub use users::NewUser;
 
+use super::clock::UnixSeconds;
+
 static MIGRATIONS: Migrator = sqlx::migrate!("./migrations");
 
 /// Longest wait for a lock or a connection: below any client's patience, so that trouble becomes a 503.
@@ -136,6 +138,14 @@ impl Store {
     fn reader(&self) -> Result<&SqlitePool, StoreError> {
         self.file.check()?;
         Ok(&self.reader)
+    }
+
+    /// Removes a batch of rows by a statement that is told how old and how many. How many there were.
+    async fn remove(&self, statement: &'static str, before: UnixSeconds, limit: i64) -> Result<u64, StoreError> {
+        let mut change = self.change().await?;
+        let removed = sqlx::query(statement).bind(before).bind(limit).execute(&mut *change).await?;
+        change.commit().await?;
+        Ok(removed.rows_affected())
     }
 
     /// Begins a change. `IMMEDIATE` takes the write lock at once: taking it later, after reading, fails

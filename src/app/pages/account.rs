@@ -9,6 +9,7 @@ use leptos::server_fn::ServerFn;
 use super::{flash, shown};
 use crate::api::{ChangeEmail, ChangePassword, RemoveAccount};
 use crate::app::error::unavailable;
+use crate::app::facts::fact;
 use crate::app::{Page, fields, format};
 use crate::domain::{Field, Role};
 use crate::islands::PendingForm;
@@ -59,16 +60,6 @@ fn Facts(account: Account) -> impl IntoView {
             </dl>
         </section>
     }
-}
-
-fn fact(name: &'static str, value: impl IntoView + 'static) -> AnyView {
-    view! {
-        <div>
-            <dt>{name}</dt>
-            <dd>{value}</dd>
-        </div>
-    }
-    .into_any()
 }
 
 #[component]

@@ -7,6 +7,7 @@ use leptos::prelude::*;
 
 use crate::app::Page;
 use crate::app::error::unavailable;
+use crate::app::facts::fact;
 use crate::app::format;
 use crate::islands::countdown::clock;
 use crate::islands::{CopyButton, Countdown};
@@ -200,16 +201,6 @@ fn curl_line(origin: &str, username: &str) -> String {
 }
 
 // These erase their types: nested as they are, the compiler would give up on them.
-
-fn fact(name: &'static str, value: impl IntoView + 'static) -> AnyView {
-    view! {
-        <div>
-            <dt>{name}</dt>
-            <dd>{value}</dd>
-        </div>
-    }
-    .into_any()
-}
 
 fn claim(name: &'static str, meaning: &'static str, value: String) -> AnyView {
     view! {

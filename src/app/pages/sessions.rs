@@ -9,6 +9,7 @@ use leptos::server_fn::ServerFn;
 use super::{flash, shown};
 use crate::api::{EndOtherSessions, EndSession};
 use crate::app::error::unavailable;
+use crate::app::facts::fact;
 use crate::app::{Page, fields, format};
 use crate::server::session::SignedIn;
 use crate::server::sessions::{Client, ClientKind, Session, SessionId};
@@ -87,14 +88,4 @@ fn EndOthers(others: usize) -> impl IntoView {
             <button type="submit">{text}</button>
         </form>
     }
-}
-
-fn fact(name: &'static str, value: impl IntoView + 'static) -> AnyView {
-    view! {
-        <div>
-            <dt>{name}</dt>
-            <dd>{value}</dd>
-        </div>
-    }
-    .into_any()
 }

@@ -101,6 +101,9 @@ impl Operation {
     }
 }
 
+/// What most people look for, in the order in which they need it.
+const FIRST: [&str; 5] = ["/token", "/revoke", "/introspect", "/protected", "/me"];
+
 /// The operations of the description, tokens first.
 pub fn operations() -> Vec<Operation> {
     let document = serde_json::to_value(document()).unwrap_or_default();
@@ -130,7 +133,10 @@ pub fn operations() -> Vec<Operation> {
                 .collect(),
         })
         .collect();
-    operations.sort_by_key(|operation| (operation.method != "post", !operation.needs_token, operation.path.clone()));
+    operations.sort_by_key(|operation| {
+        let place = FIRST.iter().position(|path| *path == operation.path).unwrap_or(FIRST.len());
+        (place, operation.path.clone())
+    });
     operations
 }
 

@@ -66,14 +66,8 @@ impl Store {
     /// # Errors
     /// When the database cannot be used.
     pub async fn remove_events_before(&self, before: UnixSeconds, limit: i64) -> Result<u64, StoreError> {
-        let mut change = self.change().await?;
-        let removed = sqlx::query("DELETE FROM events WHERE id IN (SELECT id FROM events WHERE at < $1 LIMIT $2)")
-            .bind(before)
-            .bind(limit)
-            .execute(&mut *change)
-            .await?;
-        change.commit().await?;
-        Ok(removed.rows_affected())
+        const OLD: &str = "DELETE FROM events WHERE id IN (SELECT id FROM events WHERE at < $1 LIMIT $2)";
+        self.remove(OLD, before, limit).await
     }
 }
 

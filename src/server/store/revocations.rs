@@ -55,13 +55,7 @@ impl Store {
     /// # Errors
     /// When the database cannot be used.
     pub async fn remove_revocations_before(&self, before: UnixSeconds, limit: i64) -> Result<u64, StoreError> {
-        let mut change = self.change().await?;
-        let removed = sqlx::query("DELETE FROM revocations WHERE seq IN (SELECT seq FROM revocations WHERE at < $1 LIMIT $2)")
-            .bind(before)
-            .bind(limit)
-            .execute(&mut *change)
-            .await?;
-        change.commit().await?;
-        Ok(removed.rows_affected())
+        const OLD: &str = "DELETE FROM revocations WHERE seq IN (SELECT seq FROM revocations WHERE at < $1 LIMIT $2)";
+        self.remove(OLD, before, limit).await
     }
 }

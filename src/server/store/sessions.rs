@@ -215,16 +215,8 @@ impl Store {
     /// # Errors
     /// When the database cannot be used.
     pub async fn remove_sessions_over_before(&self, before: UnixSeconds, limit: i64) -> Result<u64, StoreError> {
-        let mut change = self.change().await?;
-        let removed = sqlx::query(
-            "DELETE FROM sessions WHERE id IN (SELECT id FROM sessions WHERE expires_at < $1 UNION SELECT id FROM sessions WHERE ended_at < $1 LIMIT $2)",
-        )
-        .bind(before)
-        .bind(limit)
-        .execute(&mut *change)
-        .await?;
-        change.commit().await?;
-        Ok(removed.rows_affected())
+        const OLD: &str = "DELETE FROM sessions WHERE id IN (SELECT id FROM sessions WHERE expires_at < $1 UNION SELECT id FROM sessions WHERE ended_at < $1 LIMIT $2)";
+        self.remove(OLD, before, limit).await
     }
 }
 
