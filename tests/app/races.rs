@@ -3,15 +3,20 @@
 //! `RACE_ROUNDS` sets how many rounds are run.
 
 use std::collections::HashSet;
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
 
+use axum::body::Body;
+use http::{Method, header};
 use tokio::sync::Barrier;
 use tokio::task::JoinSet;
 
 use latchkey::server::sessions::{self, Client, ClientKind, RefreshError, Tokens, verify};
 use latchkey::server::state::AppState;
 
-use crate::support::TestApp;
+use crate::support::{Answer, ORIGIN, TestApp, request};
 
 const CALLERS: usize = 50;
 
@@ -67,18 +72,33 @@ async fn fifty_callers_refresh_one_token_at_once_and_all_get_the_one_successor()
     }
 }
 
+/// `POST /api/log_out` with the cookies of a session.
+async fn sign_out(app: &TestApp, session: &crate::support::Tokens) -> Answer {
+    let request = request(Method::POST, "/api/log_out")
+        .header(header::ORIGIN, ORIGIN)
+        .header(header::ACCEPT, "application/json")
+        .header(
+            header::COOKIE,
+            format!("latchkey={}; latchkey-refresh={}", session.access, session.refresh),
+        );
+    app.send(request.body(Body::empty()).expect("a request")).await
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_minted_before_or_during_a_sign_out_works_after_it() {
     let app = TestApp::new().await;
     app.signed_up("ada").await;
-    for _ in 0..rounds() {
+    for round in 0..rounds() {
         let first = app.grant("ada").await;
         let refreshers = {
             let (state, token) = (app.state.clone(), first.refresh.clone());
             tokio::spawn(async move { together(&state, &token).await })
         };
-        let answer = app.post("/revoke", &[("token", &first.refresh)]).await;
-        assert_eq!(answer.status, 200);
+        let answer = match round % 2 {
+            0 => app.post("/revoke", &[("token", &first.refresh)]).await,
+            _ => sign_out(&app, &first).await,
+        };
+        assert_eq!(answer.status, 200, "{}", answer.body);
         let minted: Vec<Tokens> = refreshers.await.expect("ran").into_iter().filter_map(Result::ok).collect();
         assert!(!app.opens(&first.access).await);
         for tokens in minted {
@@ -89,6 +109,37 @@ async fn nothing_minted_before_or_during_a_sign_out_works_after_it() {
                 .expect_err("over");
         }
     }
+}
+
+/// Goes away after being polled so many times. Whether there was an answer before.
+async fn leave_after(polls: usize, work: impl Future<Output = Result<Tokens, RefreshError>>) -> Option<Tokens> {
+    let mut work = pin!(work);
+    for _ in 0..polls {
+        match futures::poll!(work.as_mut()) {
+            Poll::Ready(answer) => return answer.ok(),
+            Poll::Pending => tokio::time::sleep(Duration::from_micros(50)).await,
+        }
+    }
+    None
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_goes_away_at_any_moment_can_come_back_with_the_token_it_has() {
+    let app = TestApp::new().await;
+    app.signed_up("ada").await;
+    let mut token = app.grant("ada").await.refresh;
+    let mut answered = 0;
+    for round in 0..rounds().min(400) {
+        if let Some(tokens) = leave_after(round % 40, sessions::refresh(&app.state, &token, &client())).await {
+            answered += 1;
+            token = tokens.refresh;
+        }
+        app.pass_seconds(60);
+        let tokens = sessions::refresh(&app.state, &token, &client()).await.expect("the session goes on");
+        token = tokens.refresh;
+    }
+    println!("{answered} were answered before they went away");
+    assert!(answered > 0, "some were");
 }
 
 #[tokio::test(flavor = "multi_thread")]
