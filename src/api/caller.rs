@@ -11,7 +11,7 @@ use crate::app::error::wants_page;
 use crate::domain::Next;
 use crate::server::accounts::Refusal;
 use crate::server::cookies::Cookie;
-use crate::server::errors::RETRY_AFTER;
+use crate::server::devices;
 use crate::server::flash::{self, Flash, Notice};
 use crate::server::session::{self, SignedIn, Visitor, with_next};
 use crate::server::sessions::{Client, ClientKind, SessionId, Tokens};
@@ -64,12 +64,13 @@ impl Caller {
     /// Reads the caller from the context that every server function runs in.
     pub fn from_context() -> Self {
         let parts: Parts = expect_context();
+        let state: AppState = expect_context();
         Self {
-            state: expect_context(),
-            client: session::client(ClientKind::Browser, &parts.headers, &parts.extensions),
+            client: session::client(&state, ClientKind::Browser, &parts.headers, &parts.extensions),
             visitor: parts.extensions.get().cloned().unwrap_or_default(),
             wants_page: wants_page(&parts.headers),
             response: expect_context(),
+            state,
         }
     }
 
@@ -104,10 +105,15 @@ impl Caller {
         }
     }
 
-    /// Puts the tokens of a session into the browser.
+    /// Puts the tokens of a session into the browser, and makes it known to the account.
     pub fn sign_in(&self, tokens: &Tokens) {
         for cookie in self.state.cookies.sign_in(tokens, self.state.clock.now()) {
             self.cookie(cookie);
+        }
+        let user = &tokens.access.claims.sub;
+        let known = self.client.device.as_ref().is_some_and(|device| device.user == *user);
+        if !known && let Some(device) = self.state.devices.make(user) {
+            self.cookie(self.state.cookies.set(Cookie::Device, &device, devices::LIFE));
         }
     }
 
@@ -133,11 +139,10 @@ impl Caller {
     /// Answers with a status, or leads back to the form, which says what was wrong and keeps what was typed.
     pub fn refuse(&self, refusal: &Refusal, next: &Next, mut typed: Flash) -> Refused {
         refusal.log();
-        let status = refusal.status();
         if !self.wants_page {
-            self.response.set_status(status);
-            if status == StatusCode::SERVICE_UNAVAILABLE {
-                self.response.insert_header(header::RETRY_AFTER, RETRY_AFTER);
+            self.response.set_status(refusal.status());
+            if let Some(when) = refusal.retry_after() {
+                self.response.insert_header(header::RETRY_AFTER, when);
             }
         } else if matches!(refusal, Refusal::NotSignedIn) {
             self.go(&with_next(super::LogIn::PAGE, &Next::parse(&typed.page)));

@@ -28,11 +28,7 @@ impl From<&Refusal> for Refused {
             _ => BTreeMap::new(),
         };
         Self {
-            detail: match refusal {
-                Refusal::NotSignedIn => "Not authenticated",
-                refusal => refusal.notice().map_or("Check the fields.", |notice| notice.sentence()),
-            }
-            .to_owned(),
+            detail: refusal.sentence().into_owned(),
             errors,
         }
     }

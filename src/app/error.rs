@@ -74,7 +74,7 @@ pub fn unavailable(page: Page, error: &StoreError) -> Response {
         page,
         StatusCode::SERVICE_UNAVAILABLE,
         "Something went wrong",
-        Notice::Unavailable.sentence(),
+        &Notice::Unavailable.sentence(),
     );
     response.headers_mut().insert(header::RETRY_AFTER, RETRY_AFTER);
     response
@@ -82,7 +82,7 @@ pub fn unavailable(page: Page, error: &StoreError) -> Response {
 
 /// The page for a visitor of whom it cannot be told who it is.
 pub fn cannot_tell(headers: &HeaderMap) -> Response {
-    let mut response = refuse(headers, StatusCode::SERVICE_UNAVAILABLE, Notice::Unavailable.sentence());
+    let mut response = refuse(headers, StatusCode::SERVICE_UNAVAILABLE, &Notice::Unavailable.sentence());
     response.headers_mut().insert(header::RETRY_AFTER, RETRY_AFTER);
     response
 }

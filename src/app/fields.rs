@@ -2,6 +2,8 @@
 //!
 //! Where a page has several forms, each has a name, and the ids of its fields begin with it.
 
+use std::borrow::Cow;
+
 use leptos::prelude::*;
 
 use crate::domain::{Field, Problem};
@@ -166,10 +168,10 @@ pub fn form_notice(flash: &Flash) -> impl IntoView + use<> {
 }
 
 /// A sentence about something that went wrong.
-pub fn alert(sentence: &'static str) -> impl IntoView {
+pub fn alert(sentence: impl Into<Cow<'static, str>>) -> impl IntoView {
     view! {
         <p class="alert" role="alert">
-            {sentence}
+            {sentence.into()}
         </p>
     }
 }

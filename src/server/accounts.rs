@@ -10,6 +10,7 @@ use super::passwords::{self, Busy};
 use super::sessions::{self, Client, Draft, SessionId, Tokens};
 use super::state::AppState;
 use super::store::{NewUser, StoreError};
+use super::throttle::{self, ADDRESS, SIGN_UPS, Wait};
 use crate::domain::{Email, Field, FieldError, Password, Problem, Role, User, UserId, Username};
 
 /// An account as its owner and the operator see it. Holds no hash.
@@ -55,6 +56,8 @@ pub enum Refusal {
     NotSignedIn,
     /// Nobody can sign up here.
     SignupClosed,
+    /// Too many guesses; try again after this many seconds.
+    Throttled(Wait),
     /// Too many passwords are being hashed.
     Busy,
     /// Who is asking cannot be told while the database is away.
@@ -140,6 +143,10 @@ pub async fn sign_up(state: &AppState, typed: Typed<'_>, client: &Client, replac
     if !state.config.signup_open {
         return Err(Refusal::SignupClosed);
     }
+    state
+        .addresses
+        .take(SIGN_UPS, client.address, state.clock.now())
+        .map_err(Refusal::Throttled)?;
     let draft = Draft::new(state, replaced);
     let account = make(state, typed, Role::User, client, Some(&draft)).await?;
     Ok(draft.issue(state, &account))
@@ -227,17 +234,17 @@ async fn try_to_sign_in(
         Ok(username) => state.store.credentials(&username).await?,
         Err(_) => None,
     };
-    let right = state
-        .passwords
-        .verify(password, known.as_ref().map(|(_, hash)| hash.clone()))
-        .await?;
-    let Some((account, hash)) = known else {
+    let (account, hash) = known.unzip();
+    let guess = throttle::take(state, username, account.as_ref(), client).await?;
+    let right = throttle::check(state, &guess, password, hash.clone(), client).await?;
+    let Some((account, hash)) = account.zip(hash) else {
         return Err(Refusal::BadCredentials);
     };
     if right
         && account.disabled_at.is_none()
-        && let Some(tokens) = sessions::begin(state, &account, &hash, client, replaced).await?
+        && let Some(tokens) = sessions::begin(state, &account, &hash, &guess, client, replaced).await?
     {
+        state.addresses.give_back(ADDRESS, client.address);
         tracing::info!(user = %account.id, session = %tokens.access.claims.sid, "signed in");
         return Ok(tokens);
     }

@@ -5,11 +5,12 @@ mod public_url;
 
 use std::fmt;
 use std::fs;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use ipnet::IpNet;
 
 pub use public_url::PublicUrl;
 
@@ -172,6 +173,16 @@ pub struct Settings {
     )]
     pub password_grant: Option<String>,
 
+    /// Proxies that are believed
+    #[arg(
+        long,
+        global = true,
+        env = "LATCHKEY_TRUSTED_PROXIES",
+        value_name = "NETWORKS",
+        help = "Networks of proxies whose X-Forwarded-For counts, such as 127.0.0.1/32,10.0.0.0/8 [default: none]"
+    )]
+    pub trusted_proxies: Option<String>,
+
     /// Where to show metrics
     #[arg(
         long,
@@ -254,6 +265,8 @@ pub struct Config {
     pub signup_open: bool,
     /// Whether `POST /token` takes a password.
     pub password_grant: bool,
+    /// Whose `X-Forwarded-For` counts.
+    pub trusted_proxies: Vec<IpNet>,
     /// Where to show metrics, if anywhere.
     pub metrics_addr: Option<SocketAddr>,
 }
@@ -293,6 +306,7 @@ impl Config {
             revocation_lag: seconds("LATCHKEY_REVOCATION_LAG", settings.revocation_lag.as_deref(), "10s")?,
             signup_open: choice("LATCHKEY_SIGNUP", settings.signup.as_deref(), "open", "closed")?,
             password_grant: choice("LATCHKEY_PASSWORD_GRANT", settings.password_grant.as_deref(), "on", "off")?,
+            trusted_proxies: networks(settings.trusted_proxies.as_deref().unwrap_or_default())?,
             metrics_addr,
         })
     }
@@ -360,6 +374,22 @@ fn secret(settings: &Settings, data_dir: &Path) -> Result<Secret, ConfigError> {
     }
 }
 
+/// Networks, or single addresses, with commas between them.
+fn networks(text: &str) -> Result<Vec<IpNet>, ConfigError> {
+    let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
+    parts
+        .map(|part| {
+            let network = part.parse::<IpNet>().ok().or_else(|| part.parse::<IpAddr>().ok().map(IpNet::from));
+            network.ok_or_else(|| {
+                refused(
+                    "LATCHKEY_TRUSTED_PROXIES",
+                    format!("\"{part}\" is not a network, such as 10.0.0.0/8, nor an address"),
+                )
+            })
+        })
+        .collect()
+}
+
 fn previous_secret(settings: &Settings) -> Result<Option<Secret>, ConfigError> {
     let previous = settings.secret_previous.as_deref().map(Secret::parse).transpose();
     previous.map_err(|reason| refused("LATCHKEY_SECRET_PREVIOUS", reason))
@@ -411,7 +441,7 @@ mod tests {
     #[test]
     fn a_bad_value_is_refused_with_one_sentence_that_names_the_variable() {
         type Change = fn(&mut Settings);
-        let cases: [(&str, Change); 19] = [
+        let cases: [(&str, Change); 20] = [
             ("LATCHKEY_ADDR", |s| s.addr = Some("3000".into())),
             ("LATCHKEY_ADDR", |s| s.addr = Some("127.0.0.1:0".into())),
             ("LATCHKEY_PUBLIC_URL", |s| s.public_url = Some("example.org".into())),
@@ -427,6 +457,7 @@ mod tests {
             ("LATCHKEY_SESSION_MAX", |s| s.session_max = Some("forever".into())),
             ("LATCHKEY_REFRESH_GRACE", |s| s.refresh_grace = Some("10".into())),
             ("LATCHKEY_REVOCATION_LAG", |s| s.revocation_lag = Some("-1s".into())),
+            ("LATCHKEY_TRUSTED_PROXIES", |s| s.trusted_proxies = Some("10.0.0.0/33".into())),
             ("LATCHKEY_METRICS_ADDR", |s| s.metrics_addr = Some("9000".into())),
             ("LATCHKEY_SIGNUP", |s| s.signup = Some("yes".into())),
             ("LATCHKEY_PASSWORD_GRANT", |s| s.password_grant = Some(String::new())),

@@ -13,6 +13,8 @@ pub enum Cookie {
     Access,
     /// The refresh token.
     Refresh,
+    /// That somebody signed in here before.
+    Device,
     /// What a refused form has to say on the next page.
     Flash,
 }
@@ -37,6 +39,8 @@ impl Cookies {
             (Cookie::Access, false) => "latchkey",
             (Cookie::Refresh, true) => "__Host-latchkey-refresh",
             (Cookie::Refresh, false) => "latchkey-refresh",
+            (Cookie::Device, true) => "__Host-latchkey-device",
+            (Cookie::Device, false) => "latchkey-device",
             (Cookie::Flash, true) => "__Host-latchkey-flash",
             (Cookie::Flash, false) => "latchkey-flash",
         }

@@ -1,5 +1,7 @@
 //! Refusals as HTTP: one table from what happened to what is answered.
 
+use std::borrow::Cow;
+
 use axum::Json;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
@@ -8,6 +10,7 @@ use serde::Serialize;
 use super::accounts::Refusal;
 use super::flash::Notice;
 use super::store::StoreError;
+use super::throttle::Wait;
 
 /// When to try again after a 503, in seconds.
 pub const RETRY_AFTER: HeaderValue = HeaderValue::from_static("2");
@@ -41,6 +44,7 @@ impl Refusal {
             Refusal::BadCredentials | Refusal::NotSignedIn => StatusCode::UNAUTHORIZED,
             Refusal::NoSuchSession => StatusCode::NOT_FOUND,
             Refusal::SignupClosed => StatusCode::FORBIDDEN,
+            Refusal::Throttled(_) => StatusCode::TOO_MANY_REQUESTS,
             Refusal::Busy | Refusal::Unavailable | Refusal::Store(_) => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
@@ -52,8 +56,26 @@ impl Refusal {
             Refusal::BadCredentials => Some(Notice::BadCredentials),
             Refusal::NoSuchSession => Some(Notice::SessionGone),
             Refusal::SignupClosed => Some(Notice::SignupClosed),
+            Refusal::Throttled(Wait(seconds)) => Some(Notice::Throttled(*seconds)),
             Refusal::Busy => Some(Notice::Busy),
             Refusal::Unavailable | Refusal::Store(_) => Some(Notice::Unavailable),
+        }
+    }
+
+    /// The sentence for programs.
+    pub fn sentence(&self) -> Cow<'static, str> {
+        match self {
+            Refusal::NotSignedIn => "Not authenticated".into(),
+            refusal => refusal.notice().map_or("Check the fields.".into(), Notice::sentence),
+        }
+    }
+
+    /// When to try again, where that may help (RFC 9110 section 10.2.3).
+    pub fn retry_after(&self) -> Option<HeaderValue> {
+        match self {
+            Refusal::Throttled(Wait(seconds)) => Some(HeaderValue::from(*seconds)),
+            Refusal::Busy | Refusal::Unavailable | Refusal::Store(_) => Some(RETRY_AFTER),
+            _ => None,
         }
     }
 

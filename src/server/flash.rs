@@ -1,6 +1,7 @@
 //! What a refused form has to say on the next page: a signed cookie that lives for a minute. It works
 //! without JavaScript, leaves nothing in the URL, and nobody else can put words into it.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use aws_lc_rs::hmac;
@@ -45,6 +46,8 @@ pub enum Notice {
     BadCredentials,
     /// See [`Notice::sentence`].
     SignupClosed,
+    /// Seconds to wait.
+    Throttled(i64),
     /// See [`Notice::sentence`].
     Busy,
     /// See [`Notice::sentence`].
@@ -67,8 +70,9 @@ pub enum Notice {
 
 impl Notice {
     /// The sentence itself.
-    pub const fn sentence(self) -> &'static str {
-        match self {
+    pub fn sentence(self) -> Cow<'static, str> {
+        let fixed = match self {
+            Notice::Throttled(seconds) => return Cow::Owned(throttled(seconds)),
             Notice::BadCredentials => "The sign-in name or the password is wrong.",
             Notice::SignupClosed => "New accounts cannot be made here. Ask the operator of this site for one.",
             Notice::Busy => "Too many people are signing in right now. Try again in a few seconds.",
@@ -80,14 +84,15 @@ impl Notice {
             Notice::PasswordChanged => "Your password is changed.",
             Notice::EmailChanged => "Your email address is changed.",
             Notice::AccountRemoved => "Your account is removed.",
-        }
+        };
+        Cow::Borrowed(fixed)
     }
 
     /// Whether something went wrong.
     pub const fn is_error(self) -> bool {
         matches!(
             self,
-            Notice::BadCredentials | Notice::SignupClosed | Notice::Busy | Notice::Unavailable
+            Notice::BadCredentials | Notice::SignupClosed | Notice::Throttled(_) | Notice::Busy | Notice::Unavailable
         )
     }
 }
@@ -117,6 +122,17 @@ impl Flash {
     pub fn problem(&self, field: Field) -> Option<Problem> {
         Problem::from_code(self.problems.get(field.name())?)
     }
+}
+
+/// Says how long to wait, rounded up.
+fn throttled(seconds: i64) -> String {
+    let (count, unit) = if seconds > 90 {
+        ((seconds + 59) / 60, "minute")
+    } else {
+        (seconds, "second")
+    };
+    let s = if count == 1 { "" } else { "s" };
+    format!("There were too many tries. Try again in {count} {unit}{s}.")
 }
 
 #[derive(Serialize, Deserialize)]

@@ -43,9 +43,11 @@ pub async fn tidy(state: &AppState) -> Result<(), StoreError> {
     let now = state.clock.now();
     state.revocations.forget(now);
     state.notes.forget(now, state.tokens.life());
+    state.addresses.forget(now);
     let store = &state.store;
     while more(store.remove_sessions_over_before(now - SESSIONS_KEPT, BATCH).await?).await {}
     while more(store.remove_revocations_before(now - state.revocations.keep(), BATCH).await?).await {}
+    while more(store.remove_throttles_before(now, BATCH).await?).await {}
     while more(store.remove_events_before(now - EVENTS_KEPT, BATCH).await?).await {}
     Ok(())
 }

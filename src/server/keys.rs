@@ -16,6 +16,10 @@ pub enum Use {
     AccessTokenSeed,
     /// Authenticates refresh tokens.
     RefreshToken,
+    /// Authenticates the cookie of a known device.
+    Device,
+    /// Names budgets in the database.
+    Throttle,
     /// Signs the flash cookie.
     Flash,
     /// Names the secret in a token's `kid`; not a key.
@@ -28,6 +32,8 @@ impl Use {
             Use::AccessToken => b"latchkey access token HS256",
             Use::AccessTokenSeed => b"latchkey access token EdDSA",
             Use::RefreshToken => b"latchkey refresh token",
+            Use::Device => b"latchkey known device",
+            Use::Throttle => b"latchkey throttle",
             Use::Flash => b"latchkey flash cookie",
             Use::KeyId => b"latchkey key id",
         }

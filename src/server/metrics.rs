@@ -84,6 +84,7 @@ impl Metrics {
         let outcome = match outcome {
             Ok(_) => "ok",
             Err(Refusal::BadCredentials | Refusal::Fields(_)) => "refused",
+            Err(Refusal::Throttled(_)) => "throttled",
             Err(Refusal::Busy) => "busy",
             Err(_) => "unavailable",
         };
@@ -97,6 +98,7 @@ impl Metrics {
             Err(RefreshError::Invalid) => "invalid",
             Err(RefreshError::Ended(EndReason::Reuse)) => "reuse",
             Err(RefreshError::Ended(_)) => "ended",
+            Err(RefreshError::Throttled(_)) => "throttled",
             Err(RefreshError::Store(_)) => "unavailable",
         };
         self.refreshes.get_or_create(&Outcome { outcome: word }).inc();

@@ -2,10 +2,9 @@
 //! somebody signed in asks for [`SignedIn`] or [`Bearer`] and cannot run without.
 
 use std::convert::Infallible;
-use std::net::SocketAddr;
 use std::sync::Arc;
 
-use axum::extract::{ConnectInfo, FromRequestParts, OptionalFromRequestParts};
+use axum::extract::{FromRequestParts, OptionalFromRequestParts};
 use axum::response::{IntoResponse, Redirect, Response};
 use http::request::Parts;
 use http::{Extensions, HeaderMap, HeaderValue, StatusCode, header};
@@ -13,6 +12,7 @@ use http::{Extensions, HeaderMap, HeaderValue, StatusCode, header};
 use super::clock::UnixSeconds;
 use super::cookies::Cookie;
 use super::errors::{detail, unavailable};
+use super::peer;
 use super::sessions::{self, Client, ClientKind, Denied, EndReason, RefreshError, Tokens};
 use super::state::AppState;
 use super::tokens::Claims;
@@ -108,7 +108,7 @@ pub async fn resolve(state: &AppState, headers: &HeaderMap, client: &Client) -> 
         // Too early is not too late: what is still good stays so.
         (Err(_), Some(claims)) => Visitor::from(claims).into(),
         (Err(RefreshError::Store(error)), _) => unknown(&error).into(),
-        (Err(RefreshError::Invalid), _) => Visitor::Nobody.into(),
+        (Err(RefreshError::Invalid | RefreshError::Throttled(_)), _) => Visitor::Nobody.into(),
     }
 }
 
@@ -241,10 +241,15 @@ pub fn bearer_token(headers: &HeaderMap) -> Result<&str, BearerRejection> {
 }
 
 /// Who a request comes from, as far as it says.
-pub fn client(kind: ClientKind, headers: &HeaderMap, extensions: &Extensions) -> Client {
+pub fn client(state: &AppState, kind: ClientKind, headers: &HeaderMap, extensions: &Extensions) -> Client {
     let user_agent = headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok());
-    let address = extensions
-        .get::<ConnectInfo<SocketAddr>>()
-        .map(|ConnectInfo(peer)| peer.ip().to_canonical().to_string());
-    Client::new(kind, user_agent.unwrap_or_default(), address.unwrap_or_default())
+    let address = peer::address(&state.config.trusted_proxies, headers, extensions);
+    let known = state
+        .cookies
+        .read(headers, Cookie::Device)
+        .and_then(|value| state.devices.read(value));
+    Client {
+        device: known.filter(|_| kind == ClientKind::Browser),
+        ..Client::new(kind, user_agent.unwrap_or_default(), address)
+    }
 }

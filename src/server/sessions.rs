@@ -20,6 +20,7 @@ use super::events::{EventKind, NewEvent};
 use super::refresh_tokens::{Counter, Salt};
 use super::state::AppState;
 use super::store::{NewSession, StoreError, Which};
+use super::throttle::Guess;
 use super::tokens::AccessToken;
 use crate::domain::UserId;
 
@@ -65,7 +66,7 @@ pub struct Tokens {
     pub refresh_life: i64,
 }
 
-/// Begins a session of an account whose password was just verified against `hash`. In a browser it takes the place of
+/// Begins a session of an account whose password was just guessed right, against `hash`. In a browser it takes the place of
 /// the one that was there: nothing planted before a sign-in lives on after it. `None` when the account was disabled
 /// or got another password since.
 ///
@@ -75,11 +76,16 @@ pub async fn begin(
     state: &AppState,
     account: &Account,
     hash: &str,
+    guess: &Guess,
     client: &Client,
     replaced: Option<SessionId>,
 ) -> Result<Option<Tokens>, StoreError> {
     let draft = Draft::new(state, replaced);
-    let begun = state.store.insert_session(&draft.of(account, client), hash).await?;
+    let session = NewSession {
+        budget: Some(guess.budget()),
+        ..draft.of(account, client)
+    };
+    let begun = state.store.insert_session(&session, hash).await?;
     Ok(begun.map(|news| {
         state.revocations.learn(&news, draft.now);
         draft.issue(state, account)
@@ -143,6 +149,7 @@ impl Draft {
             started_at: self.now,
             expires_at: self.expires_at,
             ends_at: self.ends_at,
+            budget: None,
             replaced: self.replaced,
         }
     }

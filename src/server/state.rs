@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::clock::Clock;
 use super::config::Config;
 use super::cookies::Cookies;
+use super::devices::Devices;
 use super::flash::FlashBox;
 use super::metrics::Metrics;
 use super::news::Cursor;
@@ -15,6 +16,7 @@ use super::refresh_tokens::RefreshTokens;
 use super::revocations::Revocations;
 use super::stop::Stop;
 use super::store::Store;
+use super::throttle::{Addresses, Budgets};
 use super::tokens::AccessTokens;
 
 /// Handed to every handler and, as a context, to every server function.
@@ -35,6 +37,12 @@ pub struct Parts {
     pub tokens: AccessTokens,
     /// Makes and verifies refresh tokens.
     pub refresh_tokens: RefreshTokens,
+    /// Makes known devices and reads them.
+    pub devices: Devices,
+    /// Names budgets.
+    pub budgets: Budgets,
+    /// The budgets of addresses.
+    pub addresses: Addresses,
     /// Which sessions have ended, in memory.
     pub revocations: Revocations,
     /// How far the news was read.
@@ -57,6 +65,9 @@ impl AppState {
         Self(Arc::new(Parts {
             tokens: AccessTokens::new(config.public_url.origin(), &config.secrets, config.jwt_alg, config.access_ttl),
             refresh_tokens: RefreshTokens::new(&config.secrets),
+            devices: Devices::new(&config.secrets),
+            budgets: Budgets::new(&config.secrets.current),
+            addresses: Addresses::default(),
             revocations: Revocations::new(config.access_ttl, config.revocation_lag),
             news: Cursor::default(),
             notes: Notes::default(),

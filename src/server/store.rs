@@ -6,6 +6,7 @@
 mod events;
 mod revocations;
 mod sessions;
+mod throttles;
 mod users;
 
 use std::fs::File;

@@ -13,3 +13,4 @@ mod races;
 mod refresh;
 mod services;
 mod support;
+mod throttle;

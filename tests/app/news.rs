@@ -7,6 +7,7 @@ use axum::body::Body;
 use http::{Method, header};
 use latchkey::server::accounts::operate;
 use latchkey::server::{housekeeping, news, notes};
+use tracing::field::{Field, Visit};
 use tracing::{Event, Subscriber};
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
 use tracing_subscriber::util::SubscriberInitExt;
@@ -23,9 +24,27 @@ struct Statements(Arc<AtomicUsize>);
 impl<S: Subscriber> Layer<S> for Statements {
     fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
         if event.metadata().target() == "sqlx::query" {
-            self.0.fetch_add(1, Ordering::Relaxed);
+            let mut about = About::default();
+            event.record(&mut about);
+            if !about.sets_up {
+                self.0.fetch_add(1, Ordering::Relaxed);
+            }
         }
     }
+}
+
+/// Whether a statement only sets up a connection: the pool opens one now and then, whoever asks.
+#[derive(Default)]
+struct About {
+    sets_up: bool,
+}
+
+impl Visit for About {
+    fn record_str(&mut self, field: &Field, value: &str) {
+        self.sets_up |= field.name() == "summary" && value.starts_with("PRAGMA");
+    }
+
+    fn record_debug(&mut self, _: &Field, _: &dyn std::fmt::Debug) {}
 }
 
 #[tokio::test]

@@ -28,7 +28,7 @@ fn rounds() -> usize {
 }
 
 fn client() -> Client {
-    Client::new(ClientKind::Api, "race", String::new())
+    Client::new(ClientKind::Api, "race", None)
 }
 
 /// All callers present one token together.

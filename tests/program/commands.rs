@@ -202,6 +202,7 @@ fn help_documents_every_setting_and_command() {
         "LATCHKEY_REFRESH_GRACE",
         "LATCHKEY_REVOCATION_LAG",
         "LATCHKEY_METRICS_ADDR",
+        "LATCHKEY_TRUSTED_PROXIES",
         "LATCHKEY_SIGNUP",
         "LATCHKEY_PASSWORD_GRANT",
         "LATCHKEY_LOG",

@@ -126,16 +126,11 @@ fn YourEvents(events: Vec<Event>) -> impl IntoView {
             1 => event.kind.sentence().to_owned(),
             often => format!("{} ({often} times)", event.kind.sentence()),
         };
-        let place = if event.client.address.is_empty() {
-            None
-        } else {
-            Some(event.client.address.clone())
-        };
         view! {
             <li data-warning=event.kind.is_warning().then_some("")>
                 <span>{what}</span>
                 " "
-                <span class="quiet">{event.client.in_words()} {place.map(|address| view! { ", " <code>{address}</code> })}</span>
+                <span class="quiet">{event.client.in_words()} {event.client.address.map(|address| view! { ", " <code>{address.to_string()}</code> })}</span>
                 " "
                 {format::second(event.at)}
             </li>

@@ -69,10 +69,9 @@ fn place(client: &Client) -> String {
         ClientKind::Browser => "on the pages",
         ClientKind::Api | ClientKind::Operator => "with the API",
     };
-    if client.address.is_empty() {
-        format!("Unknown, {way}")
-    } else {
-        format!("{}, {way}", client.address)
+    match client.address {
+        Some(address) => format!("{address}, {way}"),
+        None => format!("Unknown, {way}"),
     }
 }
 

@@ -7,6 +7,7 @@ use crate::server::session::SignedIn;
 use crate::server::sessions::{Client, Draft, PROOF_LASTS, SessionId, Tokens};
 use crate::server::state::AppState;
 use crate::server::store::{StoreError, Which};
+use crate::server::throttle;
 
 /// Changes the password of whoever is signed in. The browser that does it goes on in a session of its own; every other
 /// session ends, unless the user wants to keep them.
@@ -107,7 +108,9 @@ async fn proven(state: &AppState, user: &User, field: Field, password: &str, cli
     // A name may have been given to another account since.
     let known = known.filter(|(account, _)| account.id == user.id && account.disabled_at.is_none());
     let (account, hash) = known.ok_or(Refusal::NotSignedIn)?;
-    if state.passwords.verify(password, Some(hash.clone())).await? {
+    let guess = throttle::take(state, &user.username, Some(&account), client).await?;
+    if throttle::check(state, &guess, password, Some(hash.clone()), client).await? {
+        throttle::give_back(state, &guess, client).await?;
         return Ok((account, hash));
     }
     state.notes.failed(&account.id, client, state.clock.now());

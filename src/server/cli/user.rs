@@ -255,7 +255,7 @@ fn sentence(refusal: Refusal) -> Failure {
             .join("\n")
             .into(),
         Refusal::Store(error) => error.into(),
-        other => other.notice().map_or("This cannot be done.", |notice| notice.sentence()).into(),
+        other => other.sentence().into(),
     }
 }
 

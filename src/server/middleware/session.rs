@@ -12,7 +12,7 @@ use crate::server::state::AppState;
 /// Puts the visitor into the request and, where their tokens were renewed, the new ones into the answer, unless the
 /// answer signs somebody in or out itself. Decides nothing about access.
 pub async fn attach(State(state): State<AppState>, mut request: Request, next: Next) -> Response {
-    let client = client(ClientKind::Browser, request.headers(), request.extensions());
+    let client = client(&state, ClientKind::Browser, request.headers(), request.extensions());
     let Resolved { visitor, renewed } = resolve(&state, request.headers(), &client).await;
     request.extensions_mut().insert(visitor);
     request.extensions_mut().insert(client);

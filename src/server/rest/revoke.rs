@@ -34,7 +34,7 @@ pub struct RevokeRequest {
     ),
 )]
 pub async fn revoke(State(state): State<AppState>, request: Request) -> Response {
-    let client = session::client(ClientKind::Api, request.headers(), request.extensions());
+    let client = session::client(&state, ClientKind::Api, request.headers(), request.extensions());
     let form = match Form::read(request).await {
         Ok(form) => form,
         Err(FormError { status, sentence }) => return error(status, "invalid_request", sentence),

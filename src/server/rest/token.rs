@@ -8,7 +8,6 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::server::accounts::{self, Refusal};
-use crate::server::errors::RETRY_AFTER;
 use crate::server::form::{Form, FormError};
 use crate::server::session;
 use crate::server::sessions::{self, Client, ClientKind, RefreshError, Tokens};
@@ -83,11 +82,12 @@ pub struct TokenError {
         (status = 400, description = "`invalid_request`, `invalid_grant` for a wrong name, password or refresh token, or `unsupported_grant_type`", body = TokenError),
         (status = 413, description = "The form is larger than 16 KiB", body = TokenError),
         (status = 415, description = "Not a form", body = TokenError),
+        (status = 429, description = "Too many wrong tries; try again after `Retry-After` seconds", body = TokenError),
         (status = 503, description = "Too busy, or the database is away; try again after `Retry-After` seconds", body = TokenError),
     ),
 )]
 pub async fn token(State(state): State<AppState>, request: Request) -> Response {
-    let client = session::client(ClientKind::Api, request.headers(), request.extensions());
+    let client = session::client(&state, ClientKind::Api, request.headers(), request.extensions());
     let form = match Form::read(request).await {
         Ok(form) => form,
         Err(FormError { status, sentence }) => return error(status, "invalid_request", sentence),
@@ -125,6 +125,7 @@ async fn refresh_grant(state: &AppState, form: &Form, client: &Client) -> Respon
             "invalid_grant",
             "The refresh token is not good, or no longer.",
         ),
+        Err(RefreshError::Throttled(wait)) => refused(&Refusal::Throttled(wait)),
         Err(RefreshError::Store(error)) => refused(&error.into()),
     }
 }
@@ -142,14 +143,18 @@ fn granted(tokens: Tokens) -> Response {
 /// Why something was not done, likewise.
 pub fn refused(refusal: &Refusal) -> Response {
     refusal.log();
-    let sentence = refusal.notice().map_or("Check the fields.", |notice| notice.sentence());
-    match refusal {
-        Refusal::BadCredentials => error(StatusCode::BAD_REQUEST, "invalid_grant", sentence),
-        Refusal::Busy | Refusal::Unavailable | Refusal::Store(_) => error(refusal.status(), "temporarily_unavailable", sentence),
+    let (status, code) = match refusal {
+        Refusal::BadCredentials => (StatusCode::BAD_REQUEST, "invalid_grant"),
+        Refusal::Throttled(_) | Refusal::Busy | Refusal::Unavailable | Refusal::Store(_) => (refusal.status(), "temporarily_unavailable"),
         Refusal::Fields(_) | Refusal::SignupClosed | Refusal::NotSignedIn | Refusal::NoSuchSession => {
-            error(StatusCode::BAD_REQUEST, "invalid_request", sentence)
+            (StatusCode::BAD_REQUEST, "invalid_request")
         }
+    };
+    let mut response = error(status, code, &refusal.sentence());
+    if let Some(when) = refusal.retry_after() {
+        response.headers_mut().insert(header::RETRY_AFTER, when);
     }
+    response
 }
 
 /// An error in the words of RFC 6749 section 5.2.
@@ -158,11 +163,7 @@ pub fn error(status: StatusCode, error: &'static str, sentence: &str) -> Respons
         error,
         error_description: sentence.to_owned(),
     };
-    let mut response = no_store((status, Json(body)));
-    if status == StatusCode::SERVICE_UNAVAILABLE {
-        response.headers_mut().insert(header::RETRY_AFTER, RETRY_AFTER);
-    }
-    response
+    no_store((status, Json(body)))
 }
 
 /// RFC 6749 section 5.1 asks for both.

@@ -1,5 +1,9 @@
 //! Who asks for something, as far as it said.
 
+use std::net::IpAddr;
+
+use crate::server::devices::KnownDevice;
+
 /// What kind of client it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ClientKind {
@@ -36,8 +40,10 @@ pub struct Client {
     pub kind: ClientKind,
     /// Its `User-Agent`, cut to [`Client::MAX_USER_AGENT`] characters.
     pub user_agent: String,
-    /// Its network address; empty when that is not known.
-    pub address: String,
+    /// Its network address, where that is known.
+    pub address: Option<IpAddr>,
+    /// The account that it has signed in to before, where it shows so.
+    pub device: Option<KnownDevice>,
 }
 
 impl Client {
@@ -45,11 +51,12 @@ impl Client {
     pub const MAX_USER_AGENT: usize = 256;
 
     /// A client that calls itself something.
-    pub fn new(kind: ClientKind, user_agent: &str, address: String) -> Self {
+    pub fn new(kind: ClientKind, user_agent: &str, address: Option<IpAddr>) -> Self {
         Self {
             kind,
             user_agent: user_agent.chars().filter(|c| !c.is_control()).take(Self::MAX_USER_AGENT).collect(),
             address,
+            device: None,
         }
     }
 
@@ -58,7 +65,8 @@ impl Client {
         Self {
             kind: ClientKind::Operator,
             user_agent: String::new(),
-            address: String::new(),
+            address: None,
+            device: None,
         }
     }
 }

@@ -85,8 +85,8 @@ mod tests {
             ("something", "something"),
             ("", "A browser"),
         ] {
-            assert_eq!(Client::new(ClientKind::Browser, user_agent, String::new()).in_words(), words);
+            assert_eq!(Client::new(ClientKind::Browser, user_agent, None).in_words(), words);
         }
-        assert_eq!(Client::new(ClientKind::Api, "", String::new()).in_words(), "A program");
+        assert_eq!(Client::new(ClientKind::Api, "", None).in_words(), "A program");
     }
 }

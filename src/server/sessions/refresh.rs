@@ -10,6 +10,7 @@ use crate::server::clock::UnixSeconds;
 use crate::server::refresh_tokens::{Counter, Presented};
 use crate::server::state::AppState;
 use crate::server::store::{StoreError, Which};
+use crate::server::throttle::{ADDRESS, Wait};
 
 /// Why there are no new tokens.
 #[derive(Debug)]
@@ -18,6 +19,8 @@ pub enum RefreshError {
     Invalid,
     /// It is, and its session is over.
     Ended(EndReason),
+    /// Too many tokens that are none came from this address.
+    Throttled(Wait),
     /// The database said no.
     Store(StoreError),
 }
@@ -67,7 +70,14 @@ impl Session {
 /// When the token is none, its session is over, or the database cannot be used: then nothing has changed and the
 /// same token can be presented again.
 pub async fn refresh(state: &AppState, token: &str, client: &Client) -> Result<Tokens, RefreshError> {
-    let outcome = exchange(state, token, client).await;
+    let outcome = match state.addresses.take(ADDRESS, client.address, state.clock.now()) {
+        Ok(()) => exchange(state, token, client).await,
+        Err(wait) => Err(RefreshError::Throttled(wait)),
+    };
+    // Only what is no token of ours is a guess.
+    if !matches!(outcome, Err(RefreshError::Invalid | RefreshError::Throttled(_))) {
+        state.addresses.give_back(ADDRESS, client.address);
+    }
     state.metrics.refreshed(&outcome);
     outcome
 }
@@ -163,7 +173,7 @@ mod tests {
     fn session() -> Session {
         Session {
             id: SessionId::new(),
-            client: Client::new(ClientKind::Browser, "", String::new()),
+            client: Client::new(ClientKind::Browser, "", None),
             salt: Salt::generate(),
             counter: 5,
             used_counter: 4,

@@ -22,7 +22,7 @@ impl NewEvent<'_> {
             .bind(self.at)
             .bind(self.client.kind.as_str())
             .bind(&self.client.user_agent)
-            .bind(&self.client.address)
+            .bind(address(self.client))
             .execute(&mut **change)
             .await?;
         Ok(())
@@ -36,7 +36,7 @@ impl NewEvent<'_> {
         .bind(self.at)
         .bind(&self.user.0)
         .bind(self.kind.as_str())
-        .bind(&self.client.address)
+        .bind(address(self.client))
         .bind(self.at - SHARED_FOR)
         .execute(&mut **change)
         .await?;
@@ -82,9 +82,12 @@ fn event(row: &SqliteRow) -> Result<Event, StoreError> {
 
 /// The client that a row of sessions or events names.
 pub(super) fn client(row: &SqliteRow) -> Result<Client, StoreError> {
-    Ok(Client {
-        kind: ClientKind::parse(row.try_get("client")?).ok_or(StoreError::Corrupt("kind of client"))?,
-        user_agent: row.try_get("user_agent")?,
-        address: row.try_get("address")?,
-    })
+    let kind = ClientKind::parse(row.try_get("client")?).ok_or(StoreError::Corrupt("kind of client"))?;
+    let address: &str = row.try_get("address")?;
+    Ok(Client::new(kind, row.try_get("user_agent")?, address.parse().ok()))
+}
+
+/// As a row holds it: empty when it is not known.
+pub(super) fn address(client: &Client) -> String {
+    client.address.map_or_else(String::new, |address| address.to_string())
 }

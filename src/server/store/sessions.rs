@@ -3,9 +3,9 @@
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 
-use super::events::client;
+use super::events::{address, client};
 use super::users::account;
-use super::{Change, Store, StoreError};
+use super::{Change, Store, StoreError, throttles};
 use crate::domain::UserId;
 use crate::server::accounts::Account;
 use crate::server::clock::UnixSeconds;
@@ -13,6 +13,7 @@ use crate::server::events::{EventKind, NewEvent};
 use crate::server::refresh_tokens::{Counter, Salt};
 use crate::server::revocations::Revocation;
 use crate::server::sessions::{Client, EndReason, Session, SessionId};
+use crate::server::throttle::ACCOUNT;
 
 /// A session to be begun.
 pub struct NewSession<'a> {
@@ -30,6 +31,8 @@ pub struct NewSession<'a> {
     pub expires_at: UnixSeconds,
     /// When it ends however often it is refreshed.
     pub ends_at: UnixSeconds,
+    /// The budget that the guess of its password was taken from; it is given back.
+    pub budget: Option<&'a str>,
     /// The session in whose place it comes in the same browser, whoever that was: it ends.
     pub replaced: Option<SessionId>,
 }
@@ -44,7 +47,7 @@ impl NewSession<'_> {
         .bind(&self.user.0)
         .bind(self.client.kind.as_str())
         .bind(&self.client.user_agent)
-        .bind(&self.client.address)
+        .bind(address(self.client))
         .bind(self.salt.as_str())
         .bind(self.started_at)
         .bind(self.expires_at)
@@ -52,6 +55,11 @@ impl NewSession<'_> {
         .bind(password_hash)
         .execute(&mut **change)
         .await?;
+        if made.rows_affected() == 1
+            && let Some(budget) = self.budget
+        {
+            throttles::give_back(change, budget, ACCOUNT).await?;
+        }
         match (made.rows_affected(), self.replaced) {
             (0, _) => Ok(None),
             (_, None) => Ok(Some(Vec::new())),

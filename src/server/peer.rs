@@ -1,0 +1,89 @@
+//! Where a request comes from: the address that counts for budgets and that people see.
+
+use std::net::{IpAddr, SocketAddr};
+
+use axum::extract::ConnectInfo;
+use http::{Extensions, HeaderMap};
+use ipnet::IpNet;
+
+/// The client's address. `X-Forwarded-For` counts only from trusted proxies, and only as far as they vouch for it: it is
+/// read from its end, past those that are trusted. What is no address ends the reading: the last one vouched for counts.
+pub fn address(trusted: &[IpNet], headers: &HeaderMap, extensions: &Extensions) -> Option<IpAddr> {
+    let ConnectInfo(peer) = extensions.get::<ConnectInfo<SocketAddr>>()?;
+    let is_trusted = |address: &IpAddr| trusted.iter().any(|network| network.contains(address));
+    let mut address = peer.ip().to_canonical();
+    let mut forwarded = headers.get_all("x-forwarded-for").into_iter().rev().flat_map(|header| {
+        let text = header.to_str().unwrap_or_default();
+        text.rsplit(',')
+    });
+    while is_trusted(&address) {
+        match forwarded.next().and_then(parse) {
+            Some(before) => address = before,
+            None => break,
+        }
+    }
+    Some(address)
+}
+
+/// An address as proxies write it: alone, with a port, in brackets.
+fn parse(text: &str) -> Option<IpAddr> {
+    let text = text.trim();
+    let alone = || text.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>().ok();
+    let with_port = || text.parse::<SocketAddr>().ok().map(|address| address.ip());
+    alone().or_else(with_port).map(|address| address.to_canonical())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn seen(peer: &str, trusted: &[&str], forwarded: &[&str]) -> String {
+        let trusted: Vec<IpNet> = trusted.iter().map(|network| network.parse().expect("a network")).collect();
+        let mut headers = HeaderMap::new();
+        for value in forwarded {
+            headers.append(
+                "x-forwarded-for",
+                http::HeaderValue::from_bytes(value.as_bytes()).expect("a header"),
+            );
+        }
+        let mut extensions = Extensions::new();
+        extensions.insert(ConnectInfo(SocketAddr::new(peer.parse().expect("an address"), 4000)));
+        address(&trusted, &headers, &extensions).expect("an address").to_string()
+    }
+
+    #[test]
+    fn a_header_of_somebody_who_is_not_trusted_counts_for_nothing() {
+        assert_eq!(seen("192.0.2.1", &[], &["198.51.100.7"]), "192.0.2.1");
+        assert_eq!(seen("192.0.2.1", &["127.0.0.0/8"], &["198.51.100.7"]), "192.0.2.1");
+    }
+
+    #[test]
+    fn a_trusted_proxy_vouches_for_the_one_before_it_and_no_further() {
+        let trusted = ["127.0.0.0/8", "10.0.0.0/8"];
+        assert_eq!(seen("127.0.0.1", &trusted, &["198.51.100.7"]), "198.51.100.7");
+        assert_eq!(
+            seen("127.0.0.1", &trusted, &["1.1.1.1, 198.51.100.7"]),
+            "198.51.100.7",
+            "the first one anybody can write"
+        );
+        assert_eq!(seen("127.0.0.1", &trusted, &["1.1.1.1, 198.51.100.7, 10.0.0.3"]), "198.51.100.7");
+        assert_eq!(
+            seen("127.0.0.1", &trusted, &["1.1.1.1", "198.51.100.7", "10.0.0.3"]),
+            "198.51.100.7",
+            "several headers are one"
+        );
+        assert_eq!(seen("::ffff:127.0.0.1", &trusted, &["[2001:db8::7]:443"]), "2001:db8::7");
+        assert_eq!(seen("127.0.0.1", &trusted, &["198.51.100.7:1234"]), "198.51.100.7");
+    }
+
+    #[test]
+    fn what_is_no_address_ends_the_reading_and_never_the_check() {
+        let trusted = ["127.0.0.0/8"];
+        for forwarded in ["a", "", "unknown", "1.1.1.1, a", "é", "1.1.1.1, ", "999.1.1.1"] {
+            assert_eq!(seen("127.0.0.1", &trusted, &[forwarded]), "127.0.0.1", "{forwarded}");
+        }
+        assert_eq!(seen("127.0.0.1", &trusted, &[]), "127.0.0.1");
+        let many = vec!["127.0.0.1"; 1000].join(", ");
+        assert_eq!(seen("127.0.0.1", &trusted, &[&many]), "127.0.0.1");
+    }
+}

@@ -1,0 +1,230 @@
+//! Guessing: one budget for all doors, the same for names that nobody has, and none of it in the owner's way.
+
+use std::net::{IpAddr, SocketAddr};
+
+use axum::body::Body;
+use axum::extract::ConnectInfo;
+use http::{Method, header};
+use serde_json::json;
+
+use crate::support::{Answer, PASSWORD, TestApp, form, request};
+
+const BURST: usize = 20;
+const INTERVAL: i64 = 60;
+const WRONG: &str = "wrong password";
+
+/// `POST /token` from an address, through a proxy that is trusted.
+async fn try_from(app: &TestApp, address: &str, username: &str, password: &str) -> Answer {
+    let request = request(Method::POST, "/token")
+        .header("x-forwarded-for", address)
+        .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
+        .extension(ConnectInfo(SocketAddr::new(IpAddr::from([127, 0, 0, 1]), 4000)));
+    let body = Body::from(form(&[("username", username), ("password", password)]));
+    app.send(request.body(body).expect("a request")).await
+}
+
+async fn behind_a_proxy() -> TestApp {
+    TestApp::with(|settings| settings.trusted_proxies = Some("127.0.0.0/8".into())).await
+}
+
+async fn use_up(app: &TestApp, username: &str) {
+    for _ in 0..BURST {
+        let answer = app.post("/token", &[("username", username), ("password", WRONG)]).await;
+        assert_eq!(answer.status, 400, "{}", answer.body);
+    }
+}
+
+fn throttled(answer: &Answer) {
+    assert_eq!(answer.status, 429, "{}", answer.body);
+    let seconds: i64 = answer.header("retry-after").expect("when").parse().expect("seconds");
+    assert!((1..=INTERVAL).contains(&seconds), "{seconds}");
+}
+
+#[tokio::test]
+async fn after_so_many_wrong_passwords_even_the_right_one_waits_and_then_works() {
+    let app = TestApp::new().await;
+    app.signed_up("ada").await;
+    use_up(&app, "ada").await;
+    let fields = [("username", "ada"), ("password", PASSWORD)];
+    let answer = app.post("/token", &fields).await;
+    throttled(&answer);
+    assert_eq!(
+        answer.json(),
+        json!({"error": "temporarily_unavailable", "error_description": "There were too many tries. Try again in 60 seconds."})
+    );
+    app.pass_seconds(INTERVAL - 1);
+    throttled(&app.post("/token", &fields).await);
+    app.pass_seconds(1);
+    assert_eq!(app.post("/token", &fields).await.status, 200);
+    assert_eq!(app.post("/token", &fields).await.status, 200, "a right one is given back");
+}
+
+#[tokio::test]
+async fn a_name_that_nobody_has_is_throttled_in_the_same_words() {
+    let app = TestApp::new().await;
+    app.signed_up("ada").await;
+    let mut answers = Vec::new();
+    for name in ["ada", "nobody.here", "not a name!", "ADA "] {
+        if name != "ADA " {
+            use_up(&app, name).await;
+        }
+        let answer = app.post("/token", &[("username", name), ("password", WRONG)]).await;
+        throttled(&answer);
+        let mut headers: Vec<_> = answer
+            .headers
+            .iter()
+            .map(|(name, value)| (name.to_string(), value.clone()))
+            .collect();
+        headers.sort_by(|(a, _), (b, _)| a.cmp(b));
+        answers.push((headers, answer.body));
+    }
+    assert!(answers.iter().all(|answer| *answer == answers[0]), "{answers:?}");
+}
+
+#[tokio::test]
+async fn all_doors_share_one_budget() {
+    let app = TestApp::new().await;
+    let mut ada = app.signed_up("ada").await;
+    // The browser of the owner has a budget of its own; this one has forgotten that it is one.
+    ada.plant("latchkey-device", "forgotten");
+    let mut stranger = app.browser();
+    for round in 0..BURST {
+        let status = match round % 4 {
+            0 => app.post("/token", &[("username", "Ada"), ("password", WRONG)]).await.status,
+            1 => {
+                stranger
+                    .post("/api/log_in", &[("username", " ADA"), ("password", WRONG)])
+                    .await
+                    .status
+            }
+            2 => {
+                ada.post(
+                    "/api/change_password",
+                    &[("current_password", WRONG), ("new_password", "another quiet harbour")],
+                )
+                .await
+                .status
+            }
+            _ => {
+                ada.post("/api/remove_account", &[("username", "ada"), ("password", WRONG)])
+                    .await
+                    .status
+            }
+        };
+        assert!(matches!(status.as_u16(), 303 | 400), "{round}: {status}");
+    }
+    throttled(&app.post("/token", &[("username", "ada"), ("password", PASSWORD)]).await);
+    throttled(&app.post("/api/log_in", &[("username", "ada"), ("password", PASSWORD)]).await);
+    stranger.post("/api/log_in", &[("username", "ada"), ("password", PASSWORD)]).await;
+    let page = stranger.get("/login").await.body;
+    assert!(
+        page.contains("Try again in 60 seconds.") && page.contains("value=\"ada\""),
+        "{page}"
+    );
+    ada.post("/api/remove_account", &[("username", "ada"), ("password", PASSWORD)])
+        .await;
+    assert!(ada.get("/account").await.body.contains("Try again in 60 seconds."));
+    assert_eq!(ada.get("/dashboard").await.status, 200, "a session is in nobody's way");
+}
+
+#[tokio::test]
+async fn guesses_made_at_once_gain_nothing() {
+    let app = TestApp::new().await;
+    app.signed_up("ada").await;
+    let fields = [("username", "ada"), ("password", WRONG)];
+    let answers = futures::future::join_all((0..100).map(|_| app.post("/token", &fields))).await;
+    let tried = answers.iter().filter(|answer| answer.status == 400).count();
+    assert_eq!(tried, BURST);
+    assert!(answers.iter().all(|answer| matches!(answer.status.as_u16(), 400 | 429)));
+}
+
+#[tokio::test]
+async fn the_owner_gets_in_on_a_known_device_while_others_are_throttled() {
+    let app = TestApp::new().await;
+    let mut ada = app.signed_up("ada").await;
+    ada.post("/api/log_out", &[]).await;
+    assert!(ada.cookie("latchkey-device").is_some(), "it outlives the session");
+    use_up(&app, "ada").await;
+    let fields = [("username", "ada"), ("password", PASSWORD)];
+    assert_eq!(ada.post("/api/log_in", &fields).await.location(), Some("/dashboard"));
+
+    // It has a budget as well, and it is the key to no other account.
+    ada.post("/api/log_out", &[]).await;
+    for _ in 0..BURST {
+        ada.post("/api/log_in", &[("username", "ada"), ("password", WRONG)]).await;
+    }
+    ada.post("/api/log_in", &fields).await;
+    assert!(ada.get("/login").await.body.contains("too many tries"));
+    app.signed_up("grace").await;
+    use_up(&app, "grace").await;
+    ada.post("/api/log_in", &[("username", "grace"), ("password", PASSWORD)]).await;
+    assert!(ada.get("/login").await.body.contains("too many tries"));
+}
+
+#[tokio::test]
+async fn a_restart_resets_nothing() {
+    let app = TestApp::new().await;
+    app.signed_up("ada").await;
+    use_up(&app, "ada").await;
+    let app = app.restarted(|_| {}).await;
+    throttled(&app.post("/token", &[("username", "ada"), ("password", PASSWORD)]).await);
+}
+
+#[tokio::test]
+async fn one_address_has_one_budget_for_many_names_and_ipv6_networks_likewise() {
+    let app = behind_a_proxy().await;
+    app.signed_up("ada").await;
+    for network in ["198.51.100.7", "2001:db8::"] {
+        let of = |n: usize| {
+            if network.ends_with(':') {
+                format!("{network}{n:x}")
+            } else {
+                network.to_owned()
+            }
+        };
+        for n in 0..300 {
+            let answer = try_from(&app, &of(n), &format!("name-{n}"), WRONG).await;
+            assert_eq!(answer.status, 400, "{n}: {}", answer.body);
+        }
+        let answer = try_from(&app, &of(1), "ada", PASSWORD).await;
+        assert_eq!((answer.status.as_u16(), answer.header("retry-after")), (429, Some("1")));
+    }
+    assert_eq!(try_from(&app, "198.51.100.8", "ada", PASSWORD).await.status, 200, "another address");
+    let spoofed = try_from(&app, "203.0.113.1, 198.51.100.7", "ada", PASSWORD).await;
+    assert_eq!(spoofed.status, 429, "what anybody can write counts for nothing");
+}
+
+#[tokio::test]
+async fn refresh_tokens_that_are_none_use_up_the_budget_of_the_address() {
+    let app = TestApp::new().await;
+    app.signed_up("ada").await;
+    let tokens = app.grant("ada").await;
+    for n in 0..300 {
+        assert_eq!(app.refresh(&"A".repeat(71)).await.status, 400, "{n}");
+    }
+    assert_eq!(app.refresh(&tokens.refresh).await.status, 429);
+    app.pass_seconds(1);
+    assert_eq!(app.refresh(&tokens.refresh).await.status, 200);
+}
+
+#[tokio::test]
+async fn new_accounts_from_one_address_are_limited() {
+    let app = TestApp::new().await;
+    for n in 0..300 {
+        app.post("/api/sign_up", &[("username", &format!("name-{n}")), ("password", "short")])
+            .await;
+    }
+    let fields = [("username", "ada"), ("password", PASSWORD)];
+    let answer = app.post("/api/sign_up", &fields).await;
+    assert_eq!((answer.status.as_u16(), answer.header("retry-after")), (429, Some("2")));
+    app.pass_seconds(2);
+    assert_eq!(app.post("/api/sign_up", &fields).await.status, 200);
+}
+
+#[tokio::test]
+async fn the_address_of_the_client_is_what_people_see() {
+    let app = behind_a_proxy().await;
+    let mut ada = app.signed_up("ada").await;
+    assert_eq!(try_from(&app, "203.0.113.9", "ada", PASSWORD).await.status, 200);
+    assert!(ada.get("/sessions").await.body.contains("203.0.113.9, with the API"));
+}
