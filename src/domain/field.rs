@@ -72,13 +72,15 @@ pub enum Problem {
     PasswordNeeded,
     /// Not the name of the account.
     NameDiffers,
+    /// A hash that is neither argon2 nor bcrypt, or too costly to verify.
+    HashUnknown,
     /// Not the shape of an email address.
     EmailShape,
 }
 
 impl Problem {
     /// Every problem with its code: a stable word for JSON and for the flash cookie.
-    const CODES: [(Problem, &'static str); 16] = [
+    const CODES: [(Problem, &'static str); 17] = [
         (Problem::Missing, "missing"),
         (Problem::NameTooShort, "name_too_short"),
         (Problem::NameTooLong, "name_too_long"),
@@ -94,6 +96,7 @@ impl Problem {
         (Problem::PasswordWrong, "password_wrong"),
         (Problem::PasswordNeeded, "password_needed"),
         (Problem::NameDiffers, "name_differs"),
+        (Problem::HashUnknown, "hash_unknown"),
         (Problem::EmailShape, "email_shape"),
     ];
 
@@ -128,6 +131,7 @@ impl fmt::Display for Problem {
             Problem::PasswordControl => "Leave out characters that cannot be typed, such as a line break.",
             Problem::PasswordWrong => "This is not your password.",
             Problem::PasswordNeeded => "Type your password to go on: you last gave it a while ago.",
+            Problem::HashUnknown => "The hash is neither argon2 nor bcrypt, or too costly to verify.",
             Problem::NameDiffers => "This is not your sign-in name.",
             Problem::EmailShape => "This does not look like an email address. Check it, or leave it out.",
         })

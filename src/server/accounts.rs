@@ -1,6 +1,7 @@
 //! Accounts: the only door to users. Knows no HTTP and no SQL.
 
 use uuid::Uuid;
+use zeroize::Zeroizing;
 
 pub mod change;
 pub mod operate;
@@ -167,10 +168,23 @@ async fn make(state: &AppState, typed: Typed<'_>, role: Role, client: &Client, s
         return Err(taken());
     }
     let hash = state.passwords.hash(&parsed.password).await?;
+    insert(state, parsed.username, parsed.email, &hash, role, client, session).await
+}
+
+/// Writes an account down, and its first session where there is one.
+async fn insert(
+    state: &AppState,
+    username: Username,
+    email: Option<Email>,
+    password_hash: &str,
+    role: Role,
+    client: &Client,
+    session: Option<&Draft>,
+) -> Result<Account, Refusal> {
     let mut account = Account {
         id: UserId(Uuid::now_v7().to_string()),
-        username: parsed.username.to_string(),
-        email: parsed.email.as_ref().map(|email| email.as_str().to_owned()),
+        username: username.to_string(),
+        email: email.as_ref().map(|email| email.as_str().to_owned()),
         role,
         epoch: 0,
         created_at: state.clock.now(),
@@ -178,9 +192,9 @@ async fn make(state: &AppState, typed: Typed<'_>, role: Role, client: &Client, s
     };
     let user = NewUser {
         id: &account.id,
-        username: &parsed.username,
-        email: parsed.email.as_ref(),
-        password_hash: &hash,
+        username: &username,
+        email: email.as_ref(),
+        password_hash,
         role,
         client,
         created_at: account.created_at,
@@ -245,6 +259,14 @@ async fn try_to_sign_in(
         && let Some(tokens) = sessions::begin(state, &account, &hash, &guess, client, replaced).await?
     {
         state.addresses.give_back(ADDRESS, client.address);
+        if state.passwords.is_outdated(&hash) {
+            tokio::spawn(upgrade(
+                state.clone(),
+                account.id.clone(),
+                hash,
+                Zeroizing::new(password.to_owned()),
+            ));
+        }
         tracing::info!(user = %account.id, session = %tokens.access.claims.sid, "signed in");
         return Ok(tokens);
     }
@@ -252,4 +274,16 @@ async fn try_to_sign_in(
     state.notes.failed(&account.id, client, state.clock.now());
     tracing::info!(user = %account.id, "failed to sign in");
     Err(Refusal::BadCredentials)
+}
+
+/// Puts a hash of today in the place of an outdated one, now that the password is known. After the answer: it costs as
+/// much as another sign-in, and if it fails, the next one tries again.
+async fn upgrade(state: AppState, user: UserId, outdated: String, password: Zeroizing<String>) {
+    let Ok(hash) = state.passwords.rehash(&password).await else {
+        return;
+    };
+    match state.store.upgrade_hash(&user, &outdated, &hash).await {
+        Ok(()) => tracing::info!(%user, "the password's hash is one of today"),
+        Err(error) => tracing::warn!(%error, "a password's hash could not be upgraded"),
+    }
 }

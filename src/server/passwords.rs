@@ -1,6 +1,7 @@
 //! Password hashes: argon2id, on blocking threads, no more at once than there are cores.
 
 mod common;
+mod stored;
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::available_parallelism;
@@ -14,6 +15,7 @@ use tokio::time::timeout;
 use zeroize::{Zeroize, Zeroizing};
 
 pub use common::is_common;
+pub use stored::Stored;
 
 use crate::domain::Password;
 
@@ -25,9 +27,6 @@ const MAX_WAIT: Duration = Duration::from_secs(10);
 
 /// Longest password looked at, in bytes: 128 characters of at most four.
 const MAX_BYTES: usize = 4 * crate::domain::password::MAX;
-
-/// Hashes of more memory than this are not verified, whoever put them into the database.
-const MAX_MEMORY_KIB: u32 = 256 * 1024;
 
 /// What a hash costs.
 #[derive(Clone, Copy, Debug)]
@@ -116,6 +115,20 @@ impl Passwords {
         .await
     }
 
+    /// Whether a hash is not what is made today: it was made elsewhere, or at another cost.
+    pub fn is_outdated(&self, hash: &str) -> bool {
+        !Stored::parse(hash).is_some_and(|stored| stored.is_current(&self.0.params))
+    }
+
+    /// Hashes a password that was just verified, whatever the rules for new ones are.
+    ///
+    /// # Errors
+    /// [`Busy`] when it would wait too long.
+    pub async fn rehash(&self, typed: &str) -> Result<String, Busy> {
+        let typed = Zeroizing::new(typed.as_bytes().to_vec());
+        self.in_turn(move |inner| inner.hash(&typed)).await
+    }
+
     /// Callers, running or waiting.
     pub fn callers(&self) -> usize {
         MAX_CALLERS - self.0.places.available_permits()
@@ -153,13 +166,15 @@ impl Inner {
     }
 
     fn verify(&self, password: &[u8], hash: &str) -> bool {
-        let parsed = || {
-            let hash = PasswordHash::new(hash).ok()?;
-            let params = Params::try_from(&hash).ok().filter(|params| params.m_cost() <= MAX_MEMORY_KIB)?;
-            Some((Algorithm::try_from(hash.algorithm.as_str()).ok()?, params, hash.salt?, hash.hash?))
-        };
-        // Output compares in constant time.
-        parsed().is_some_and(|(algorithm, params, salt, expected)| self.derive(password, &salt, &params, algorithm) == Some(expected))
+        match Stored::parse(hash) {
+            // Output compares in constant time.
+            Some(Stored::Argon2(hash, algorithm, params)) => hash
+                .salt
+                .zip(hash.hash)
+                .is_some_and(|(salt, expected)| self.derive(password, &salt, &params, algorithm) == Some(expected)),
+            Some(Stored::Bcrypt(hash)) => bcrypt::verify(password, &hash).unwrap_or(false),
+            None => false,
+        }
     }
 
     fn derive(&self, password: &[u8], salt: &Salt, params: &Params, algorithm: Algorithm) -> Option<Output> {

@@ -6,6 +6,7 @@ mod cost;
 mod ending;
 mod forms;
 mod guard;
+mod hashes;
 mod hostile;
 mod news;
 mod pages;

@@ -57,6 +57,47 @@ fn accounts_are_added_listed_shown_changed_and_removed() {
 }
 
 #[test]
+fn accounts_of_another_system_are_imported_and_each_line_that_cannot_be_is_named() {
+    // Of "quiet harbour lantern".
+    let bcrypt = bcrypt::hash(PASSWORD, 4).expect("a hash");
+    let here = Installation::new();
+    let file = here.path().join("users.csv");
+    let rows = [
+        "username,email,password_hash".to_owned(),
+        format!("Ada,ada@example.org,{bcrypt}"),
+        format!("grace,,{bcrypt}"),
+        format!("a b,,{bcrypt}"),
+        "linus,,5f4dcc3b5aa765d61d8327deb882cf99".to_owned(),
+        format!("ada,,{bcrypt}"),
+        "too,few".to_owned(),
+    ];
+    std::fs::write(&file, rows.join("\n")).expect("written");
+    let output = here.run(&["user", "import", "users.csv"]);
+    let said = error(&output);
+    assert_eq!(text(&output), "Added 2 accounts.\n", "{said}");
+    assert!(!output.status.success());
+    for sentence in [
+        "a b: username: Use only",
+        "linus: password: The hash is neither",
+        "ada: username: This name is taken",
+        "line 7: ",
+        "4 lines were left out",
+    ] {
+        assert!(said.contains(sentence), "{sentence}: {said}");
+    }
+    assert!(text(&here.run(&["user", "show", "ada"])).contains("email     ada@example.org"));
+    let server = here.serve(&[]);
+    assert_eq!(server.protected(&server.grant("grace").access), 200);
+    drop(server);
+
+    std::fs::write(&file, format!("username,email,password_hash\nedsger,,{bcrypt}\n")).expect("written");
+    assert!(here.run(&["user", "import", "users.csv"]).status.success());
+    std::fs::write(&file, "name,hash\nx,y\n").expect("written");
+    assert!(error(&here.run(&["user", "import", "users.csv"])).contains("the first line must name the columns"));
+    assert!(error(&here.run(&["user", "import", "nowhere.csv"])).contains("nowhere.csv: "));
+}
+
+#[test]
 fn programs_that_start_at_once_on_an_empty_directory_all_come_up() {
     let here = Installation::new();
     std::thread::scope(|scope| {

@@ -1,12 +1,48 @@
 //! What the operator does to an account, by its name. A running server knows of it within a second.
 
 use super::{Account, Refusal, new_password};
-use crate::domain::{Field, Role, Username};
+use crate::domain::{Email, Field, Problem, Role, Username};
 use crate::server::events::{EventKind, NewEvent};
+use crate::server::passwords::Stored;
 use crate::server::revocations::Revocation;
 use crate::server::sessions::{self, Client, EndReason};
 use crate::server::state::AppState;
 use crate::server::store::{StoreError, Which};
+
+/// An account of another system.
+#[derive(Debug, serde::Deserialize)]
+pub struct Imported {
+    /// Its name.
+    pub username: String,
+    /// Its address, empty for none.
+    #[serde(default)]
+    pub email: String,
+    /// argon2 in the PHC format, or bcrypt.
+    pub password_hash: String,
+}
+
+/// Takes an account over from another system. Its user signs in with the password of before.
+///
+/// # Errors
+/// When something is outside the rules, the hash is none that can be verified, or the name is taken.
+pub async fn import(state: &AppState, account: &Imported) -> Result<Account, Refusal> {
+    let wrong = |field, problem| Refusal::field(field, problem);
+    let username = Username::parse(&account.username).map_err(|problem| wrong(Field::Username, problem))?;
+    let email = Email::parse(&account.email).map_err(|problem| wrong(Field::Email, problem))?;
+    if Stored::parse(&account.password_hash).is_none() {
+        return Err(wrong(Field::Password, Problem::HashUnknown));
+    }
+    super::insert(
+        state,
+        username,
+        email,
+        &account.password_hash,
+        Role::User,
+        &Client::operator(),
+        None,
+    )
+    .await
+}
 
 /// Sets a password; every session ends. Whether there is such an account.
 ///

@@ -1,6 +1,9 @@
 //! `latchkey user …`: accounts from the command line, by the same rules as on the pages.
 
+mod import;
+
 use std::io::{self, BufRead, IsTerminal, Write};
+use std::path::PathBuf;
 
 use clap::Subcommand;
 use jiff::Timestamp;
@@ -29,6 +32,11 @@ pub enum Command {
         admin: bool,
         #[command(flatten)]
         password: PasswordSource,
+    },
+    /// Take accounts over from a CSV file: name, email, and an argon2 or bcrypt hash
+    Import {
+        /// The file; its first line is `username,email,password_hash`
+        file: PathBuf,
     },
     /// List the accounts
     List,
@@ -89,6 +97,7 @@ pub async fn run(command: Command, state: &AppState) -> Result<(), Failure> {
             admin,
             password,
         } => add(state, &name, email.as_deref(), admin, &password).await,
+        Command::Import { file } => import::run(state, &file).await,
         Command::List => list(state).await,
         Command::Show { name } => show(state, &parse(&name)?).await,
         Command::SetPassword { name, password } => set_password(state, &parse(&name)?, &password).await,

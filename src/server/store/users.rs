@@ -169,6 +169,22 @@ impl Store {
         Ok(Some((news, epoch)))
     }
 
+    /// Puts another hash of the same password in the place of one. Nothing happens when it is not there any more.
+    ///
+    /// # Errors
+    /// When the database cannot be used.
+    pub async fn upgrade_hash(&self, user: &UserId, outdated: &str, hash: &str) -> Result<(), StoreError> {
+        let mut change = self.change().await?;
+        sqlx::query("UPDATE users SET password_hash = $1 WHERE id = $2 AND password_hash = $3")
+            .bind(hash)
+            .bind(&user.0)
+            .bind(outdated)
+            .execute(&mut *change)
+            .await?;
+        change.commit().await?;
+        Ok(())
+    }
+
     /// Sets a role and begins a new epoch. The news, or nothing when there is no such account.
     ///
     /// # Errors
