@@ -1,13 +1,19 @@
 //! The one reader of form bodies: strict, so that what passes it means the same to every parser behind it.
 
+use std::time::Duration;
+
 use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::Request;
 use http::{HeaderMap, StatusCode, header};
 use percent_encoding::percent_decode;
+use tokio::time::timeout;
 
 /// Longest form body, in bytes. The longest honest one has a long path to return to and a password of
 /// 128 characters, each of four bytes written as twelve.
 pub const MAX_BODY: usize = 16 * 1024;
+
+/// Longest wait for a body.
+const BODY_DEADLINE: Duration = Duration::from_secs(10);
 
 /// The fields of an `application/x-www-form-urlencoded` body, each name once.
 #[derive(Debug, PartialEq, Eq)]
@@ -16,7 +22,7 @@ pub struct Form(Vec<(String, String)>);
 /// Why a body was not read: a status and a sentence.
 #[derive(Debug, PartialEq, Eq)]
 pub struct FormError {
-    /// 400, 413 or 415.
+    /// 400, 408, 413 or 415.
     pub status: StatusCode,
     /// What to do about it.
     pub sentence: &'static str,
@@ -85,16 +91,20 @@ impl Form {
 /// Reads a body of at most [`MAX_BODY`] bytes; one that says it is longer is not read at all.
 ///
 /// # Errors
-/// When it is too large, or the client went away.
+/// When it is too large, too slow, or the client went away.
 pub async fn read_body(headers: &HeaderMap, body: Body) -> Result<Bytes, FormError> {
     const TOO_LARGE: FormError = refuse(StatusCode::PAYLOAD_TOO_LARGE, "The form data is too large.");
+    const TOO_SLOW: FormError = refuse(StatusCode::REQUEST_TIMEOUT, "The form data did not arrive in time.");
     let announced = headers
         .get(header::CONTENT_LENGTH)
         .and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
     if announced.is_some_and(|length| length > MAX_BODY) {
         return Err(TOO_LARGE);
     }
-    to_bytes(body, MAX_BODY).await.map_err(|_| TOO_LARGE)
+    match timeout(BODY_DEADLINE, to_bytes(body, MAX_BODY)).await {
+        Ok(read) => read.map_err(|_| TOO_LARGE),
+        Err(_) => Err(TOO_SLOW),
+    }
 }
 
 fn is_form(headers: &HeaderMap) -> bool {

@@ -1,5 +1,7 @@
 //! Runs the server.
 
+mod connections;
+
 use std::net::SocketAddr;
 
 use tokio::net::TcpListener;
@@ -52,11 +54,10 @@ pub async fn run(config: Config) -> Result<(), Failure> {
             }
         });
     }
-    let stop = stop_signal(state.clone())?;
+    background.spawn(stop_signal(state.clone())?);
     tracing::info!("serving {url}");
     eprintln!("Latchkey is ready: open {url}");
-    let service = router::router(state.clone()).into_make_service_with_connect_info::<SocketAddr>();
-    axum::serve(listener, service).with_graceful_shutdown(stop).await?;
+    connections::serve(listener, router::router(state.clone()), &state.stop).await;
     background.shutdown().await;
     if let Err(error) = notes::write(&state).await {
         tracing::warn!(%error, "the last notes could not be written");

@@ -1,6 +1,6 @@
 //! A real server: other processes, power cuts, logs and metrics.
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
@@ -106,6 +106,66 @@ fn an_open_event_stream_hears_of_a_command_within_a_second_and_a_stop_closes_it(
     server.stop();
     assert!(began.elapsed() < Duration::from_secs(5));
     assert!(!stream.any(|line| line.contains("over")));
+}
+
+/// A connection that has said this much and waits.
+fn hanging(server: &Server, beginning: &str) -> TcpStream {
+    let mut stream = TcpStream::connect(("127.0.0.1", server.port)).expect("connected");
+    stream.set_read_timeout(Some(Duration::from_secs(30))).expect("set");
+    stream.write_all(beginning.as_bytes()).expect("sent");
+    stream
+}
+
+/// What it is answered until it is closed, and how long that took.
+fn closed_after(mut stream: TcpStream) -> (String, Duration) {
+    let began = Instant::now();
+    let mut answer = String::new();
+    let _ = stream.read_to_string(&mut answer);
+    (answer, began.elapsed())
+}
+
+#[test]
+fn slow_clients_are_let_go_and_others_are_served_meanwhile() {
+    let here = Installation::new();
+    let server = here.serve(&[]);
+    let port = server.port;
+    let beginning = format!("POST /token HTTP/1.1\r\nHost: localhost:{port}\r\nContent-Type: application/x-www-form-urlencoded\r\n");
+    let headers: Vec<TcpStream> = (0..200).map(|_| hanging(&server, &beginning)).collect();
+    let body = hanging(&server, &format!("{beginning}Content-Length: 100\r\n\r\nusername="));
+    let silent = hanging(&server, "");
+    let began = Instant::now();
+    assert_eq!(server.ask("GET", "/health/ready", &[], "").0, 200);
+    assert!(began.elapsed() < A_SECOND);
+    let (answer, took) = closed_after(body);
+    assert!(
+        answer.starts_with("HTTP/1.1 408 ") && took < Duration::from_secs(15),
+        "{answer} {took:?}"
+    );
+    for stream in headers.into_iter().chain([silent]) {
+        let (_, took) = closed_after(stream);
+        assert!(took < Duration::from_secs(20), "{took:?}");
+    }
+    assert_eq!(server.ask("GET", "/health/ready", &[], "").0, 200);
+}
+
+#[test]
+fn a_stop_is_held_up_by_nobody() {
+    let here = Installation::new();
+    here.add("ada");
+    let server = here.serve(&[]);
+    let port = server.port;
+    let _header = hanging(&server, "GET / HTTP/1.1\r\n");
+    let _body = hanging(
+        &server,
+        &format!(
+            "POST /token HTTP/1.1\r\nHost: localhost:{port}\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 9\r\n\r\nu"
+        ),
+    );
+    let _idle = hanging(&server, &format!("GET /health/live HTTP/1.1\r\nHost: localhost:{port}\r\n\r\n"));
+    server.grant("ada");
+    let began = Instant::now();
+    server.stop();
+    assert!(began.elapsed() < Duration::from_secs(30), "{:?}", began.elapsed());
 }
 
 /// What a client was told before the power went.
