@@ -173,6 +173,26 @@ pub struct Settings {
     )]
     pub password_grant: Option<String>,
 
+    /// Certificate for https
+    #[arg(
+        long,
+        global = true,
+        env = "LATCHKEY_TLS_CERT",
+        value_name = "FILE",
+        help = "Certificate, with its chain, to serve https itself (PEM); read again when it is renewed"
+    )]
+    pub tls_cert: Option<PathBuf>,
+
+    /// Key of the certificate
+    #[arg(
+        long,
+        global = true,
+        env = "LATCHKEY_TLS_KEY",
+        value_name = "FILE",
+        help = "Private key of the certificate (PEM)"
+    )]
+    pub tls_key: Option<PathBuf>,
+
     /// Proxies that are believed
     #[arg(
         long,
@@ -238,6 +258,15 @@ fn refused(variable: &'static str, reason: impl Into<String>) -> ConfigError {
     }
 }
 
+/// A certificate and its key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TlsFiles {
+    /// The certificate, with its chain.
+    pub certificate: PathBuf,
+    /// Its private key.
+    pub key: PathBuf,
+}
+
 /// The settings, checked and typed.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -265,6 +294,8 @@ pub struct Config {
     pub signup_open: bool,
     /// Whether `POST /token` takes a password.
     pub password_grant: bool,
+    /// To serve https itself.
+    pub tls: Option<TlsFiles>,
     /// Whose `X-Forwarded-For` counts.
     pub trusted_proxies: Vec<IpNet>,
     /// Where to show metrics, if anywhere.
@@ -283,7 +314,8 @@ impl Config {
             .as_deref()
             .map(|text| address("LATCHKEY_METRICS_ADDR", text))
             .transpose()?;
-        let public_url = public_url(settings.public_url.as_deref(), addr)?;
+        let tls = tls(settings)?;
+        let public_url = public_url(settings.public_url.as_deref(), addr, tls.is_some())?;
         let data_dir = settings.data_dir.clone().unwrap_or_else(|| PathBuf::from("./data"));
         make_data_dir(&data_dir)?;
         Ok(Self {
@@ -306,6 +338,7 @@ impl Config {
             revocation_lag: seconds("LATCHKEY_REVOCATION_LAG", settings.revocation_lag.as_deref(), "10s")?,
             signup_open: choice("LATCHKEY_SIGNUP", settings.signup.as_deref(), "open", "closed")?,
             password_grant: choice("LATCHKEY_PASSWORD_GRANT", settings.password_grant.as_deref(), "on", "off")?,
+            tls,
             trusted_proxies: networks(settings.trusted_proxies.as_deref().unwrap_or_default())?,
             metrics_addr,
         })
@@ -330,9 +363,28 @@ fn address(variable: &'static str, text: &str) -> Result<SocketAddr, ConfigError
     Ok(addr)
 }
 
-fn public_url(text: Option<&str>, addr: SocketAddr) -> Result<PublicUrl, ConfigError> {
-    let default = format!("http://localhost:{}", addr.port());
+fn tls(settings: &Settings) -> Result<Option<TlsFiles>, ConfigError> {
+    match (&settings.tls_cert, &settings.tls_key) {
+        (None, None) => Ok(None),
+        (Some(certificate), Some(key)) => Ok(Some(TlsFiles {
+            certificate: certificate.clone(),
+            key: key.clone(),
+        })),
+        (Some(_), None) => Err(refused("LATCHKEY_TLS_KEY", "it is needed beside LATCHKEY_TLS_CERT")),
+        (None, Some(_)) => Err(refused("LATCHKEY_TLS_CERT", "it is needed beside LATCHKEY_TLS_KEY")),
+    }
+}
+
+fn public_url(text: Option<&str>, addr: SocketAddr, tls: bool) -> Result<PublicUrl, ConfigError> {
+    let scheme = if tls { "https" } else { "http" };
+    let default = format!("{scheme}://localhost:{}", addr.port());
     let url = PublicUrl::parse(text.unwrap_or(&default)).map_err(|reason| refused("LATCHKEY_PUBLIC_URL", reason))?;
+    if tls && !url.is_https() {
+        return Err(refused(
+            "LATCHKEY_PUBLIC_URL",
+            format!("{url} is not https, and LATCHKEY_TLS_CERT makes this server speak nothing else"),
+        ));
+    }
     if !url.is_https() && !addr.ip().is_loopback() {
         return Err(refused(
             "LATCHKEY_PUBLIC_URL",
@@ -441,7 +493,7 @@ mod tests {
     #[test]
     fn a_bad_value_is_refused_with_one_sentence_that_names_the_variable() {
         type Change = fn(&mut Settings);
-        let cases: [(&str, Change); 20] = [
+        let cases: [(&str, Change); 23] = [
             ("LATCHKEY_ADDR", |s| s.addr = Some("3000".into())),
             ("LATCHKEY_ADDR", |s| s.addr = Some("127.0.0.1:0".into())),
             ("LATCHKEY_PUBLIC_URL", |s| s.public_url = Some("example.org".into())),
@@ -457,6 +509,13 @@ mod tests {
             ("LATCHKEY_SESSION_MAX", |s| s.session_max = Some("forever".into())),
             ("LATCHKEY_REFRESH_GRACE", |s| s.refresh_grace = Some("10".into())),
             ("LATCHKEY_REVOCATION_LAG", |s| s.revocation_lag = Some("-1s".into())),
+            ("LATCHKEY_TLS_KEY", |s| s.tls_cert = Some("cert.pem".into())),
+            ("LATCHKEY_TLS_CERT", |s| s.tls_key = Some("key.pem".into())),
+            ("LATCHKEY_PUBLIC_URL", |s| {
+                s.tls_cert = Some("cert.pem".into());
+                s.tls_key = Some("key.pem".into());
+                s.public_url = Some("http://localhost:3000".into());
+            }),
             ("LATCHKEY_TRUSTED_PROXIES", |s| s.trusted_proxies = Some("10.0.0.0/33".into())),
             ("LATCHKEY_METRICS_ADDR", |s| s.metrics_addr = Some("9000".into())),
             ("LATCHKEY_SIGNUP", |s| s.signup = Some("yes".into())),

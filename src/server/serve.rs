@@ -1,6 +1,7 @@
 //! Runs the server.
 
 mod connections;
+pub mod tls;
 
 use std::net::SocketAddr;
 
@@ -8,6 +9,7 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinSet;
 
+use self::tls::Tls;
 use super::clock::Clock;
 use super::config::{Config, ConfigError};
 use super::passwords::{Cost, Passwords};
@@ -39,10 +41,14 @@ pub async fn run(config: Config) -> Result<(), Failure> {
         .await
         .map_err(|error| address_error("LATCHKEY_ADDR", config.addr, &error))?;
     let url = config.public_url.to_string();
+    let tls = config.tls.clone().map(Tls::load).transpose()?;
     let state = open(config).await?;
     // Before the first request: what ended while this program was not running must be known.
     news::catch_up(&state).await?;
     let mut background = background(&state);
+    if let Some(tls) = &tls {
+        background.spawn(tls.keep_fresh());
+    }
     if let Some(addr) = state.config.metrics_addr {
         let listener = TcpListener::bind(addr)
             .await
@@ -57,7 +63,7 @@ pub async fn run(config: Config) -> Result<(), Failure> {
     background.spawn(stop_signal(state.clone())?);
     tracing::info!("serving {url}");
     eprintln!("Latchkey is ready: open {url}");
-    connections::serve(listener, router::router(state.clone()), &state.stop).await;
+    connections::serve(listener, tls.map(|tls| tls.acceptor), router::router(state.clone()), &state.stop).await;
     background.shutdown().await;
     if let Err(error) = notes::write(&state).await {
         tracing::warn!(%error, "the last notes could not be written");

@@ -244,6 +244,8 @@ fn help_documents_every_setting_and_command() {
         "LATCHKEY_REVOCATION_LAG",
         "LATCHKEY_METRICS_ADDR",
         "LATCHKEY_TRUSTED_PROXIES",
+        "LATCHKEY_TLS_CERT",
+        "LATCHKEY_TLS_KEY",
         "LATCHKEY_SIGNUP",
         "LATCHKEY_PASSWORD_GRANT",
         "LATCHKEY_LOG",

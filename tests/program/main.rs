@@ -3,3 +3,4 @@
 mod commands;
 mod server;
 mod support;
+mod tls;

@@ -4,6 +4,7 @@ use crate::domain::{Role, User, UserId};
 use crate::server::clock::Clock;
 use crate::server::config::{Config, Settings};
 use crate::server::serve::Failure;
+use crate::server::serve::tls::Tls;
 use crate::server::sessions::{Issue, SessionId};
 use crate::server::store::Store;
 use crate::server::tokens::AccessTokens;
@@ -12,6 +13,11 @@ use crate::server::tokens::AccessTokens;
 pub async fn run(settings: &Settings) -> Result<(), Failure> {
     let config = Config::from_settings(settings)?;
     println!("configuration  good: listens on {}, people use {}", config.addr, config.public_url);
+
+    if let Some(files) = config.tls.clone() {
+        Tls::load(files)?;
+        println!("certificate    good: the key is its own");
+    }
 
     let tokens = AccessTokens::new(config.public_url.origin(), &config.secrets, config.jwt_alg, config.access_ttl);
     let nobody = User {

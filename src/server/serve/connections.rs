@@ -11,13 +11,15 @@ use axum::body::Body;
 use axum::extract::ConnectInfo;
 use http::Request;
 use hyper::body::Incoming;
-use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto::Builder;
+use hyper_util::server::graceful::{GracefulShutdown, Watcher};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::time::{sleep, timeout};
+use tokio_rustls::TlsAcceptor;
 use tower::Service;
 
 use crate::server::stop::Stop;
@@ -28,20 +30,24 @@ const MAX_CONNECTIONS: usize = 8192;
 /// Longest wait for the header of a request, the first one or the next on the same connection.
 const HEADER_DEADLINE: Duration = Duration::from_secs(15);
 
+/// Longest wait for a TLS handshake.
+const HANDSHAKE_DEADLINE: Duration = Duration::from_secs(10);
+
+/// Requests at a time on one HTTP/2 connection.
+const MAX_STREAMS: u32 = 128;
+
 /// Largest header, in bytes.
 const MAX_HEADER: usize = 64 * 1024;
+const MAX_HEADER_LIST: u32 = 64 * 1024;
 
 /// Longest time that a stop waits for answers under way: below what service managers wait before they kill.
 const STOP_DEADLINE: Duration = Duration::from_secs(25);
 
 /// Serves until it is asked to stop, then finishes what is under way.
-pub async fn serve(listener: TcpListener, router: Router, stop: &Stop) {
+pub async fn serve(listener: TcpListener, tls: Option<TlsAcceptor>, router: Router, stop: &Stop) {
     let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     let under_way = GracefulShutdown::new();
-    let mut http = http1::Builder::new();
-    http.timer(TokioTimer::new())
-        .header_read_timeout(HEADER_DEADLINE)
-        .max_buf_size(MAX_HEADER);
+    let http = http(tls.is_some());
     loop {
         let next = async {
             // Never closed while this runs.
@@ -52,15 +58,16 @@ pub async fn serve(listener: TcpListener, router: Router, stop: &Stop) {
             next = next => next,
             () = stop.asked() => break,
         };
-        let router = router.clone();
-        let answer = service_fn(move |mut request: Request<Incoming>| {
-            request.extensions_mut().insert(ConnectInfo(peer));
-            router.clone().call(request.map(Body::new))
-        });
-        let connection = under_way.watch(http.serve_connection(TokioIo::new(stream), answer));
+        let (http, tls, router, watcher) = (http.clone(), tls.clone(), router.clone(), under_way.watcher());
         tokio::spawn(async move {
-            // Clients go away whenever they like: nobody needs to know.
-            let _ = connection.await;
+            match tls {
+                None => answer(&http, stream, peer, router, watcher).await,
+                Some(tls) => {
+                    if let Ok(Ok(stream)) = timeout(HANDSHAKE_DEADLINE, tls.accept(stream)).await {
+                        answer(&http, stream, peer, router, watcher).await;
+                    }
+                }
+            }
             drop(place);
         });
     }
@@ -68,6 +75,39 @@ pub async fn serve(listener: TcpListener, router: Router, stop: &Stop) {
     if timeout(STOP_DEADLINE, under_way.shutdown()).await.is_err() {
         tracing::warn!("some clients did not take their answers in time");
     }
+}
+
+/// HTTP/1.1, and HTTP/2 where TLS says so.
+fn http(tls: bool) -> Builder<TokioExecutor> {
+    let mut http = Builder::new(TokioExecutor::new());
+    http.http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEADER_DEADLINE)
+        .max_buf_size(MAX_HEADER);
+    if !tls {
+        return http.http1_only();
+    }
+    http.http2()
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(MAX_STREAMS)
+        .max_header_list_size(MAX_HEADER_LIST)
+        .keep_alive_interval(HEADER_DEADLINE)
+        .keep_alive_timeout(HEADER_DEADLINE);
+    http
+}
+
+/// Answers the requests of one connection until it closes.
+async fn answer<S>(http: &Builder<TokioExecutor>, stream: S, peer: SocketAddr, router: Router, watcher: Watcher)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let service = service_fn(move |mut request: Request<Incoming>| {
+        request.extensions_mut().insert(ConnectInfo(peer));
+        router.clone().call(request.map(Body::new))
+    });
+    let connection = http.serve_connection(TokioIo::new(stream), service);
+    // Clients go away whenever they like: nobody needs to know.
+    let _ = watcher.watch(connection).await;
 }
 
 /// The next connection. Trouble with one of them, or too many open files, is no reason to stop serving.

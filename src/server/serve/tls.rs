@@ -1,0 +1,113 @@
+//! https by ourselves: a certificate from files, read again when they change.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::{Duration, SystemTime};
+
+use tokio::time::interval;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::crypto::aws_lc_rs;
+use tokio_rustls::rustls::pki_types::pem::PemObject;
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio_rustls::rustls::server::{ClientHello, ResolvesServerCert};
+use tokio_rustls::rustls::sign::CertifiedKey;
+use tokio_rustls::rustls::{self, ServerConfig};
+
+use crate::server::config::{ConfigError, TlsFiles};
+
+/// How often to look whether the files have changed.
+const EVERY: Duration = Duration::from_secs(10);
+
+/// The certificate in use.
+#[derive(Debug)]
+struct Current(RwLock<Arc<CertifiedKey>>);
+
+impl ResolvesServerCert for Current {
+    fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        Some(Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner)))
+    }
+}
+
+/// Speaks TLS 1.2 and 1.3 with the certificate of two files.
+pub struct Tls {
+    /// Takes a connection's handshake.
+    pub acceptor: TlsAcceptor,
+    current: Arc<Current>,
+    files: TlsFiles,
+}
+
+impl Tls {
+    /// Reads the files.
+    ///
+    /// # Errors
+    /// When one of them cannot be read, or the key is not the certificate's.
+    pub fn load(files: TlsFiles) -> Result<Self, ConfigError> {
+        let current = Arc::new(Current(RwLock::new(Arc::new(read(&files)?))));
+        let mut config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+            .with_safe_default_protocol_versions()
+            .map_err(|error| about_certificate(&files.certificate, &error))?
+            .with_no_client_auth()
+            .with_cert_resolver(Arc::clone(&current) as Arc<dyn ResolvesServerCert>);
+        config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+        Ok(Self {
+            acceptor: TlsAcceptor::from(Arc::new(config)),
+            current,
+            files,
+        })
+    }
+
+    /// What reads the files again whenever they have changed, for as long as the program runs. Files that cannot be used
+    /// are logged, and the certificate of before goes on.
+    pub fn keep_fresh(&self) -> impl Future<Output = ()> + use<> {
+        let (current, files) = (Arc::clone(&self.current), self.files.clone());
+        async move {
+            let mut seen = changed_at(&files);
+            let mut ticks = interval(EVERY);
+            loop {
+                ticks.tick().await;
+                let now = changed_at(&files);
+                if now == seen {
+                    continue;
+                }
+                match read(&files) {
+                    Ok(fresh) => {
+                        *current.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(fresh);
+                        tracing::info!("the certificate was renewed");
+                        seen = now;
+                    }
+                    Err(error) => tracing::error!(%error, "the new certificate cannot be used"),
+                }
+            }
+        }
+    }
+}
+
+fn read(files: &TlsFiles) -> Result<CertifiedKey, ConfigError> {
+    let certificate = CertificateDer::pem_file_iter(&files.certificate)
+        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+        .map_err(|error| about_certificate(&files.certificate, &error))?;
+    let key = PrivateKeyDer::from_pem_file(&files.key).map_err(|error| about_key(&files.key, &error))?;
+    if certificate.is_empty() {
+        return Err(about_certificate(&files.certificate, &"there is no certificate in it"));
+    }
+    CertifiedKey::from_der(certificate, key, &aws_lc_rs::default_provider()).map_err(|error: rustls::Error| about_key(&files.key, &error))
+}
+
+fn changed_at(files: &TlsFiles) -> [Option<SystemTime>; 2] {
+    let of = |path: &PathBuf| path.metadata().and_then(|metadata| metadata.modified()).ok();
+    [of(&files.certificate), of(&files.key)]
+}
+
+fn about_certificate(file: &Path, error: &dyn std::fmt::Display) -> ConfigError {
+    ConfigError {
+        variable: "LATCHKEY_TLS_CERT",
+        reason: format!("{} cannot be used: {error}", file.display()),
+    }
+}
+
+fn about_key(file: &Path, error: &dyn std::fmt::Display) -> ConfigError {
+    ConfigError {
+        variable: "LATCHKEY_TLS_KEY",
+        reason: format!("{} cannot be used: {error}", file.display()),
+    }
+}
