@@ -86,7 +86,7 @@ impl From<Visitor> for Resolved {
 
 /// Finds out who a browser belongs to: by its access token; when that has ended, is stale or about to end, by its
 /// refresh token. Whatever is wrong with them, the visitor is nobody.
-pub async fn resolve(state: &AppState, headers: &HeaderMap, client: &Client) -> Resolved {
+pub async fn resolve(state: &AppState, headers: &HeaderMap, extensions: &Extensions) -> Resolved {
     let access = match state.cookies.read(headers, Cookie::Access) {
         Some(jwt) => sessions::verify(state, jwt).await,
         None => Err(Denied::Invalid),
@@ -99,7 +99,8 @@ pub async fn resolve(state: &AppState, headers: &HeaderMap, client: &Client) -> 
     let Some(refresh) = state.cookies.read(headers, Cookie::Refresh) else {
         return access.map_or(Visitor::Nobody, Visitor::from).into();
     };
-    match (sessions::refresh(state, refresh, client).await, access) {
+    let client = client(state, ClientKind::Browser, headers, extensions);
+    match (sessions::refresh(state, refresh, &client).await, access) {
         (Ok(tokens), _) => Resolved {
             visitor: Visitor::from(tokens.access.claims.clone()),
             renewed: Some(tokens),

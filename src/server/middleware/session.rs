@@ -5,17 +5,14 @@ use axum::middleware::Next;
 use axum::response::Response;
 use http::header::SET_COOKIE;
 
-use crate::server::session::{Resolved, client, resolve};
-use crate::server::sessions::ClientKind;
+use crate::server::session::{Resolved, resolve};
 use crate::server::state::AppState;
 
 /// Puts the visitor into the request and, where their tokens were renewed, the new ones into the answer, unless the
 /// answer signs somebody in or out itself. Decides nothing about access.
 pub async fn attach(State(state): State<AppState>, mut request: Request, next: Next) -> Response {
-    let client = client(&state, ClientKind::Browser, request.headers(), request.extensions());
-    let Resolved { visitor, renewed } = resolve(&state, request.headers(), &client).await;
+    let Resolved { visitor, renewed } = resolve(&state, request.headers(), request.extensions()).await;
     request.extensions_mut().insert(visitor);
-    request.extensions_mut().insert(client);
     let mut response = next.run(request).await;
     if let Some(tokens) = renewed
         && !state.cookies.decides(response.headers())
