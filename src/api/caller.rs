@@ -107,7 +107,7 @@ impl Caller {
 
     /// Puts the tokens of a session into the browser, and makes it known to the account.
     pub fn sign_in(&self, tokens: &Tokens) {
-        for cookie in self.state.cookies.sign_in(tokens, self.state.clock.now()) {
+        for cookie in self.state.cookies.sign_in(tokens) {
             self.cookie(cookie);
         }
         let user = &tokens.access.claims.sub;

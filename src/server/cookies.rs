@@ -3,7 +3,6 @@
 use http::header::{COOKIE, SET_COOKIE};
 use http::{HeaderMap, HeaderValue};
 
-use super::clock::UnixSeconds;
 use super::sessions::Tokens;
 
 /// Our cookies.
@@ -66,9 +65,10 @@ impl Cookies {
     }
 
     /// The cookies that keep somebody signed in, each for as long as its token lives.
-    pub fn sign_in(self, tokens: &Tokens, now: UnixSeconds) -> [HeaderValue; 2] {
+    pub fn sign_in(self, tokens: &Tokens) -> [HeaderValue; 2] {
+        let claims = &tokens.access.claims;
         [
-            self.set(Cookie::Access, &tokens.access.jwt, tokens.access.claims.exp - now),
+            self.set(Cookie::Access, &tokens.access.jwt, claims.exp - claims.iat),
             self.set(Cookie::Refresh, &tokens.refresh, tokens.refresh_life),
         ]
     }

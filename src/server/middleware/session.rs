@@ -17,7 +17,7 @@ pub async fn attach(State(state): State<AppState>, mut request: Request, next: N
     if let Some(tokens) = renewed
         && !state.cookies.decides(response.headers())
     {
-        for cookie in state.cookies.sign_in(&tokens, state.clock.now()) {
+        for cookie in state.cookies.sign_in(&tokens) {
             response.headers_mut().append(SET_COOKIE, cookie);
         }
     }
