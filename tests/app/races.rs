@@ -142,6 +142,37 @@ async fn a_client_that_goes_away_at_any_moment_can_come_back_with_the_token_it_h
     assert!(answered > 0, "some were");
 }
 
+#[tokio::test]
+async fn a_password_change_from_a_session_that_has_just_ended_changes_nothing() {
+    let app = TestApp::new().await;
+    app.signed_up("ada").await;
+    let account = app.user_id("ada").await;
+    let verified = app
+        .state
+        .tokens
+        .verify(&app.token("ada").await, app.state.clock.now())
+        .expect("good");
+    let name = latchkey::domain::Username::parse("ada").expect("a name");
+    latchkey::server::accounts::operate::end_sessions(&app.state, &name)
+        .await
+        .expect("ended");
+    // As if the end had come between the check of the token and this call.
+    let (who, new) = (verified.into(), "another quiet harbour");
+    latchkey::server::accounts::change::password(&app.state, &who, crate::support::PASSWORD, new, true, &client())
+        .await
+        .map(|_| ())
+        .expect_err("refused");
+    assert!(
+        app.state
+            .store
+            .live_sessions(&account, app.state.clock.now())
+            .await
+            .expect("sessions")
+            .is_empty()
+    );
+    app.grant("ada").await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_sign_in_that_races_a_disable_leaves_no_session() {
     let app = TestApp::new().await;

@@ -132,7 +132,7 @@ impl Store {
 
     /// Sets a password; the sessions that `ended` names end, and a new epoch begins. In place of the one of the browser
     /// that asks, `session` begins. The news and the new epoch; nothing happens when there is no such account any more, or it
-    /// has another password than `replaced`, the hash that was verified.
+    /// has another password than `replaced`, the hash that was verified, or the session that `session` replaces is over.
     ///
     /// # Errors
     /// When the database cannot be used.
@@ -162,7 +162,12 @@ impl Store {
             news.extend(sessions::end(&mut change, event.user, which, EndReason::PasswordChanged, event.at).await?);
         }
         if let Some(session) = session {
-            news.extend(session.insert(&mut change, hash).await?.unwrap_or_default());
+            let replaced = session.insert(&mut change, hash).await?.unwrap_or_default();
+            // A session that was ended meanwhile must not live on in another one.
+            if replaced.is_empty() {
+                return Ok(None);
+            }
+            news.extend(replaced);
         }
         event.insert(&mut change).await?;
         let news = committed(change, news, event.at).await?;
