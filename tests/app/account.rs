@@ -49,6 +49,30 @@ async fn sessions_are_shown_with_device_way_and_times() {
 }
 
 #[tokio::test]
+async fn however_many_sessions_there_are_the_pages_stay_small_and_all_can_be_ended() {
+    let app = TestApp::new().await;
+    let mut ada = app.signed_up("ada").await;
+    for _ in 0..120 {
+        app.grant("ada").await;
+        app.pass_seconds(1);
+    }
+    let page = ada.get("/sessions").await.body;
+    assert_eq!(page.matches("class=\"panel card\"").count(), 100);
+    assert!(
+        page.contains("And 21 more, not used as lately.") && page.contains("End all 120 other sessions"),
+        "{page}"
+    );
+    assert!(
+        page.find("This device") < page.find("with the API"),
+        "this one first, though used longest ago"
+    );
+    let dashboard = ada.get("/dashboard").await.body;
+    assert!(dashboard.contains("See 117 more, and end them"));
+    ada.post("/api/end_other_sessions", &[]).await;
+    assert_eq!(ada.get("/sessions").await.body.matches("class=\"panel card\"").count(), 1);
+}
+
+#[tokio::test]
 async fn last_used_follows_to_the_minute() {
     let app = TestApp::new().await;
     let mut ada = app.signed_up("ada").await;

@@ -165,9 +165,10 @@ async fn a_password_change_from_a_session_that_has_just_ended_changes_nothing() 
     assert!(
         app.state
             .store
-            .live_sessions(&account, app.state.clock.now())
+            .live_sessions(&account, None, app.state.clock.now(), 1)
             .await
             .expect("sessions")
+            .0
             .is_empty()
     );
     app.grant("ada").await;

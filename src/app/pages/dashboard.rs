@@ -20,7 +20,7 @@ use crate::server::store::StoreError;
 use crate::server::tokens::Claims;
 
 /// Sessions shown here; the others are on their own page.
-const SESSIONS_SHOWN: usize = 4;
+const SESSIONS_SHOWN: i64 = 4;
 
 /// Events shown.
 const EVENTS_SHOWN: i64 = 8;
@@ -33,7 +33,12 @@ pub async fn dashboard(State(state): State<AppState>, page: Page, signed_in: Sig
         Err(error) => return unavailable(page, &error),
     };
     let seconds_left = signed_in.claims.exp - state.clock.now();
-    let Loaded { account, sessions, events } = loaded;
+    let Loaded {
+        account,
+        sessions,
+        all_sessions,
+        events,
+    } = loaded;
     let curl = curl_line(state.config.public_url.origin(), &account.username);
     let header = state.tokens.header().clone();
     page.guarded("Dashboard", signed_in, |SignedIn { user, claims }| {
@@ -43,7 +48,7 @@ pub async fn dashboard(State(state): State<AppState>, page: Page, signed_in: Sig
             </p>
             <div class="overview">
                 <WhoYouAre account />
-                <YourSessions sessions here=claims.sid />
+                <YourSessions sessions total=all_sessions here=claims.sid />
                 <YourToken header claims seconds_left />
                 <YourEvents events />
                 <CallTheApi curl />
@@ -56,6 +61,7 @@ pub async fn dashboard(State(state): State<AppState>, page: Page, signed_in: Sig
 struct Loaded {
     account: Account,
     sessions: Vec<Session>,
+    all_sessions: usize,
     events: Vec<Event>,
 }
 
@@ -64,16 +70,14 @@ async fn load(state: &AppState, signed_in: &SignedIn) -> Result<Option<Loaded>, 
     let Some(account) = state.store.user(user).await? else {
         return Ok(None);
     };
+    let here = Some(signed_in.claims.sid);
+    let (sessions, all_sessions) = state.store.live_sessions(user, here, state.clock.now(), SESSIONS_SHOWN).await?;
     Ok(Some(Loaded {
         account,
-        sessions: this_one_first(state.store.live_sessions(user, state.clock.now()).await?, signed_in.claims.sid),
+        sessions,
+        all_sessions,
         events: state.store.events(user, EVENTS_SHOWN).await?,
     }))
-}
-
-fn this_one_first(mut sessions: Vec<Session>, here: SessionId) -> Vec<Session> {
-    sessions.sort_by_key(|session| session.id != here);
-    sessions
 }
 
 #[component]
@@ -92,9 +96,9 @@ fn WhoYouAre(account: Account) -> impl IntoView {
 
 /// The sessions at a glance: this one, and how many others.
 #[component]
-fn YourSessions(sessions: Vec<Session>, here: SessionId) -> impl IntoView {
-    let total = sessions.len();
-    let rows = sessions.into_iter().take(SESSIONS_SHOWN).map(|session| {
+fn YourSessions(sessions: Vec<Session>, total: usize, here: SessionId) -> impl IntoView {
+    let more = total - sessions.len();
+    let rows = sessions.into_iter().map(|session| {
         let this = session.id == here;
         view! {
             <li>
@@ -104,7 +108,6 @@ fn YourSessions(sessions: Vec<Session>, here: SessionId) -> impl IntoView {
             </li>
         }
     });
-    let more = total.saturating_sub(SESSIONS_SHOWN);
     view! {
         <section class="panel stack close" aria-labelledby="sessions">
             <h2 id="sessions">"Your sessions"</h2>

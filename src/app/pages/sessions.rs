@@ -15,21 +15,29 @@ use crate::server::session::SignedIn;
 use crate::server::sessions::{Client, ClientKind, Session, SessionId};
 use crate::server::state::AppState;
 
+/// Sessions shown: of more than that, nobody ends one by one.
+const MOST_SHOWN: i64 = 100;
+
 /// `GET /sessions`
 pub async fn sessions(State(state): State<AppState>, headers: HeaderMap, page: Page, signed_in: SignedIn) -> Response {
-    let mut live = match state.store.live_sessions(&signed_in.user.id, state.clock.now()).await {
-        Ok(live) => live,
+    let here = signed_in.claims.sid;
+    let found = state
+        .store
+        .live_sessions(&signed_in.user.id, Some(here), state.clock.now(), MOST_SHOWN)
+        .await;
+    let (live, total) = match found {
+        Ok(found) => found,
         Err(error) => return unavailable(page, &error),
     };
     let flash = flash(&state, &headers, EndSession::PAGE);
-    let here = signed_in.claims.sid;
-    live.sort_by_key(|session| session.id != here);
     let response = page.guarded("Sessions", signed_in, |_| {
-        let others = live.len().saturating_sub(1);
+        let others = total.saturating_sub(1);
+        let more = total - live.len();
         view! {
             {fields::form_notice(&flash)}
             <p class="lead">"Where you are signed in. A session that you end is over at once, on every device."</p>
             <ul class="cards">{live.into_iter().map(|session| card(session, here)).collect_view()}</ul>
+            {(more > 0).then(|| view! { <p>{format!("And {more} more, not used as lately.")}</p> })}
             {(others > 0).then(|| view! { <EndOthers others /> })}
         }
     });

@@ -156,7 +156,7 @@ async fn show(state: &AppState, name: &Username) -> Result<(), Failure> {
         email.as_deref().unwrap_or("none"),
         date(created_at)
     );
-    let sessions = state.store.live_sessions(&id, state.clock.now()).await?.len();
+    let (_, sessions) = state.store.live_sessions(&id, None, state.clock.now(), 1).await?;
     println!(
         "sessions  {sessions}\ndisabled  {}",
         disabled_at.map_or_else(|| "no".to_owned(), |since| format!("since {}", date(since)))

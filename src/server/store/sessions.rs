@@ -113,19 +113,29 @@ impl Store {
         row.map(|row| Ok((session(&row)?, account(&row, "uid")?))).transpose()
     }
 
-    /// The live sessions of a user, last used first.
+    /// The live sessions of a user: `here` first, then those last used, so many at most; and how many there are.
     ///
     /// # Errors
     /// When the database cannot be used.
-    pub async fn live_sessions(&self, user: &UserId, now: UnixSeconds) -> Result<Vec<Session>, StoreError> {
+    pub async fn live_sessions(
+        &self,
+        user: &UserId,
+        here: Option<SessionId>,
+        now: UnixSeconds,
+        limit: i64,
+    ) -> Result<(Vec<Session>, usize), StoreError> {
         let rows = sqlx::query(
-            "SELECT * FROM sessions WHERE user_id = $1 AND ended_at IS NULL AND expires_at > $2 ORDER BY last_used_at DESC, id DESC",
+            "SELECT *, COUNT(*) OVER () AS total FROM sessions WHERE user_id = $1 AND ended_at IS NULL AND expires_at > $2 ORDER BY CASE WHEN id = $3 THEN 0 ELSE 1 END, last_used_at DESC, id DESC LIMIT $4",
         )
         .bind(&user.0)
         .bind(now)
+        .bind(here.map(|here| here.to_string()).unwrap_or_default())
+        .bind(limit)
         .fetch_all(self.reader()?)
         .await?;
-        rows.iter().map(session).collect()
+        let total: i64 = rows.first().map_or(Ok(0), |row| row.try_get("total"))?;
+        let sessions = rows.iter().map(session).collect::<Result<_, _>>()?;
+        Ok((sessions, usize::try_from(total).unwrap_or_default()))
     }
 
     /// How many sessions live.
@@ -236,23 +246,31 @@ pub(super) async fn end(
     reason: EndReason,
     at: UnixSeconds,
 ) -> Result<Vec<Revocation>, StoreError> {
-    let live = sqlx::query_as("SELECT id FROM sessions WHERE user_id = $1 AND ended_at IS NULL AND expires_at > $2");
-    let ids: Vec<(String,)> = live.bind(&user.0).bind(at).fetch_all(&mut **change).await?;
-    let mut news = Vec::new();
-    for (id,) in ids {
-        let id = SessionId::parse(&id).ok_or(StoreError::Corrupt("session id"))?;
-        let wanted = match which {
-            Which::One(one) => id == one,
-            Which::AllBut(kept) => id != kept,
-            Which::All => true,
-        };
-        if wanted {
-            news.extend(end_one(change, id, reason, at).await?);
-        }
+    let (one, but) = match which {
+        Which::One(one) => (Some(one), None),
+        Which::AllBut(kept) => (None, Some(kept)),
+        Which::All => (None, None),
+    };
+    let ended: Vec<(String,)> = sqlx::query_as(
+        "UPDATE sessions SET ended_at = $1, end_reason = $2 WHERE user_id = $3 AND ended_at IS NULL AND expires_at > $1 AND id = COALESCE($4, id) AND id <> COALESCE($5, '') RETURNING id",
+    )
+    .bind(at)
+    .bind(reason.as_str())
+    .bind(&user.0)
+    .bind(one.map(|id| id.to_string()))
+    .bind(but.map(|id| id.to_string()))
+    .fetch_all(&mut **change)
+    .await?;
+    let mut news = Vec::with_capacity(ended.len());
+    for (id,) in ended {
+        let piece = Revocation::Session(SessionId::parse(&id).ok_or(StoreError::Corrupt("session id"))?);
+        piece.insert(change, at).await?;
+        news.push(piece);
     }
     Ok(news)
 }
 
+/// Ends one session, whosever it is.
 async fn end_one(change: &mut Change, id: SessionId, reason: EndReason, at: UnixSeconds) -> Result<Vec<Revocation>, StoreError> {
     let ended = sqlx::query("UPDATE sessions SET ended_at = $1, end_reason = $2 WHERE id = $3 AND ended_at IS NULL")
         .bind(at)
