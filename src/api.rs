@@ -12,6 +12,7 @@ mod log_in;
 mod log_out;
 mod refused;
 mod remove_account;
+mod sent;
 mod sign_up;
 
 pub use caller::{Destination, FormPlace};
@@ -23,4 +24,5 @@ pub use log_in::LogIn;
 pub use log_out::LogOut;
 pub use refused::Refused;
 pub use remove_account::RemoveAccount;
+pub use sent::Sent;
 pub use sign_up::SignUp;

@@ -4,34 +4,36 @@ use leptos::prelude::*;
 
 use super::caller::{Caller, Destination, FormPlace};
 use super::refused::Refused;
-use crate::domain::Next;
+use super::sent::Sent;
+use crate::domain::{Field, Next, Problem};
 use crate::server::accounts::{Refusal, change};
 use crate::server::flash::Notice;
 
 /// Changes the caller's email address, or takes it away.
 #[server(endpoint = "change_email")]
 pub async fn change_email(
-    /// The address, empty for none.
+    /// The address, empty for none. Absent it is a mistake: nothing is taken away by it.
     #[server(default)]
-    email: String,
+    email: Sent,
     /// The password; needed when it was last given a while ago.
     #[server(default)]
     password: String,
 ) -> Result<Destination, Refused> {
     let caller = Caller::from_context();
-    let outcome = change(&caller, &email, &password).await;
-    match outcome {
+    match change(&caller, email.0.as_deref(), &password).await {
         Ok(()) => Ok(caller.done(ChangeEmail::PLACE, Notice::EmailChanged)),
         Err(refusal) => {
             let mut typed = ChangeEmail::PLACE.flash();
-            typed.keep("email", &email);
+            typed.keep("email", &String::from(email));
             Err(caller.refuse(&refusal, &Next::default(), typed))
         }
     }
 }
 
-async fn change(caller: &Caller, email: &str, password: &str) -> Result<(), Refusal> {
-    change::email(&caller.state, caller.signed_in()?, email, password, &caller.client).await
+async fn change(caller: &Caller, email: Option<&str>, password: &str) -> Result<(), Refusal> {
+    let who = caller.signed_in()?;
+    let email = email.ok_or_else(|| Refusal::field(Field::Email, Problem::Missing))?;
+    change::email(&caller.state, who, email, password, &caller.client).await
 }
 
 impl ChangeEmail {

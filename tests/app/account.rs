@@ -182,6 +182,56 @@ async fn an_email_is_changed_and_the_password_asked_when_it_was_given_long_ago()
 }
 
 #[tokio::test]
+async fn a_post_without_its_fields_changes_nothing() {
+    let app = TestApp::new().await;
+    let mut ada = app.browser();
+    ada.post(
+        "/api/sign_up",
+        &[("username", "ada"), ("password", PASSWORD), ("email", "ada@example.org")],
+    )
+    .await;
+    for (path, status) in [
+        ("/api/end_session", 404),
+        ("/api/change_password", 422),
+        ("/api/change_email", 422),
+        ("/api/remove_account", 422),
+    ] {
+        assert_eq!(post_for_json(&app, &ada, path, &[]).await.status, status, "{path}");
+    }
+    assert!(ada.get("/account").await.body.contains("ada@example.org"));
+    assert_eq!(
+        post_for_json(&app, &ada, "/api/change_email", &[("email", "")]).await.status,
+        200,
+        "an empty one is none"
+    );
+    assert!(!ada.get("/account").await.body.contains("ada@example.org"));
+}
+
+#[tokio::test]
+async fn twice_at_once_is_once() {
+    let app = TestApp::new().await;
+    let ada = app.signed_up("ada").await;
+    let other = app.grant("ada").await;
+    let sid = app.get_with_token("/me", &other.access).await.json()["sid"].clone();
+    let end = [("session", sid.as_str().expect("text"))];
+    let (one, two) = tokio::join!(
+        post_for_json(&app, &ada, "/api/end_session", &end),
+        post_for_json(&app, &ada, "/api/end_session", &end)
+    );
+    let mut statuses = [one.status.as_u16(), two.status.as_u16()];
+    statuses.sort_unstable();
+    assert_eq!(statuses, [200, 404]);
+    let removal = [("username", "ada"), ("password", PASSWORD)];
+    let (one, two) = tokio::join!(
+        post_for_json(&app, &ada, "/api/remove_account", &removal),
+        post_for_json(&app, &ada, "/api/remove_account", &removal)
+    );
+    let mut statuses = [one.status.as_u16(), two.status.as_u16()];
+    statuses.sort_unstable();
+    assert_eq!(statuses, [200, 401]);
+}
+
+#[tokio::test]
 async fn an_account_is_removed_once_its_name_and_password_are_typed() {
     let app = TestApp::new().await;
     let mut ada = app.signed_up("ada").await;

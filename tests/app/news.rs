@@ -116,6 +116,58 @@ async fn without_news_for_too_long_what_needs_a_session_is_unavailable_and_recov
 }
 
 #[tokio::test]
+async fn with_the_database_away_no_change_is_made_and_everybody_is_told_to_come_back() {
+    let app = TestApp::new().await;
+    let ada = app.signed_up("ada").await;
+    let tokens = app.grant("ada").await;
+    let (here, away) = (app.dir().join("latchkey.db"), app.dir().join("away.db"));
+    std::fs::rename(&here, &away).expect("moved");
+    let fields = [
+        ("session", "01890000-0000-7000-8000-000000000000"),
+        ("username", "ada"),
+        ("password", PASSWORD),
+        ("current_password", PASSWORD),
+        ("new_password", "another quiet harbour"),
+        ("email", ""),
+    ];
+    for path in [
+        "/api/log_in",
+        "/api/log_out",
+        "/api/end_session",
+        "/api/end_other_sessions",
+        "/api/change_password",
+        "/api/change_email",
+        "/api/remove_account",
+    ] {
+        let request = request(Method::POST, path)
+            .header(header::COOKIE, ada.cookie_header())
+            .header(header::ORIGIN, crate::support::ORIGIN)
+            .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
+        let answer = app
+            .send(request.body(Body::from(crate::support::form(&fields))).expect("a request"))
+            .await;
+        assert_eq!(
+            (answer.status.as_u16(), answer.set_cookies().len()),
+            (503, 0),
+            "{path}: {}",
+            answer.body
+        );
+        assert!(answer.header("retry-after").is_some(), "{path}");
+    }
+    let refresh = [("grant_type", "refresh_token"), ("refresh_token", tokens.refresh.as_str())];
+    for (path, fields) in [("/token", &refresh[..]), ("/revoke", &[("token", tokens.refresh.as_str())][..])] {
+        let answer = app.post(path, fields).await;
+        assert_eq!(answer.status, 503, "{path}");
+        assert!(answer.header("retry-after").is_some(), "{path}");
+    }
+    std::fs::rename(&away, &here).expect("moved back");
+    assert!(
+        app.opens(&app.refreshed(&tokens.refresh).await.access).await,
+        "the same token still works"
+    );
+}
+
+#[tokio::test]
 async fn whatever_ended_during_an_outage_is_dead_when_it_is_over() {
     let app = TestApp::new().await;
     app.signed_up("ada").await;
