@@ -133,8 +133,9 @@ impl Revocations {
         self.keep
     }
 
-    /// Waits for news about a session or its user. Ask for the [`Standing`] after this, not before: so nothing is missed.
-    pub fn watch(&self, session: SessionId, user: &UserId) -> Watch {
+    /// Waits for news about a session or its user, unless too many pages of the user do already. Ask for the [`Standing`]
+    /// after this, not before: so nothing is missed.
+    pub fn watch(&self, session: SessionId, user: &UserId) -> Option<Watch> {
         self.watchers.watch(session, user)
     }
 }
@@ -221,13 +222,13 @@ mod tests {
     #[tokio::test]
     async fn a_watch_hears_of_its_session_and_its_user_alone() {
         let (revocations, mine, other) = (current(), claims(0), claims(0));
-        let watch = revocations.watch(mine.sid, &mine.sub);
+        let watch = revocations.watch(mine.sid, &mine.sub).expect("room");
         revocations.learn(&[Revocation::Session(other.sid), Revocation::User(UserId("user-2".into()), 1)], NOW);
         assert!(!watch.has_news());
         revocations.learn(&[Revocation::Session(mine.sid)], NOW);
         watch.news().await;
         drop(watch);
-        let watch = revocations.watch(other.sid, &other.sub);
+        let watch = revocations.watch(other.sid, &other.sub).expect("room");
         revocations.learn(&[Revocation::User(other.sub.clone(), 1)], NOW);
         watch.news().await;
         drop(watch);

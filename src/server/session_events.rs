@@ -11,10 +11,11 @@ use axum::response::{IntoResponse, Response};
 use futures_util::stream::{self, Stream, StreamExt};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 
-use super::errors::{detail, unavailable};
-use super::revocations::Standing;
-use super::session::{SignedIn, Visitor, renewed_at};
+use super::errors::{RETRY_AFTER, detail, unavailable};
+use super::revocations::{Standing, Watch};
+use super::session::{Visitor, renewed_at};
 use super::state::AppState;
+use super::tokens::Claims;
 
 /// How soon a browser comes back after a stream has ended.
 const COME_BACK: Duration = Duration::from_millis(500);
@@ -34,7 +35,13 @@ pub async fn session_events(State(state): State<AppState>, headers: HeaderMap, v
         .and_then(|accept| accept.to_str().ok())
         .is_some_and(|accept| accept.contains("text/event-stream"));
     match visitor {
-        Visitor::SignedIn(signed_in) => stream_of(events_of(state, &signed_in)),
+        Visitor::SignedIn(signed_in) => {
+            let claims = signed_in.claims.clone();
+            match state.revocations.watch(claims.sid, &claims.sub) {
+                Some(watch) => stream_of(events_of(state, claims, watch)),
+                None => too_many(),
+            }
+        }
         Visitor::Nobody | Visitor::Ended(_) if listens => stream_of(stream::once(ready(over()))),
         Visitor::Unknown if listens => stream_of(stream::once(ready(Event::default().retry(COME_BACK_LATER)))),
         Visitor::Nobody | Visitor::Ended(_) => detail(StatusCode::UNAUTHORIZED, "Not authenticated"),
@@ -42,15 +49,13 @@ pub async fn session_events(State(state): State<AppState>, headers: HeaderMap, v
     }
 }
 
-fn events_of(state: AppState, signed_in: &SignedIn) -> impl Stream<Item = Event> + use<> {
-    let claims = signed_in.claims.clone();
+fn events_of(state: AppState, claims: Claims, watch: Watch) -> impl Stream<Item = Event> {
     let left = claims.exp - state.clock.now();
     let hello = Event::default()
         .retry(COME_BACK)
         .event("session")
         .data(format!("{} {left}", claims.sid));
     let rest = async move {
-        let watch = state.revocations.watch(claims.sid, &claims.sub);
         // Asked after the watch has begun: an end in between is not missed.
         let now = state.clock.now();
         if matches!(state.revocations.standing(&claims, now), Standing::Ended | Standing::Stale) {
@@ -64,6 +69,12 @@ fn events_of(state: AppState, signed_in: &SignedIn) -> impl Stream<Item = Event>
         }
     };
     stream::once(ready(hello)).chain(stream::once(rest).filter_map(ready))
+}
+
+fn too_many() -> Response {
+    let mut response = detail(StatusCode::TOO_MANY_REQUESTS, "Too many pages are open. Close some of them.");
+    response.headers_mut().insert(header::RETRY_AFTER, RETRY_AFTER);
+    response
 }
 
 fn over() -> Event {

@@ -280,6 +280,25 @@ async fn a_server_that_stops_closes_the_streams_without_a_word() {
 }
 
 #[tokio::test]
+async fn one_user_cannot_hold_every_connection_with_streams() {
+    let app = TestApp::new().await;
+    let scene = scene(&app).await;
+    let mut streams = Vec::new();
+    for _ in 0..64 {
+        streams.push(listen(&app, &scene.browser).await);
+    }
+    let ask = || {
+        let request = request(Method::GET, "/session/events").header(header::COOKIE, scene.browser.cookie_header());
+        app.respond(request.body(Body::empty()).expect("a request"))
+    };
+    let refused = ask().await;
+    assert_eq!(refused.status(), 429);
+    assert!(refused.headers().contains_key(header::RETRY_AFTER));
+    drop(streams);
+    assert_eq!(ask().await.status(), 200, "closed ones make room");
+}
+
+#[tokio::test]
 async fn nobody_gets_no_stream() {
     let app = TestApp::new().await;
     assert_eq!(app.get("/session/events").await.status, 401);

@@ -10,6 +10,9 @@ use super::Revocation;
 use crate::domain::UserId;
 use crate::server::sessions::SessionId;
 
+/// Open pages of one user that wait at a time: each holds a connection, and there are only so many.
+const MOST_OF_A_USER: usize = 64;
+
 type Bell = Arc<watch::Sender<bool>>;
 
 /// Everybody who waits. Each waits for one session and one user, so news rings only where it matters.
@@ -31,17 +34,20 @@ pub struct Watch {
 }
 
 impl Watchers {
-    pub(super) fn watch(&self, session: SessionId, user: &UserId) -> Watch {
+    pub(super) fn watch(&self, session: SessionId, user: &UserId) -> Option<Watch> {
         let bell = Arc::new(watch::Sender::new(false));
         let mut bells = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if bells.users.get(user).is_some_and(|waiting| waiting.len() >= MOST_OF_A_USER) {
+            return None;
+        }
         bells.sessions.entry(session).or_default().push(Arc::clone(&bell));
         bells.users.entry(user.clone()).or_default().push(Arc::clone(&bell));
-        Watch {
+        Some(Watch {
             bells: Arc::clone(&self.0),
             session,
             user: user.clone(),
             bell,
-        }
+        })
     }
 
     pub(super) fn tell(&self, news: &Revocation) {
