@@ -1,16 +1,14 @@
 //! `POST /introspect` (RFC 7662).
 
 use axum::Json;
-use axum::extract::{FromRequestParts, Request, State};
-use axum::response::{IntoResponse, Response};
-use http::StatusCode;
+use axum::extract::State;
+use axum::response::Response;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::token::{TokenError, error, no_store};
+use super::token::{SentToken, TokenError, no_store};
 use crate::domain::Role;
 use crate::server::errors::{Detail, unavailable};
-use crate::server::form::{Form, FormError};
 use crate::server::session::Bearer;
 use crate::server::sessions::{self, Denied};
 use crate::server::state::AppState;
@@ -73,19 +71,8 @@ pub struct IntrospectedClaims {
         (status = 503, description = "The database is away; try again after `Retry-After` seconds", body = Detail),
     ),
 )]
-pub async fn introspect(State(state): State<AppState>, request: Request) -> Response {
-    let (mut parts, body) = request.into_parts();
-    if let Err(rejection) = Bearer::from_request_parts(&mut parts, &state).await {
-        return rejection.into_response();
-    }
-    let form = match Form::read(Request::from_parts(parts, body)).await {
-        Ok(form) => form,
-        Err(FormError { status, sentence }) => return error(status, "invalid_request", sentence),
-    };
-    let Some(token) = form.get("token") else {
-        return error(StatusCode::BAD_REQUEST, "invalid_request", "Send token.");
-    };
-    let claims = match sessions::verify(&state, token).await {
+pub async fn introspect(State(state): State<AppState>, _: Bearer, SentToken(token): SentToken) -> Response {
+    let claims = match sessions::verify(&state, &token).await {
         Ok(claims) => Some(IntrospectedClaims {
             token_type: "Bearer",
             roles: claims.roles.iter().copied().map(Role::as_str).collect(),

@@ -1,15 +1,13 @@
 //! `POST /revoke` (RFC 7009).
 
-use axum::extract::{Request, State};
-use axum::response::{IntoResponse, Response};
+use axum::extract::State;
+use axum::response::Response;
 use http::StatusCode;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::token::{TokenError, error, no_store};
-use crate::server::form::{Form, FormError};
-use crate::server::session;
-use crate::server::sessions::{self, ClientKind};
+use super::token::{Program, SentToken, TokenError, no_store, refused};
+use crate::server::sessions;
 use crate::server::state::AppState;
 
 /// What to send.
@@ -33,17 +31,9 @@ pub struct RevokeRequest {
         (status = 503, description = "The database is away; try again after `Retry-After` seconds", body = TokenError),
     ),
 )]
-pub async fn revoke(State(state): State<AppState>, request: Request) -> Response {
-    let client = session::client(&state, ClientKind::Api, request.headers(), request.extensions());
-    let form = match Form::read(request).await {
-        Ok(form) => form,
-        Err(FormError { status, sentence }) => return error(status, "invalid_request", sentence),
-    };
-    let Some(token) = form.get("token") else {
-        return error(StatusCode::BAD_REQUEST, "invalid_request", "Send token.");
-    };
-    match sessions::revoke(&state, token, &client).await {
-        Ok(()) => no_store(StatusCode::OK.into_response()),
-        Err(error) => super::token::refused(&error.into()),
+pub async fn revoke(State(state): State<AppState>, Program(client): Program, SentToken(token): SentToken) -> Response {
+    match sessions::revoke(&state, &token, &client).await {
+        Ok(()) => no_store(StatusCode::OK),
+        Err(error) => refused(&error.into()),
     }
 }

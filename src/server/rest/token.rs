@@ -1,8 +1,11 @@
 //! `POST /token` (RFC 6749 section 4.3).
 
+use std::convert::Infallible;
+
 use axum::Json;
-use axum::extract::{Request, State};
+use axum::extract::{FromRequest, FromRequestParts, Request, State};
 use axum::response::{IntoResponse, Response};
+use http::request::Parts;
 use http::{HeaderValue, StatusCode, header};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -86,12 +89,7 @@ pub struct TokenError {
         (status = 503, description = "Too busy, or the database is away; try again after `Retry-After` seconds", body = TokenError),
     ),
 )]
-pub async fn token(State(state): State<AppState>, request: Request) -> Response {
-    let client = session::client(&state, ClientKind::Api, request.headers(), request.extensions());
-    let form = match Form::read(request).await {
-        Ok(form) => form,
-        Err(FormError { status, sentence }) => return error(status, "invalid_request", sentence),
-    };
+pub async fn token(State(state): State<AppState>, Program(client): Program, TokenForm(form): TokenForm) -> Response {
     match form.get("grant_type").unwrap_or("password") {
         "password" if state.config.password_grant => password_grant(&state, &form, &client).await,
         "refresh_token" => refresh_grant(&state, &form, &client).await,
@@ -100,6 +98,45 @@ pub async fn token(State(state): State<AppState>, request: Request) -> Response 
             "unsupported_grant_type",
             "This grant type cannot be used here.",
         ),
+    }
+}
+
+/// Who calls, as far as it says.
+pub struct Program(pub Client);
+
+impl FromRequestParts<AppState> for Program {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Infallible> {
+        Ok(Self(session::client(state, ClientKind::Api, &parts.headers, &parts.extensions)))
+    }
+}
+
+/// The form of a call, refused in the words of RFC 6749.
+pub struct TokenForm(pub Form);
+
+impl FromRequest<AppState> for TokenForm {
+    type Rejection = Response;
+
+    async fn from_request(request: Request, _: &AppState) -> Result<Self, Response> {
+        let form = Form::read(request).await;
+        form.map(Self)
+            .map_err(|FormError { status, sentence }| error(status, "invalid_request", sentence))
+    }
+}
+
+/// The one field of `/revoke` and `/introspect`.
+pub struct SentToken(pub String);
+
+impl FromRequest<AppState> for SentToken {
+    type Rejection = Response;
+
+    async fn from_request(request: Request, state: &AppState) -> Result<Self, Response> {
+        let TokenForm(form) = TokenForm::from_request(request, state).await?;
+        let token = form.get("token").map(str::to_owned);
+        token
+            .map(Self)
+            .ok_or_else(|| error(StatusCode::BAD_REQUEST, "invalid_request", "Send token."))
     }
 }
 
