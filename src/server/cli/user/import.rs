@@ -31,7 +31,8 @@ pub async fn run(state: &AppState, file: &Path) -> Result<(), Failure> {
         let outcome = match row {
             Ok(account) => operate::import(state, &account).await.map_err(|refusal| match refusal {
                 Refusal::Store(error) => Err(error),
-                refusal => Ok(format!("{}: {}", account.username, super::sentence(refusal))),
+                // What a file holds may be meant for the terminal.
+                refusal => Ok(format!("{}: {}", account.username.escape_debug(), super::sentence(refusal))),
             }),
             Err(error) => Err(Ok(format!("line {}: {error}", line.unwrap_or_default()))),
         };
