@@ -250,29 +250,33 @@ async fn try_to_sign_in(
     };
     let (account, hash) = known.unzip();
     let guess = throttle::take(state, username, account.as_ref(), client).await?;
-    let right = throttle::check(state, &guess, password, hash.clone(), client).await?;
-    let Some((account, hash)) = account.zip(hash) else {
-        return Err(Refusal::BadCredentials);
-    };
-    if right
+    let verified = throttle::check(state, &guess, password, hash.clone(), client).await?;
+    let known = account.zip(hash);
+    if let Some((account, hash)) = &known
+        && verified.right
         && account.disabled_at.is_none()
-        && let Some(tokens) = sessions::begin(state, &account, &hash, &guess, client, replaced).await?
+        && let Some(tokens) = sessions::begin(state, account, hash, &guess, client, replaced).await?
     {
         state.addresses.give_back(ADDRESS, client.address);
-        if state.passwords.is_outdated(&hash) {
+        if state.passwords.is_outdated(hash) {
             tokio::spawn(upgrade(
                 state.clone(),
                 account.id.clone(),
-                hash,
+                hash.clone(),
                 Zeroizing::new(password.to_owned()),
             ));
         }
         tracing::info!(user = %account.id, session = %tokens.access.claims.sid, "signed in");
         return Ok(tokens);
     }
-    // After the answer: a name that is known must not take longer.
-    state.notes.failed(&account.id, client, state.clock.now());
-    tracing::info!(user = %account.id, "failed to sign in");
+    if let Some((account, _)) = &known {
+        // Written down after the answer.
+        state.notes.failed(&account.id, client, state.clock.now());
+        tracing::info!(user = %account.id, "failed to sign in");
+    }
+    // Neither a name that is known nor an older hash may show in the time.
+    let kinds = state.store.hash_kinds().await?;
+    state.passwords.take_as_long(verified, &kinds).await?;
     Err(Refusal::BadCredentials)
 }
 

@@ -1,22 +1,24 @@
 //! Password hashes: argon2id, on blocking threads, no more at once than there are cores.
 
 mod common;
+mod pace;
 mod stored;
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::available_parallelism;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use argon2::password_hash::phc::{Output, ParamsString, PasswordHash, Salt};
 use argon2::{ARGON2ID_IDENT, Algorithm, Argon2, Block, Params, Version};
 use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
-use tokio::time::timeout;
+use tokio::time::{sleep_until, timeout};
 use zeroize::{Zeroize, Zeroizing};
 
 pub use common::is_common;
 pub use stored::Stored;
 
+use self::pace::Pace;
 use crate::domain::Password;
 
 /// Callers at a time, running or waiting for their turn; beyond them the answer is [`Busy`] at once.
@@ -49,6 +51,15 @@ impl Cost {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Busy;
 
+/// What came of verifying a password.
+#[derive(Clone, Copy, Debug)]
+pub struct Verified {
+    /// Whether it is the right one.
+    pub right: bool,
+    /// When its turn began.
+    began: Instant,
+}
+
 /// Hashes and verifies passwords.
 #[derive(Clone)]
 pub struct Passwords(Arc<Inner>);
@@ -64,6 +75,7 @@ struct Inner {
     memory: Mutex<Vec<Vec<Block>>>,
     /// What an unknown name is checked against, so that it costs the same.
     nobody: String,
+    pace: Pace,
 }
 
 impl Passwords {
@@ -82,6 +94,7 @@ impl Passwords {
             places: Arc::new(Semaphore::new(MAX_CALLERS)),
             memory: Mutex::new(Vec::new()),
             nobody: String::new(),
+            pace: Pace::default(),
         };
         inner.nobody = inner.hash(b"nobody has this password");
         Self(Arc::new(inner))
@@ -101,18 +114,34 @@ impl Passwords {
     ///
     /// # Errors
     /// [`Busy`] when it would wait too long.
-    pub async fn verify(&self, typed: &str, hash: Option<String>) -> Result<bool, Busy> {
+    pub async fn verify(&self, typed: &str, hash: Option<String>) -> Result<Verified, Busy> {
         // Longer ones are nobody's password: the same work, over a part of it.
         let too_long = typed.chars().count() > crate::domain::password::MAX;
         let typed = Zeroizing::new(typed.as_bytes()[..typed.len().min(MAX_BYTES)].to_vec());
-        self.in_turn(move |inner| match hash {
-            Some(hash) if !too_long => inner.verify(&typed, &hash),
-            _ => {
-                inner.verify(&typed, &inner.nobody);
-                false
-            }
+        self.in_turn(move |inner| {
+            let began = Instant::now();
+            let right = inner.verify(&typed, hash.as_ref().unwrap_or(&inner.nobody)) && hash.is_some() && !too_long;
+            Verified { right, began }
         })
         .await
+    }
+
+    /// Waits until a refusal takes as long as one for the slowest of these kinds of hashes would, each named by its
+    /// decoy. Waiting costs nothing: the turn was given back.
+    ///
+    /// # Errors
+    /// [`Busy`] when a kind that was never verified cannot be tried now.
+    pub async fn take_as_long(&self, verified: Verified, kinds: &[String]) -> Result<(), Busy> {
+        let mut longest = Duration::ZERO;
+        for kind in kinds {
+            if self.0.pace.of(kind).is_none() {
+                self.verify("nobody has this password", Some(kind.clone())).await?;
+            }
+            longest = longest.max(self.0.pace.of(kind).unwrap_or_default());
+        }
+        // A little more than it has taken lately, so that the next one of its kind fits in.
+        sleep_until((verified.began + longest + longest / 10).into()).await;
+        Ok(())
     }
 
     /// Whether a hash is not what is made today: it was made elsewhere, or at another cost.
@@ -166,15 +195,18 @@ impl Inner {
     }
 
     fn verify(&self, password: &[u8], hash: &str) -> bool {
-        match Stored::parse(hash) {
+        let Some(stored) = Stored::parse(hash) else { return false };
+        let began = Instant::now();
+        let right = match &stored {
             // Output compares in constant time.
-            Some(Stored::Argon2(hash, algorithm, params)) => hash
+            Stored::Argon2(hash, algorithm, params) => hash
                 .salt
                 .zip(hash.hash)
-                .is_some_and(|(salt, expected)| self.derive(password, &salt, &params, algorithm) == Some(expected)),
-            Some(Stored::Bcrypt(hash)) => bcrypt::verify(password, &hash).unwrap_or(false),
-            None => false,
-        }
+                .is_some_and(|(salt, expected)| self.derive(password, &salt, params, *algorithm) == Some(expected)),
+            Stored::Bcrypt { hash, .. } => bcrypt::verify(password, hash).unwrap_or(false),
+        };
+        self.pace.note(stored.decoy(), began.elapsed());
+        right
     }
 
     fn derive(&self, password: &[u8], salt: &Salt, params: &Params, algorithm: Algorithm) -> Option<Output> {
@@ -225,6 +257,10 @@ mod tests {
         Password::parse(text, None).expect("within the rules")
     }
 
+    async fn is_right(passwords: &Passwords, typed: &str, hash: Option<&str>) -> bool {
+        passwords.verify(typed, hash.map(str::to_owned)).await.expect("a turn").right
+    }
+
     #[tokio::test]
     async fn a_password_is_verified_exactly_as_sent() {
         let passwords = Passwords::new(CHEAP);
@@ -235,7 +271,7 @@ mod tests {
             ("correct horse ", false),
             ("", false),
         ] {
-            assert_eq!(passwords.verify(typed, Some(hash.clone())).await, Ok(good), "{typed:?}");
+            assert_eq!(is_right(&passwords, typed, Some(&hash)).await, good, "{typed:?}");
         }
     }
 
@@ -261,9 +297,9 @@ mod tests {
     #[tokio::test]
     async fn nobody_and_a_broken_hash_are_never_verified() {
         let passwords = Passwords::new(CHEAP);
-        assert_eq!(passwords.verify("nobody has this password", None).await, Ok(false));
+        assert!(!is_right(&passwords, "nobody has this password", None).await);
         for broken in ["", "x", "$argon2id$", "$argon2id$v=19$m=99999999,t=2,p=1$c2FsdHNhbHQ$AAAA"] {
-            assert_eq!(passwords.verify("x", Some(broken.into())).await, Ok(false), "{broken}");
+            assert!(!is_right(&passwords, "x", Some(broken)).await, "{broken}");
         }
     }
 
@@ -272,8 +308,8 @@ mod tests {
         let passwords = Passwords::new(CHEAP);
         let longest = "e".repeat(128);
         let hash = passwords.hash(&password(&longest)).await.expect("hashed");
-        assert_eq!(passwords.verify(&longest, Some(hash.clone())).await, Ok(true));
-        assert_eq!(passwords.verify(&format!("{longest}e"), Some(hash)).await, Ok(false));
+        assert!(is_right(&passwords, &longest, Some(&hash)).await);
+        assert!(!is_right(&passwords, &format!("{longest}e"), Some(&hash)).await);
     }
 
     #[tokio::test]
@@ -281,7 +317,7 @@ mod tests {
         let passwords = Passwords::new(CHEAP);
         let places = u32::try_from(MAX_CALLERS).expect("few");
         let _everybody = passwords.0.places.acquire_many(places).await.expect("open");
-        assert_eq!(passwords.verify("x", None).await, Err(Busy));
+        assert!(matches!(passwords.verify("x", None).await, Err(Busy)));
     }
 
     #[tokio::test(flavor = "multi_thread")]
@@ -320,7 +356,7 @@ mod tests {
             tokio::spawn(async move { passwords.verify("x", None).await })
         });
         for one in all.collect::<Vec<_>>() {
-            assert_eq!(one.await.expect("ran"), Ok(false));
+            assert!(!one.await.expect("ran").expect("a turn").right);
         }
         passwords.verify("x", None).await.expect("ran");
         assert!(passwords.0.memory.lock().expect("not poisoned").is_empty());

@@ -16,6 +16,7 @@ pub use rate::{Rate, Wait};
 
 use super::accounts::{Account, Refusal};
 use super::keys::{self, Use};
+use super::passwords::Verified;
 use super::secret::Secret;
 use super::sessions::Client;
 use super::state::AppState;
@@ -105,9 +106,9 @@ pub async fn take(state: &AppState, typed: &str, known: Option<&Account>, client
 ///
 /// # Errors
 /// When it would wait too long.
-pub async fn check(state: &AppState, guess: &Guess, typed: &str, hash: Option<String>, client: &Client) -> Result<bool, Refusal> {
+pub async fn check(state: &AppState, guess: &Guess, typed: &str, hash: Option<String>, client: &Client) -> Result<Verified, Refusal> {
     match state.passwords.verify(typed, hash).await {
-        Ok(right) => Ok(right),
+        Ok(verified) => Ok(verified),
         Err(busy) => {
             give_back(state, guess, client).await?;
             Err(busy.into())

@@ -12,6 +12,7 @@ mod news;
 mod pages;
 mod races;
 mod refresh;
+mod sameness;
 mod services;
 mod support;
 mod throttle;

@@ -21,6 +21,8 @@ use tempfile::TempDir;
 use tower::ServiceExt;
 
 pub const NOW: i64 = 1_800_000_000;
+/// What most tests hash with.
+const CHEAP: Cost = Cost { memory_kib: 64, passes: 1 };
 pub const PASSWORD: &str = "quiet harbour lantern";
 pub const ORIGIN: &str = "http://localhost:3000";
 /// Stands in every protected view and nowhere else.
@@ -40,20 +42,28 @@ impl TestApp {
     }
 
     pub async fn with(change: impl FnOnce(&mut Settings)) -> Self {
+        Self::new_with(change, CHEAP).await
+    }
+
+    /// With hashes that cost something.
+    pub async fn with_cost(cost: Cost) -> Self {
+        Self::new_with(|_| {}, cost).await
+    }
+
+    async fn new_with(change: impl FnOnce(&mut Settings), cost: Cost) -> Self {
         let dir = tempfile::tempdir().expect("a directory");
         let mut settings = Settings {
             data_dir: Some(dir.path().to_owned()),
             ..Settings::default()
         };
         change(&mut settings);
-        Self::start(dir, settings, Arc::new(AtomicI64::new(NOW))).await
+        Self::start(dir, settings, Arc::new(AtomicI64::new(NOW)), cost).await
     }
 
-    async fn start(dir: TempDir, settings: Settings, clock: Arc<AtomicI64>) -> Self {
+    async fn start(dir: TempDir, settings: Settings, clock: Arc<AtomicI64>, cost: Cost) -> Self {
         let config = Config::from_settings(&settings).expect("good settings");
         let store = Store::open(&config.database).await.expect("a database");
-        let cheap = Passwords::new(Cost { memory_kib: 64, passes: 1 });
-        let state = AppState::new(config, store, Clock::set(Arc::clone(&clock)), cheap);
+        let state = AppState::new(config, store, Clock::set(Arc::clone(&clock)), Passwords::new(cost));
         news::catch_up(&state).await.expect("the news");
         Self {
             router: router::router(state.clone()),
@@ -75,15 +85,14 @@ impl TestApp {
         } = self;
         state.store.close().await;
         change(&mut settings);
-        Self::start(dir, settings, clock).await
+        Self::start(dir, settings, clock, CHEAP).await
     }
 
     /// Another program on the same data, as the command line is.
     pub async fn another(&self) -> AppState {
         let config = Config::from_settings(&self.settings).expect("good settings");
         let store = Store::open(&config.database).await.expect("a database");
-        let cheap = Passwords::new(Cost { memory_kib: 64, passes: 1 });
-        AppState::new(config, store, Clock::set(Arc::clone(&self.clock)), cheap)
+        AppState::new(config, store, Clock::set(Arc::clone(&self.clock)), Passwords::new(CHEAP))
     }
 
     /// The data directory.

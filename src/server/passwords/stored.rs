@@ -1,6 +1,6 @@
 //! Hashes as they are stored: our own, and those that came from elsewhere.
 
-use argon2::password_hash::phc::PasswordHash;
+use argon2::password_hash::phc::{Output, PasswordHash, Salt};
 use argon2::{Algorithm, Params};
 
 /// Hashes of more memory than this are not verified, whoever put them into the database.
@@ -12,22 +12,32 @@ const MAX_PASSES: u32 = 32;
 /// Costs of bcrypt that are verified: below it is no protection, above it a hash takes seconds.
 const BCRYPT_COSTS: std::ops::RangeInclusive<u32> = 4..=14;
 
+/// Characters of a bcrypt hash that are salt and digest.
+const BCRYPT_DIGEST: usize = 53;
+
 /// A hash that can be verified.
 #[derive(Debug)]
 pub enum Stored {
     /// argon2 in the PHC format, and the parameters it was made with.
     Argon2(Box<PasswordHash>, Algorithm, Params),
     /// bcrypt in its own.
-    Bcrypt(String),
+    Bcrypt {
+        /// The hash.
+        hash: String,
+        /// The logarithm of its rounds.
+        cost: u32,
+    },
 }
 
 impl Stored {
     /// Parses a hash.
     pub fn parse(text: &str) -> Option<Self> {
         if text.starts_with("$2") {
-            return bcrypt_cost(text)
-                .is_some_and(|cost| BCRYPT_COSTS.contains(&cost))
-                .then(|| Self::Bcrypt(text.to_owned()));
+            let cost = bcrypt_cost(text).filter(|cost| BCRYPT_COSTS.contains(cost))?;
+            return Some(Self::Bcrypt {
+                hash: text.to_owned(),
+                cost,
+            });
         }
         let hash = PasswordHash::new(text).ok()?;
         let params = Params::try_from(&hash).ok()?;
@@ -44,7 +54,20 @@ impl Stored {
                 *algorithm == Algorithm::Argon2id
                     && (params.m_cost(), params.t_cost(), params.p_cost()) == (current.m_cost(), current.t_cost(), current.p_cost())
             }
-            Self::Bcrypt(_) => false,
+            Self::Bcrypt { .. } => false,
+        }
+    }
+
+    /// A hash of nobody's password that takes as long to verify, and names the kind: all of one kind have the same.
+    pub fn decoy(&self) -> String {
+        match self {
+            Self::Argon2(hash, ..) => PasswordHash {
+                salt: Salt::new(&[0; 16]).ok(),
+                hash: Output::new(&[0; Params::DEFAULT_OUTPUT_LEN]).ok(),
+                ..(**hash).clone()
+            }
+            .to_string(),
+            Self::Bcrypt { cost, .. } => format!("$2b${cost:02}${}", ".".repeat(BCRYPT_DIGEST)),
         }
     }
 }
@@ -55,7 +78,7 @@ fn bcrypt_cost(text: &str) -> Option<u32> {
     let (cost, digest) = rest.split_once('$')?;
     let well_formed = matches!(version, "a" | "b" | "x" | "y")
         && cost.len() == 2
-        && digest.len() == 53
+        && digest.len() == BCRYPT_DIGEST
         && digest.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"./".contains(&byte));
     well_formed.then(|| cost.parse().ok())?
 }
@@ -68,7 +91,7 @@ mod tests {
 
     #[test]
     fn argon2_and_bcrypt_hashes_are_known() {
-        assert!(matches!(Stored::parse(BCRYPT), Some(Stored::Bcrypt(_))));
+        assert!(matches!(Stored::parse(BCRYPT), Some(Stored::Bcrypt { cost: 10, .. })));
         let argon2 = "$argon2id$v=19$m=65536,t=3,p=4$c29tZXNhbHRzb21lc2FsdA$X0yJr1TgqaLVtTkM0Kth6ynqkbqCqxl6nuc4DRVqmBw";
         let Some(Stored::Argon2(_, Algorithm::Argon2id, params)) = Stored::parse(argon2) else {
             panic!("known")

@@ -9,6 +9,7 @@ use crate::domain::{Email, Role, UserId, Username};
 use crate::server::accounts::Account;
 use crate::server::clock::UnixSeconds;
 use crate::server::events::{EventKind, NewEvent};
+use crate::server::passwords::Stored;
 use crate::server::revocations::Revocation;
 use crate::server::sessions::{Client, EndReason};
 
@@ -55,6 +56,7 @@ impl Store {
         if made.rows_affected() == 0 {
             return Ok(None);
         }
+        keep_kind(&mut change, user.password_hash).await?;
         let first = sqlx::query("INSERT INTO meta (key, value) VALUES ('first_account', $1) ON CONFLICT (key) DO NOTHING")
             .bind(&user.id.0)
             .execute(&mut *change)
@@ -157,6 +159,7 @@ impl Store {
         if set.rows_affected() == 0 {
             return Ok(None);
         }
+        keep_kind(&mut change, hash).await?;
         let mut news = vec![Revocation::User(event.user.clone(), epoch)];
         if let Some(which) = ended {
             news.extend(sessions::end(&mut change, event.user, which, EndReason::PasswordChanged, event.at).await?);
@@ -186,8 +189,18 @@ impl Store {
             .bind(outdated)
             .execute(&mut *change)
             .await?;
+        keep_kind(&mut change, hash).await?;
         change.commit().await?;
         Ok(())
+    }
+
+    /// A decoy for each way in which passwords here were ever hashed.
+    ///
+    /// # Errors
+    /// When the database cannot be used.
+    pub async fn hash_kinds(&self) -> Result<Vec<String>, StoreError> {
+        let rows = sqlx::query_as("SELECT decoy FROM hash_kinds").fetch_all(self.reader()?).await?;
+        Ok(rows.into_iter().map(|(decoy,)| decoy).collect())
     }
 
     /// Sets a role and begins a new epoch. The news, or nothing when there is no such account.
@@ -277,6 +290,17 @@ impl Store {
         change.commit().await?;
         Ok(done)
     }
+}
+
+/// Remembers how a password was hashed.
+async fn keep_kind(change: &mut Change, hash: &str) -> Result<(), StoreError> {
+    if let Some(stored) = Stored::parse(hash) {
+        sqlx::query("INSERT INTO hash_kinds (decoy) VALUES ($1) ON CONFLICT (decoy) DO NOTHING")
+            .bind(stored.decoy())
+            .execute(&mut **change)
+            .await?;
+    }
+    Ok(())
 }
 
 /// Makes every access token of a user stale; they are asked for anew with the facts of then.

@@ -1,0 +1,136 @@
+//! Nobody learns from the time of an answer whether there is an account, and what became of it.
+
+use std::time::{Duration, Instant};
+
+use latchkey::domain::Username;
+use latchkey::server::accounts::operate::{self, Imported};
+use latchkey::server::passwords::Cost;
+
+use crate::support::{PASSWORD, TestApp};
+
+/// Samples of each kind.
+fn rounds() -> usize {
+    std::env::var("SAME_ROUNDS").map_or(40, |rounds| rounds.parse().expect("a number"))
+}
+
+/// Below this the difference counts as one that is there.
+const SIGNIFICANCE: f64 = 0.01;
+
+/// Largest difference between two medians.
+const GAP: Duration = Duration::from_millis(5);
+
+/// Two-sided p-value of the Mann-Whitney U test, by its normal approximation: how likely two samples that
+/// differ this much come from the same distribution.
+fn mann_whitney(a: &[Duration], b: &[Duration]) -> f64 {
+    let (n, m) = (as_f64(a.len()), as_f64(b.len()));
+    let wins: f64 = a
+        .iter()
+        .flat_map(|x| b.iter().map(move |y| if x > y { 1.0 } else { f64::from(u8::from(x == y)) / 2.0 }))
+        .sum();
+    let deviation = (n * m * (n + m + 1.0) / 12.0).sqrt();
+    erfc((wins - n * m / 2.0).abs() / deviation / std::f64::consts::SQRT_2)
+}
+
+/// The complementary error function, by the Taylor series of the error function: exact enough where it is not tiny.
+fn erfc(x: f64) -> f64 {
+    // Beyond it the sum would be lost in rounding.
+    if x > 4.0 {
+        return 0.0;
+    }
+    let (mut term, mut sum) = (x, x);
+    for k in 1..200 {
+        let k = f64::from(k);
+        term *= -x * x / k;
+        sum += term / (2.0 * k + 1.0);
+    }
+    (1.0 - 2.0 / std::f64::consts::PI.sqrt() * sum).clamp(0.0, 1.0)
+}
+
+#[expect(clippy::cast_precision_loss, reason = "hundreds")]
+fn as_f64(n: usize) -> f64 {
+    n as f64
+}
+
+fn median(samples: &[Duration]) -> Duration {
+    let mut sorted = samples.to_vec();
+    sorted.sort();
+    sorted[sorted.len() / 2]
+}
+
+/// The ways a sign-in can fail.
+const FAILURES: [(&str, &str); 6] = [
+    ("nobody.here", "wrong password"),
+    ("ada", "wrong password"),
+    ("disabled", PASSWORD),
+    ("imported", "wrong password"),
+    ("imported.disabled", PASSWORD),
+    ("not a name!", "wrong password"),
+];
+
+/// Times of each way, one after the other in turn, so that whatever else goes on is the same for all.
+async fn measure(app: &TestApp, failures: &[(&str, &str)], rounds: usize) -> Vec<Vec<Duration>> {
+    let mut times = vec![Vec::new(); failures.len()];
+    for _ in 0..rounds {
+        for ((name, password), times) in failures.iter().zip(&mut times) {
+            let began = Instant::now();
+            let answer = app.post("/token", &[("username", name), ("password", password)]).await;
+            times.push(began.elapsed());
+            assert_eq!(answer.status, 400, "{name}: {}", answer.body);
+        }
+        // Every try comes back, also of the name that was tried twice.
+        app.pass_seconds(120);
+    }
+    times
+}
+
+fn differ(a: &[Duration], b: &[Duration]) -> Option<String> {
+    let p = mann_whitney(a, b);
+    let gap = median(a).abs_diff(median(b));
+    (p <= SIGNIFICANCE || gap >= GAP).then(|| format!("p = {p:.4}, medians {:?} and {:?}", median(a), median(b)))
+}
+
+/// One comparison in a hundred fails by chance; a second one right after it shows whether it was chance.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sign_in_that_fails_takes_the_same_time_whatever_the_reason() {
+    let app = TestApp::with_cost(Cost::PRODUCTION).await;
+    app.signed_up("ada").await;
+    app.signed_up("disabled").await;
+    let hash = bcrypt::hash(PASSWORD, 10).expect("a hash");
+    for name in ["imported", "imported.disabled"] {
+        let account = Imported {
+            username: name.into(),
+            email: String::new(),
+            password_hash: hash.clone(),
+        };
+        operate::import(&app.state, &account).await.expect("taken over");
+    }
+    for name in ["disabled", "imported.disabled"] {
+        let name = Username::parse(name).expect("a name");
+        assert!(operate::disable(&app.state, &name).await.expect("done"));
+    }
+    let long = "long ".repeat(40);
+    let mut failures = FAILURES.to_vec();
+    failures.push(("ada", &long));
+
+    measure(&app, &failures, 3).await;
+    let times = measure(&app, &failures, rounds()).await;
+    for (which, samples) in times.iter().enumerate() {
+        println!("{:20} median {:?}", failures[which].0, median(samples));
+    }
+    for which in 1..failures.len() {
+        let Some(found) = differ(&times[0], &times[which]) else { continue };
+        let pair = [failures[0], failures[which]];
+        println!("{pair:?}: {found}: once more");
+        let again = measure(&app, &pair, rounds()).await;
+        assert_eq!(differ(&again[0], &again[1]), None, "{pair:?}, after {found}");
+    }
+}
+
+#[test]
+fn the_comparison_itself_tells_what_differs_from_what_does_not() {
+    let samples = |shift: u64| (0..100).map(|n| Duration::from_millis((n * 37) % 100 + shift)).collect::<Vec<_>>();
+    assert!(mann_whitney(&samples(0), &samples(0)) > 0.9);
+    assert!(mann_whitney(&samples(0), &samples(3)) > 0.1);
+    assert!(mann_whitney(&samples(0), &samples(20)) < 0.001);
+    assert!((mann_whitney(&samples(0), &samples(10)) - mann_whitney(&samples(10), &samples(0))).abs() < 1e-9);
+}
