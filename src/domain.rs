@@ -6,6 +6,7 @@ pub mod email;
 pub mod field;
 pub mod next;
 pub mod password;
+pub mod strength;
 pub mod user;
 pub mod username;
 
@@ -13,5 +14,6 @@ pub use email::Email;
 pub use field::{Field, FieldError, Problem};
 pub use next::Next;
 pub use password::Password;
+pub use strength::Strength;
 pub use user::{Role, User, UserId};
 pub use username::Username;

@@ -3,6 +3,8 @@
 //!
 //! A few hundred cases each; `make fuzz` runs a million.
 
+#![expect(clippy::expect_used, reason = "a test may expect what it wants")]
+
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use http::{HeaderMap, HeaderValue, header};
 use latchkey::domain::{Role, User, UserId};

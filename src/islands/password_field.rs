@@ -7,7 +7,7 @@ use web_sys::HtmlInputElement;
 
 use super::dom;
 use super::username_field::Verdict;
-use crate::domain::{Password, Problem, Username};
+use crate::domain::{Password, Problem, Strength, Username};
 
 /// Around a password input: a button that shows what is typed.
 #[island]
@@ -36,8 +36,8 @@ pub fn PasswordField(children: Children) -> impl IntoView {
     }
 }
 
-/// Around the field of a new password: says at once what the server would say. The list of common
-/// passwords stays on the server.
+/// Around the field of a new password: says at once what the server would say, and how hard it looks to guess. The list
+/// of common passwords stays on the server.
 #[island]
 pub fn NewPasswordField(children: Children) -> impl IntoView {
     let verdict = RwSignal::new(wanted());
@@ -63,7 +63,7 @@ fn wanted() -> Verdict {
 fn judge(input: &HtmlInputElement) -> Verdict {
     match Password::parse(&input.value(), owner(input).as_ref()) {
         Err(Problem::Missing) => wanted(),
-        Ok(_) => Verdict::Good("Long enough.".to_owned()),
+        Ok(password) => Verdict::Strength(Strength::of(password.expose())),
         Err(problem) => Verdict::Bad(problem),
     }
 }

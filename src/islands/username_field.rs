@@ -3,7 +3,7 @@
 use leptos::prelude::*;
 
 use super::dom;
-use crate::domain::{Problem, Username};
+use crate::domain::{Problem, Strength, Username};
 
 /// Around the input of a new sign-in name: says at once what the server would say.
 #[island]
@@ -30,16 +30,19 @@ pub enum Verdict {
     Wanted(&'static str),
     /// Within the rules: what is kept.
     Good(String),
+    /// Within the rules: how good it is.
+    Strength(Strength),
     /// Outside them.
     Bad(Problem),
 }
 
 impl Verdict {
-    /// For the style: nothing, `ok` or `wrong`.
+    /// For the style: nothing, `ok`, `weak` or `wrong`.
     pub fn state(&self) -> Option<&'static str> {
         match self {
             Verdict::Wanted(_) => None,
-            Verdict::Good(_) => Some("ok"),
+            Verdict::Strength(Strength::Weak) => Some("weak"),
+            Verdict::Good(_) | Verdict::Strength(_) => Some("ok"),
             Verdict::Bad(_) => Some("wrong"),
         }
     }
@@ -49,6 +52,7 @@ impl Verdict {
         match self {
             Verdict::Wanted(rule) => (*rule).to_owned(),
             Verdict::Good(sentence) => sentence.clone(),
+            Verdict::Strength(strength) => strength.sentence().to_owned(),
             Verdict::Bad(problem) => problem.to_string(),
         }
     }

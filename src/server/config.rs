@@ -82,6 +82,8 @@ pub struct Config {
     pub tls: Option<TlsFiles>,
     /// Whose `X-Forwarded-For` counts.
     pub trusted_proxies: Vec<IpNet>,
+    /// Whom to tell of a weakness: a URL.
+    pub security_contact: Option<String>,
     /// Where to show metrics, if anywhere.
     pub metrics_addr: Option<SocketAddr>,
 }
@@ -99,7 +101,8 @@ impl Config {
             .map(|text| address("LATCHKEY_METRICS_ADDR", text))
             .transpose()?;
         let tls = tls(settings)?;
-        let public_url = public_url(settings.public_url.as_deref(), addr, tls.is_some())?;
+        let only_loopback = choice("LATCHKEY_PLAIN_HTTP", settings.plain_http.as_deref(), "loopback", "anywhere")?;
+        let public_url = public_url(settings.public_url.as_deref(), addr, tls.is_some(), !only_loopback)?;
         let data_dir = settings.data_dir.clone().unwrap_or_else(|| PathBuf::from("./data"));
         make_data_dir(&data_dir)?;
         Ok(Self {
@@ -124,6 +127,7 @@ impl Config {
             password_grant: choice("LATCHKEY_PASSWORD_GRANT", settings.password_grant.as_deref(), "on", "off")?,
             tls,
             trusted_proxies: networks(settings.trusted_proxies.as_deref().unwrap_or_default())?,
+            security_contact: security_contact(settings.security_contact.as_deref())?,
             metrics_addr,
         })
     }
@@ -159,21 +163,21 @@ fn tls(settings: &Settings) -> Result<Option<TlsFiles>, ConfigError> {
     }
 }
 
-fn public_url(text: Option<&str>, addr: SocketAddr, tls: bool) -> Result<PublicUrl, ConfigError> {
+fn public_url(text: Option<&str>, addr: SocketAddr, tls: bool, plain_anywhere: bool) -> Result<PublicUrl, ConfigError> {
     let scheme = if tls { "https" } else { "http" };
     let default = format!("{scheme}://localhost:{}", addr.port());
-    let url = PublicUrl::parse(text.unwrap_or(&default)).map_err(|reason| refused("LATCHKEY_PUBLIC_URL", reason))?;
+    let url = PublicUrl::parse(text.unwrap_or(&default), plain_anywhere).map_err(|reason| refused("LATCHKEY_PUBLIC_URL", reason))?;
     if tls && !url.is_https() {
         return Err(refused(
             "LATCHKEY_PUBLIC_URL",
             format!("{url} is not https, and LATCHKEY_TLS_CERT makes this server speak nothing else"),
         ));
     }
-    if !url.is_https() && !addr.ip().is_loopback() {
+    if !url.is_https() && !addr.ip().is_loopback() && !plain_anywhere {
         return Err(refused(
             "LATCHKEY_PUBLIC_URL",
             format!(
-                "{url} is not https, and {addr} can be reached from other machines: passwords would cross the network in the open; set the https address that people use, or listen on 127.0.0.1"
+                "{url} is not https, and {addr} can be reached from other machines: passwords would cross the network in the open; set the https address that people use, or listen on 127.0.0.1, or set LATCHKEY_PLAIN_HTTP=anywhere if this network is yours"
             ),
         ));
     }
@@ -207,6 +211,19 @@ fn secret(settings: &Settings, data_dir: &Path) -> Result<Secret, ConfigError> {
         (Some(text), None) => Secret::parse(text).map_err(|reason| refused("LATCHKEY_SECRET", reason)),
         (None, Some(file)) => Secret::read(file).map_err(|reason| refused("LATCHKEY_SECRET_FILE", reason)),
         (None, None) => Secret::read_or_make(&data_dir.join("secret")).map_err(|reason| refused("LATCHKEY_DATA_DIR", reason)),
+    }
+}
+
+/// A URI by which people can be reached (RFC 9116 section 2.5.3).
+fn security_contact(text: Option<&str>) -> Result<Option<String>, ConfigError> {
+    let reachable = |text: &str| url::Url::parse(text).is_ok_and(|url| matches!(url.scheme(), "mailto" | "https" | "tel"));
+    match text {
+        Some(text) if !reachable(text) => Err(refused(
+            "LATCHKEY_SECURITY_CONTACT",
+            format!("\"{}\" is not a URL such as mailto:security@example.org", text.escape_debug()),
+        )),
+        // Written as the parser understood it: it holds no line break.
+        text => Ok(text.and_then(|text| url::Url::parse(text).ok()).map(String::from)),
     }
 }
 
@@ -277,7 +294,7 @@ mod tests {
     #[test]
     fn a_bad_value_is_refused_with_one_sentence_that_names_the_variable() {
         type Change = fn(&mut Settings);
-        let cases: [(&str, Change); 23] = [
+        let cases: [(&str, Change); 25] = [
             ("LATCHKEY_ADDR", |s| s.addr = Some("3000".into())),
             ("LATCHKEY_ADDR", |s| s.addr = Some("127.0.0.1:0".into())),
             ("LATCHKEY_PUBLIC_URL", |s| s.public_url = Some("example.org".into())),
@@ -301,6 +318,10 @@ mod tests {
                 s.public_url = Some("http://localhost:3000".into());
             }),
             ("LATCHKEY_TRUSTED_PROXIES", |s| s.trusted_proxies = Some("10.0.0.0/33".into())),
+            ("LATCHKEY_PLAIN_HTTP", |s| s.plain_http = Some("everywhere".into())),
+            ("LATCHKEY_SECURITY_CONTACT", |s| {
+                s.security_contact = Some("security@example.org".into())
+            }),
             ("LATCHKEY_METRICS_ADDR", |s| s.metrics_addr = Some("9000".into())),
             ("LATCHKEY_SIGNUP", |s| s.signup = Some("yes".into())),
             ("LATCHKEY_PASSWORD_GRANT", |s| s.password_grant = Some(String::new())),
@@ -316,7 +337,7 @@ mod tests {
     }
 
     #[test]
-    fn plain_http_is_refused_where_other_machines_could_listen() {
+    fn plain_http_is_refused_where_other_machines_could_listen_unless_it_is_forced_by_name() {
         assert!(refusal(|s| s.addr = Some("0.0.0.0:3000".into())).is_some());
         assert!(refusal(|s| s.public_url = Some("http://example.org".into())).is_some());
         let behind_a_proxy = refusal(|s| {
@@ -324,5 +345,11 @@ mod tests {
             s.public_url = Some("https://example.org".into());
         });
         assert_eq!(behind_a_proxy, None);
+        let forced = refusal(|s| {
+            s.addr = Some("0.0.0.0:3000".into());
+            s.public_url = Some("http://example.org".into());
+            s.plain_http = Some("anywhere".into());
+        });
+        assert_eq!(forced, None);
     }
 }

@@ -91,10 +91,13 @@ impl Form {
 /// Reads a body of at most [`MAX_BODY`] bytes; one that says it is longer is not read at all.
 ///
 /// # Errors
-/// When it is too large, too slow, or the client went away.
+/// When it is too large, too slow or compressed, or the client went away.
 pub async fn read_body(headers: &HeaderMap, body: Body) -> Result<Bytes, FormError> {
     const TOO_LARGE: FormError = refuse(StatusCode::PAYLOAD_TOO_LARGE, "The form data is too large.");
     const TOO_SLOW: FormError = refuse(StatusCode::REQUEST_TIMEOUT, "The form data did not arrive in time.");
+    if headers.get(header::CONTENT_ENCODING).is_some_and(|coding| coding != "identity") {
+        return Err(refuse(StatusCode::UNSUPPORTED_MEDIA_TYPE, "Send the fields uncompressed."));
+    }
     let announced = headers
         .get(header::CONTENT_LENGTH)
         .and_then(|length| length.to_str().ok()?.parse::<usize>().ok());

@@ -4,3 +4,4 @@ pub mod host;
 pub mod same_origin;
 pub mod security_headers;
 pub mod session;
+pub mod size;

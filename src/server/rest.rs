@@ -6,5 +6,6 @@ pub mod me;
 pub mod openapi;
 pub mod protected;
 pub mod revoke;
+pub mod security_txt;
 pub mod token;
 pub mod well_known;

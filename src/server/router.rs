@@ -3,7 +3,7 @@
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Request, State};
-use axum::middleware::from_fn_with_state;
+use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use leptos::context::provide_context;
@@ -14,7 +14,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::trace::TraceLayer;
 
 use super::form::{self, Form, FormError};
-use super::rest::{health, introspect, me, openapi, protected, revoke, token, well_known};
+use super::rest::{health, introspect, me, openapi, protected, revoke, security_txt, token, well_known};
 use super::session_events::session_events;
 use super::state::AppState;
 use super::{assets, log, metrics, middleware};
@@ -32,6 +32,7 @@ pub fn router(state: AppState) -> Router {
         .layer(option_layer(timed.then(|| from_fn_with_state(state.clone(), metrics::time))))
         .layer(from_fn_with_state(state.clone(), middleware::same_origin::check))
         .layer(from_fn_with_state(state.clone(), middleware::host::check))
+        .layer(from_fn(middleware::size::check))
         .layer(CatchPanicLayer::custom(error::panicked))
         .layer(from_fn_with_state(state.clone(), middleware::security_headers::add))
         .layer(
@@ -96,6 +97,7 @@ fn rest() -> Router<AppState> {
         .route("/openapi.json", get(openapi::openapi))
         .route("/.well-known/jwks.json", get(well_known::jwks))
         .route("/.well-known/oauth-authorization-server", get(well_known::metadata))
+        .route("/.well-known/security.txt", get(security_txt::security_txt))
         .route("/health/live", get(health::live))
         .route("/health/ready", get(health::ready))
 }

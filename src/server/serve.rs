@@ -61,6 +61,9 @@ pub async fn run(config: Config) -> Result<(), Failure> {
         });
     }
     background.spawn(stop_signal(state.clone())?);
+    if !state.config.public_url.is_https() && !state.config.addr.ip().is_loopback() {
+        tracing::warn!("LATCHKEY_PLAIN_HTTP=anywhere: passwords cross the network in the open");
+    }
     tracing::info!("serving {url}");
     eprintln!("Latchkey is ready: open {url}");
     connections::serve(listener, tls.map(|tls| tls.acceptor), router::router(state.clone()), &state.stop).await;

@@ -109,7 +109,9 @@ pub async fn resolve(state: &AppState, headers: &HeaderMap, extensions: &Extensi
         // Too early is not too late: what is still good stays so.
         (Err(_), Some(claims)) => Visitor::from(claims).into(),
         (Err(RefreshError::Store(error)), _) => unknown(&error).into(),
-        (Err(RefreshError::Invalid | RefreshError::Throttled(_)), _) => Visitor::Nobody.into(),
+        // Neighbours who guess sign nobody out.
+        (Err(RefreshError::Throttled(_)), _) => Visitor::Unknown.into(),
+        (Err(RefreshError::Invalid), _) => Visitor::Nobody.into(),
     }
 }
 

@@ -42,6 +42,8 @@ pub struct Session {
     pub used_counter: Counter,
     /// When the counter last moved.
     pub rotated_at: UnixSeconds,
+    /// When all of its refreshes are there again.
+    pub refreshes_until: UnixSeconds,
     /// When it was begun.
     pub started_at: UnixSeconds,
     /// When a token of it was last seen, to the minute.

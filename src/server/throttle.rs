@@ -32,6 +32,9 @@ pub const ADDRESS: Rate = Rate { burst: 300, interval: 1 };
 /// New accounts from one address: three hundred, then one every two seconds.
 pub const SIGN_UPS: Rate = Rate { burst: 300, interval: 2 };
 
+/// Refreshes of one session, however right: three hundred, then one a second.
+pub const REFRESHES: Rate = Rate { burst: 300, interval: 1 };
+
 /// Longest name that is looked at, in bytes.
 const MAX_NAME: usize = 256;
 

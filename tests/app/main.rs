@@ -1,5 +1,7 @@
 //! The whole application in process, on a real SQLite file: every route and status.
 
+#![expect(clippy::expect_used, reason = "a test may expect what it wants")]
+
 mod account;
 mod api;
 mod cost;

@@ -129,3 +129,19 @@ async fn the_metadata_names_the_issuer_of_the_tokens_and_addresses_that_answer()
     let metadata = off.get("/.well-known/oauth-authorization-server").await.json();
     assert_eq!(metadata["grant_types_supported"], json!(["refresh_token"]));
 }
+
+#[tokio::test]
+async fn whoever_finds_a_weakness_is_told_whom_to_tell_when_there_is_somebody() {
+    const PATH: &str = "/.well-known/security.txt";
+    assert_eq!(TestApp::new().await.get(PATH).await.status, 404);
+    let app = TestApp::with(|settings| settings.security_contact = Some("mailto:security@example.org".into())).await;
+    let answer = app.get(PATH).await;
+    assert_eq!(
+        (answer.status.as_u16(), answer.header("content-type")),
+        (200, Some("text/plain; charset=utf-8"))
+    );
+    assert_eq!(
+        answer.body,
+        format!("Contact: mailto:security@example.org\nExpires: 2027-07-14T08:00:00Z\nCanonical: {ORIGIN}{PATH}\n")
+    );
+}

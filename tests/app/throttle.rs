@@ -228,3 +228,35 @@ async fn the_address_of_the_client_is_what_people_see() {
     assert_eq!(try_from(&app, "203.0.113.9", "ada", PASSWORD).await.status, 200);
     assert!(ada.get("/sessions").await.body.contains("203.0.113.9, with the API"));
 }
+
+#[tokio::test]
+async fn a_session_that_is_refreshed_without_end_is_slowed_down_and_goes_on() {
+    let app = TestApp::new().await;
+    let mut ada = app.signed_up("ada").await;
+    let mut tokens = app.grant("ada").await;
+    for _ in 0..300 {
+        tokens = app.refreshed(&tokens.refresh).await;
+    }
+    let answer = app.refresh(&tokens.refresh).await;
+    assert_eq!((answer.status.as_u16(), answer.header("retry-after")), (429, Some("1")));
+    assert!(app.opens(&tokens.access).await, "what it has stays good");
+    assert_eq!(ada.get("/dashboard").await.status, 200, "other sessions are not concerned");
+    app.pass_seconds(1);
+    let next = app.refreshed(&tokens.refresh).await;
+    assert_eq!(app.refresh(&next.refresh).await.status, 429, "one a second from here on");
+}
+
+#[tokio::test]
+async fn neighbours_who_send_bad_refresh_tokens_sign_nobody_out() {
+    let app = TestApp::new().await;
+    let mut ada = app.signed_up("ada").await;
+    app.pass_seconds(900);
+    for _ in 0..300 {
+        app.refresh(&"A".repeat(71)).await;
+    }
+    let answer = ada.get("/dashboard").await;
+    assert_eq!(answer.status, 503, "her tokens cannot be renewed just now");
+    assert!(answer.header("retry-after").is_some() && answer.set_cookies().is_empty());
+    app.pass_seconds(1);
+    assert_eq!(ada.get("/dashboard").await.status, 200);
+}

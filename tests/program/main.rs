@@ -1,5 +1,7 @@
 //! The program from outside: its commands, and a real server on a real port.
 
+#![expect(clippy::expect_used, reason = "a test may expect what it wants")]
+
 mod commands;
 mod server;
 mod support;

@@ -16,8 +16,9 @@ pub struct PublicUrl {
 }
 
 impl PublicUrl {
-    /// Parses the setting. The error is the end of a sentence that begins with the setting's name.
-    pub(super) fn parse(text: &str) -> Result<Self, String> {
+    /// Parses the setting. Plain http is for loopback, unless it is allowed anywhere. The error is the end of a sentence that
+    /// begins with the setting's name.
+    pub(super) fn parse(text: &str, plain_anywhere: bool) -> Result<Self, String> {
         let url = Url::parse(text).map_err(|_| format!("\"{text}\" is not a URL such as https://example.org"))?;
         let https = match url.scheme() {
             "https" => true,
@@ -34,9 +35,9 @@ impl PublicUrl {
             Host::Ipv4(address) => address.is_loopback(),
             Host::Ipv6(address) => address.is_loopback(),
         };
-        if !https && !loopback {
+        if !https && !loopback && !plain_anywhere {
             return Err(format!(
-                "{text} is not https: passwords would cross the network in the open; plain http is for localhost only"
+                "{text} is not https: passwords would cross the network in the open; plain http is for localhost only, unless LATCHKEY_PLAIN_HTTP=anywhere"
             ));
         }
         let authority = url.port().map_or_else(|| host.to_string(), |port| format!("{host}:{port}"));
@@ -94,7 +95,7 @@ mod tests {
             ("http://localhost:3000", "http://localhost:3000"),
             ("http://[::1]:3000", "http://[::1]:3000"),
         ] {
-            assert_eq!(PublicUrl::parse(text).expect(text).origin(), origin);
+            assert_eq!(PublicUrl::parse(text, false).expect(text).origin(), origin);
         }
     }
 
@@ -109,13 +110,13 @@ mod tests {
             "https://example.org/?a",
             "http://example.org",
         ] {
-            assert!(PublicUrl::parse(text).is_err(), "{text}");
+            assert!(PublicUrl::parse(text, false).is_err(), "{text}");
         }
     }
 
     #[test]
     fn only_its_own_host_is_its_host() {
-        let url = PublicUrl::parse("https://example.org").expect("good");
+        let url = PublicUrl::parse("https://example.org", false).expect("good");
         assert!(url.is_host("example.org") && url.is_host("EXAMPLE.org:443"));
         for host in [
             "",
@@ -127,7 +128,7 @@ mod tests {
         ] {
             assert!(!url.is_host(host) && !url.is_loopback_alias(host), "{host}");
         }
-        let local = PublicUrl::parse("http://localhost:3000").expect("good");
+        let local = PublicUrl::parse("http://localhost:3000", false).expect("good");
         assert!(
             local.is_loopback_alias("127.0.0.1:3000") && !local.is_loopback_alias("127.0.0.1:3001") && !local.is_host("127.0.0.1:3000")
         );

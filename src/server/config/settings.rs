@@ -190,6 +190,26 @@ pub struct Settings {
     )]
     pub trusted_proxies: Option<String>,
 
+    /// Where plain http is served
+    #[arg(
+        long,
+        global = true,
+        env = "LATCHKEY_PLAIN_HTTP",
+        value_name = "loopback|anywhere",
+        help = "Where passwords may cross the network in the open: nowhere but on this machine, or anywhere [default: loopback]"
+    )]
+    pub plain_http: Option<String>,
+
+    /// Whom to tell of a weakness
+    #[arg(
+        long,
+        global = true,
+        env = "LATCHKEY_SECURITY_CONTACT",
+        value_name = "URL",
+        help = "Whom to tell of a weakness, for /.well-known/security.txt: mailto:…, https://… or tel:… [default: none]"
+    )]
+    pub security_contact: Option<String>,
+
     /// Where to show metrics
     #[arg(
         long,

@@ -9,7 +9,7 @@ use utoipa::openapi::OpenApi as Document;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 
-use super::{health, introspect, me, protected, revoke, token, well_known};
+use super::{health, introspect, me, protected, revoke, security_txt, token, well_known};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -23,6 +23,7 @@ use super::{health, introspect, me, protected, revoke, token, well_known};
         openapi,
         well_known::jwks,
         well_known::metadata,
+        security_txt::security_txt,
         health::live,
         health::ready
     ),

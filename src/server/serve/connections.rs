@@ -27,6 +27,9 @@ use crate::server::stop::Stop;
 /// Connections at a time; the next one waits until another closes.
 const MAX_CONNECTIONS: usize = 8192;
 
+/// Files that are open beside the connections: the database's, the listeners'.
+const OTHER_FILES: usize = 128;
+
 /// Longest wait for the header of a request, the first one or the next on the same connection.
 const HEADER_DEADLINE: Duration = Duration::from_secs(15);
 
@@ -36,8 +39,9 @@ const HANDSHAKE_DEADLINE: Duration = Duration::from_secs(10);
 /// Requests at a time on one HTTP/2 connection.
 const MAX_STREAMS: u32 = 128;
 
-/// Largest header, in bytes.
+/// Largest header, in bytes, and most of its fields: cut off beyond. `middleware/size.rs` refuses less, with a sentence.
 const MAX_HEADER: usize = 64 * 1024;
+const MAX_FIELDS: usize = 512;
 const MAX_HEADER_LIST: u32 = 64 * 1024;
 
 /// Longest time that a stop waits for answers under way: below what service managers wait before they kill.
@@ -45,7 +49,7 @@ const STOP_DEADLINE: Duration = Duration::from_secs(25);
 
 /// Serves until it is asked to stop, then finishes what is under way.
 pub async fn serve(listener: TcpListener, tls: Option<TlsAcceptor>, router: Router, stop: &Stop) {
-    let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    let places = Arc::new(Semaphore::new(max_connections()));
     let under_way = GracefulShutdown::new();
     let http = http(tls.is_some());
     loop {
@@ -77,12 +81,23 @@ pub async fn serve(listener: TcpListener, tls: Option<TlsAcceptor>, router: Rout
     }
 }
 
+/// As many connections as there may be open files, once the system allows as many as it can.
+fn max_connections() -> usize {
+    let files = rlimit::increase_nofile_limit(u64::MAX).unwrap_or(1024);
+    let connections = usize::try_from(files).unwrap_or(usize::MAX).saturating_sub(OTHER_FILES).max(1);
+    if connections < MAX_CONNECTIONS {
+        tracing::warn!("only {connections} connections at a time: the system allows {files} open files");
+    }
+    connections.min(MAX_CONNECTIONS)
+}
+
 /// HTTP/1.1, and HTTP/2 where TLS says so.
 fn http(tls: bool) -> Builder<TokioExecutor> {
     let mut http = Builder::new(TokioExecutor::new());
     http.http1()
         .timer(TokioTimer::new())
         .header_read_timeout(HEADER_DEADLINE)
+        .max_headers(MAX_FIELDS)
         .max_buf_size(MAX_HEADER);
     if !tls {
         return http.http1_only();

@@ -10,7 +10,7 @@ use crate::server::clock::UnixSeconds;
 use crate::server::refresh_tokens::{Counter, Presented};
 use crate::server::state::AppState;
 use crate::server::store::{StoreError, Which};
-use crate::server::throttle::{ADDRESS, Wait};
+use crate::server::throttle::{ADDRESS, REFRESHES, Wait};
 
 /// Why there are no new tokens.
 #[derive(Debug)]
@@ -19,7 +19,7 @@ pub enum RefreshError {
     Invalid,
     /// It is, and its session is over.
     Ended(EndReason),
-    /// Too many tokens that are none came from this address.
+    /// Too many tokens that are none came from this address, or this session is refreshed without end.
     Throttled(Wait),
     /// The database said no.
     Store(StoreError),
@@ -70,15 +70,21 @@ impl Session {
 /// When the token is none, its session is over, or the database cannot be used: then nothing has changed and the
 /// same token can be presented again.
 pub async fn refresh(state: &AppState, token: &str, client: &Client) -> Result<Tokens, RefreshError> {
-    let outcome = match state.addresses.take(ADDRESS, client.address, state.clock.now()) {
-        Ok(()) => exchange(state, token, client).await,
-        Err(wait) => Err(RefreshError::Throttled(wait)),
-    };
+    let outcome = counted(state, token, client).await;
+    state.metrics.refreshed(&outcome);
+    outcome
+}
+
+async fn counted(state: &AppState, token: &str, client: &Client) -> Result<Tokens, RefreshError> {
+    state
+        .addresses
+        .take(ADDRESS, client.address, state.clock.now())
+        .map_err(RefreshError::Throttled)?;
+    let outcome = exchange(state, token, client).await;
     // Only what is no token of ours is a guess.
-    if !matches!(outcome, Err(RefreshError::Invalid | RefreshError::Throttled(_))) {
+    if !matches!(outcome, Err(RefreshError::Invalid)) {
         state.addresses.give_back(ADDRESS, client.address);
     }
-    state.metrics.refreshed(&outcome);
     outcome
 }
 
@@ -92,7 +98,13 @@ async fn exchange(state: &AppState, token: &str, client: &Client) -> Result<Toke
             Verdict::Current => {
                 let next = presented.counter.checked_add(1).ok_or(RefreshError::Invalid)?;
                 let expires_at = session.ends_at.min(now + state.config.refresh_ttl);
-                if state.store.rotate_session(session.id, presented.counter, now, expires_at).await? {
+                // Whoever moves the counter writes this too, so no refresh goes uncounted.
+                let refreshes_until = REFRESHES.take(session.refreshes_until, now).map_err(RefreshError::Throttled)?;
+                if state
+                    .store
+                    .rotate_session(session.id, presented.counter, now, expires_at, refreshes_until)
+                    .await?
+                {
                     return Ok(issue(
                         state,
                         &account,
@@ -178,6 +190,7 @@ mod tests {
             counter: 5,
             used_counter: 4,
             rotated_at: NOW,
+            refreshes_until: NOW,
             started_at: NOW,
             last_used_at: NOW,
             proved_at: NOW,

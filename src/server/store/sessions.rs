@@ -161,13 +161,15 @@ impl Store {
         from: Counter,
         now: UnixSeconds,
         expires_at: UnixSeconds,
+        refreshes_until: UnixSeconds,
     ) -> Result<bool, StoreError> {
         let mut change = self.change().await?;
         let moved = sqlx::query(
-            "UPDATE sessions SET counter = counter + 1, rotated_at = $1, last_used_at = $1, expires_at = $2 WHERE id = $3 AND counter = $4 AND ended_at IS NULL AND expires_at > $1",
+            "UPDATE sessions SET counter = counter + 1, rotated_at = $1, last_used_at = $1, expires_at = $2, refreshes_until = $3 WHERE id = $4 AND counter = $5 AND ended_at IS NULL AND expires_at > $1",
         )
         .bind(now)
         .bind(expires_at)
+        .bind(refreshes_until)
         .bind(id.to_string())
         .bind(i64::from(from))
         .execute(&mut *change)
@@ -307,6 +309,7 @@ fn session(row: &SqliteRow) -> Result<Session, StoreError> {
         counter: counter("counter")?,
         used_counter: counter("used_counter")?,
         rotated_at: row.try_get("rotated_at")?,
+        refreshes_until: row.try_get("refreshes_until")?,
         started_at: row.try_get("started_at")?,
         last_used_at: row.try_get("last_used_at")?,
         proved_at: row.try_get("proved_at")?,

@@ -1,0 +1,47 @@
+//! Headers and addresses larger than anybody needs are refused before anything reads them.
+
+use axum::extract::Request;
+use axum::middleware::Next;
+use axum::response::Response;
+use http::{HeaderName, HeaderValue, StatusCode, header};
+
+use crate::app::error::refuse;
+
+/// Longest path and query, in bytes.
+const MAX_TARGET: usize = 8 * 1024;
+
+/// Most header fields.
+const MAX_FIELDS: usize = 100;
+
+/// Largest header, in bytes of names and values.
+const MAX_HEADER: usize = 16 * 1024;
+
+/// What is beyond them.
+const TOO_LARGE: StatusCode = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;
+
+/// Answers 414 (RFC 9110 section 15.5.15) or 431 (RFC 6585 section 5). The connection's own bounds lie beyond these; what
+/// is over those is cut off without a page.
+pub async fn check(request: Request, next: Next) -> Response {
+    let headers = request.headers();
+    let target = request.uri().path_and_query().map_or(0, |target| target.as_str().len());
+    if target > MAX_TARGET {
+        return refuse(headers, StatusCode::URI_TOO_LONG, "This address is too long.");
+    }
+    let size: usize = headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
+    if size <= MAX_HEADER && headers.len() <= MAX_FIELDS {
+        return next.run(request).await;
+    }
+    if !headers.contains_key(header::COOKIE) {
+        return refuse(headers, TOO_LARGE, "The header of this request is too large.");
+    }
+    // Another site of the same domain may have planted them, and nobody could sign in any more.
+    let mut response = refuse(
+        headers,
+        TOO_LARGE,
+        "Your browser sent too many cookies; they are removed now. Load the page again.",
+    );
+    response
+        .headers_mut()
+        .insert(HeaderName::from_static("clear-site-data"), HeaderValue::from_static("\"cookies\""));
+    response
+}
