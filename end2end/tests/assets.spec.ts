@@ -31,7 +31,12 @@ test("the sign-in page is light: at most 60 KB of WASM", async () => {
     expect(answer.headers["content-encoding"]).toBe("br");
     expect(answer.headers["cache-control"]).toBe("public, max-age=31536000, immutable");
     expect(answer.headers.vary).toContain("accept-encoding");
-    const types: Record<string, string> = { svg: "image/svg+xml", css: "text/css", js: "text/javascript", wasm: "application/wasm" };
+    const types: Record<string, string> = {
+      svg: "image/svg+xml; charset=utf-8",
+      css: "text/css; charset=utf-8",
+      js: "text/javascript; charset=utf-8",
+      wasm: "application/wasm",
+    };
     expect(answer.headers["content-type"]).toBe(types[path.split(".").pop() ?? ""]);
     rows.push({ file: path.replace(/\.[0-9a-f]{16}/, ""), raw: brotliDecompressSync(answer.body).length, sent: answer.body.length });
   }

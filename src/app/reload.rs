@@ -3,11 +3,11 @@
 use std::env;
 use std::sync::LazyLock;
 
-/// The port of its reload signal; none anywhere else.
+/// The port of its reload signal; none anywhere else, whatever the environment of a release says.
 pub fn port() -> Option<u16> {
     static PORT: LazyLock<Option<u16>> = LazyLock::new(|| {
-        env::var_os("LEPTOS_WATCH")?;
-        env::var("LEPTOS_RELOAD_PORT").ok()?.parse().ok()
+        let watched = cfg!(debug_assertions) && env::var_os("LEPTOS_WATCH").is_some();
+        watched.then(|| env::var("LEPTOS_RELOAD_PORT").ok()?.parse().ok())?
     });
     *PORT
 }

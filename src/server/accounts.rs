@@ -1,5 +1,7 @@
 //! Accounts: the only door to users. Knows no HTTP and no SQL.
 
+use std::iter;
+
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
@@ -106,10 +108,11 @@ struct Parsed {
 
 impl Typed<'_> {
     /// Everything that is wrong, at once, so that nobody has to find out one by one.
-    fn parse(self) -> Result<Parsed, Refusal> {
+    fn parse(self, state: &AppState) -> Result<Parsed, Refusal> {
         let username = Username::parse(self.username);
-        let password = new_password(self.password, username.as_ref().ok());
         let email = Email::parse(self.email);
+        let address = email.as_ref().ok().and_then(Option::as_ref).map(Email::as_str);
+        let password = new_password(state, self.password, username.as_ref().ok(), address);
         match (username, password, email) {
             (Ok(username), Ok(password), Ok(email)) => Ok(Parsed { username, password, email }),
             (username, password, email) => Err(Refusal::Fields(
@@ -127,9 +130,22 @@ impl Typed<'_> {
 }
 
 /// The one way to a new password, at sign-up, on the command line and wherever one is changed.
-fn new_password(typed: &str, owner: Option<&Username>) -> Result<Password, Problem> {
+fn new_password(state: &AppState, typed: &str, owner: Option<&Username>, email: Option<&str>) -> Result<Password, Problem> {
     let password = Password::parse(typed, owner)?;
-    if passwords::is_common(password.expose()) {
+    let facts = [
+        owner.map(Username::as_str),
+        email,
+        Some(state.config.public_url.host()),
+        Some("latchkey"),
+    ];
+    // Whole, and word by word: ada.lovelace is also ada and lovelace.
+    let suggested: Vec<&str> = facts
+        .into_iter()
+        .flatten()
+        .flat_map(|fact| iter::once(fact).chain(fact.split(|character: char| !character.is_alphanumeric())))
+        .filter(|word| word.len() > 2)
+        .collect();
+    if passwords::is_common(password.expose(), &suggested) {
         return Err(Problem::PasswordCommon);
     }
     Ok(password)
@@ -162,7 +178,7 @@ pub async fn add(state: &AppState, typed: Typed<'_>, role: Role) -> Result<Accou
 }
 
 async fn make(state: &AppState, typed: Typed<'_>, role: Role, client: &Client, session: Option<&Draft>) -> Result<Account, Refusal> {
-    let parsed = typed.parse()?;
+    let parsed = typed.parse(state)?;
     // Spares the hash; whether the name is free is decided when it is inserted.
     if state.store.credentials(&parsed.username).await?.is_some() {
         return Err(taken());
@@ -272,8 +288,10 @@ async fn try_to_sign_in(
     if let Some((account, _)) = &known {
         // Written down after the answer.
         state.notes.failed(&account.id, client, state.clock.now());
-        tracing::info!(user = %account.id, "failed to sign in");
     }
+    // Never the name: people type passwords there.
+    let user = known.as_ref().map_or("nobody", |(account, _)| account.id.0.as_str());
+    tracing::info!(user, "failed to sign in");
     // Neither a name that is known nor an older hash may show in the time.
     let kinds = state.store.hash_kinds().await?;
     state.passwords.take_as_long(verified, &kinds).await?;

@@ -30,7 +30,7 @@ static NAMES: LazyLock<Names> = LazyLock::new(|| {
     if cfg!(debug_assertions) {
         return names;
     }
-    for plain in Files::iter().filter(|name| compression(name).is_none()) {
+    for plain in Files::iter().filter(|name| compression(name).is_none() && !is_for_developing(name)) {
         if let (Some(file), Some((stem, extension))) = (Files::get(&plain), plain.rsplit_once('.')) {
             let hash: String = file.metadata.sha256_hash()[..8].iter().map(|byte| format!("{byte:02x}")).collect();
             let hashed = format!("{stem}.{hash}.{extension}");
@@ -61,7 +61,6 @@ pub async fn serve(Path(path): Path<String>, headers: HeaderMap) -> Response {
     let Some((file, encoding)) = best(name, &headers) else {
         return StatusCode::NOT_FOUND.into_response();
     };
-    let content_type = mime_guess::from_path(name).first_or_octet_stream();
     let caching = if cfg!(debug_assertions) {
         "no-store"
     } else {
@@ -69,16 +68,25 @@ pub async fn serve(Path(path): Path<String>, headers: HeaderMap) -> Response {
     };
     let mut response = Body::from(file.data).into_response();
     let headers = response.headers_mut();
-    headers.insert(
-        header::CONTENT_TYPE,
-        HeaderValue::from_str(content_type.as_ref()).unwrap_or(HeaderValue::from_static("application/octet-stream")),
-    );
+    headers.insert(header::CONTENT_TYPE, content_type(name));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(caching));
     headers.insert(header::VARY, HeaderValue::from_static("accept-encoding"));
     if let Some(encoding) = encoding {
         headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static(encoding));
     }
     response
+}
+
+/// What a file is, by the ending of its name; text is UTF-8.
+fn content_type(name: &str) -> HeaderValue {
+    let mime = mime_guess::from_path(name).first_or_octet_stream();
+    let is_text = mime.type_() == mime_guess::mime::TEXT || mime.suffix() == Some(mime_guess::mime::XML);
+    let value = if is_text {
+        format!("{mime}; charset=utf-8")
+    } else {
+        mime.to_string()
+    };
+    HeaderValue::try_from(value).unwrap_or(HeaderValue::from_static("application/octet-stream"))
 }
 
 /// The smallest form of a file that the client takes.
@@ -98,6 +106,11 @@ fn best(name: &str, headers: &HeaderMap) -> Option<(EmbeddedFile, Option<&'stati
             Some((file, Some(encoding)))
         });
     compressed.or_else(|| Some((Files::get(name)?, None)))
+}
+
+/// What only `cargo leptos watch` needs, or only a compiler: no release has an address for it.
+fn is_for_developing(name: &str) -> bool {
+    name == "reload.js" || name.ends_with(".d.ts")
 }
 
 fn compression(name: &str) -> Option<&str> {
@@ -127,6 +140,19 @@ mod tests {
         assert!(!accepts("br;q=0, gzip", "br"));
         assert!(!accepts("brotli", "br"));
         assert!(!accepts("", "gzip"));
+    }
+
+    #[test]
+    fn text_says_that_it_is_utf_8() {
+        for (name, expected) in [
+            ("pkg/latchkey.css", "text/css; charset=utf-8"),
+            ("boot.js", "text/javascript; charset=utf-8"),
+            ("favicon.svg", "image/svg+xml; charset=utf-8"),
+            ("pkg/latchkey.wasm", "application/wasm"),
+            ("unknown", "application/octet-stream"),
+        ] {
+            assert_eq!(content_type(name), expected, "{name}");
+        }
     }
 
     #[test]

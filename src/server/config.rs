@@ -320,7 +320,7 @@ mod tests {
             ("LATCHKEY_TRUSTED_PROXIES", |s| s.trusted_proxies = Some("10.0.0.0/33".into())),
             ("LATCHKEY_PLAIN_HTTP", |s| s.plain_http = Some("everywhere".into())),
             ("LATCHKEY_SECURITY_CONTACT", |s| {
-                s.security_contact = Some("security@example.org".into())
+                s.security_contact = Some("security@example.org".into());
             }),
             ("LATCHKEY_METRICS_ADDR", |s| s.metrics_addr = Some("9000".into())),
             ("LATCHKEY_SIGNUP", |s| s.signup = Some("yes".into())),

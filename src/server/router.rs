@@ -37,7 +37,10 @@ pub fn router(state: AppState) -> Router {
         .layer(from_fn_with_state(state.clone(), middleware::security_headers::add))
         .layer(
             TraceLayer::new_for_http()
-                .make_span_with(log::request_span)
+                .make_span_with({
+                    let state = state.clone();
+                    move |request: &Request| log::request_span(&state.config.trusted_proxies, request)
+                })
                 .on_response(log::answered),
         )
         .with_state(state)

@@ -10,6 +10,7 @@ mod forms;
 mod guard;
 mod hashes;
 mod hostile;
+mod new_passwords;
 mod news;
 mod pages;
 mod races;

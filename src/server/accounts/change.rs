@@ -23,8 +23,10 @@ pub async fn password(
     client: &Client,
 ) -> Result<Tokens, Refusal> {
     let name = Username::parse(&who.user.username).ok();
-    let new = new_password(new, name.as_ref()).map_err(|problem| Refusal::field(Field::NewPassword, problem))?;
+    let judge = |email| new_password(state, new, name.as_ref(), email).map_err(|problem| Refusal::field(Field::NewPassword, problem));
+    judge(None)?;
     let (mut account, verified) = proven(state, &who.user, Field::CurrentPassword, current, client).await?;
+    let new = judge(account.email.as_deref())?;
     let hash = state.passwords.hash(&new).await?;
     let draft = Draft::new(state, Some(who.claims.sid));
     let session = draft.of(&account, client);
@@ -114,5 +116,6 @@ async fn proven(state: &AppState, user: &User, field: Field, password: &str, cli
         return Ok((account, hash));
     }
     state.notes.failed(&account.id, client, state.clock.now());
+    tracing::info!(user = %account.id, "a wrong password for a change");
     Err(Refusal::field(field, Problem::PasswordWrong))
 }

@@ -49,10 +49,11 @@ pub async fn import(state: &AppState, account: &Imported) -> Result<Account, Ref
 /// # Errors
 /// When the password is outside the rules.
 pub async fn set_password(state: &AppState, name: &Username, typed: &str) -> Result<bool, Refusal> {
-    let password = new_password(typed, Some(name)).map_err(|problem| Refusal::field(Field::Password, problem))?;
     let Some(account) = find(state, name).await? else {
         return Ok(false);
     };
+    let password =
+        new_password(state, typed, Some(name), account.email.as_deref()).map_err(|problem| Refusal::field(Field::Password, problem))?;
     let hash = state.passwords.hash(&password).await?;
     let by = Client::operator();
     let event = event(state, &account, EventKind::PasswordChanged, &by);

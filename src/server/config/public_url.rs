@@ -54,6 +54,12 @@ impl PublicUrl {
         &self.origin
     }
 
+    /// `example.org`: the name without the port.
+    pub fn host(&self) -> &str {
+        let port = self.authority.rfind(':').filter(|colon| !self.authority[*colon..].contains(']'));
+        &self.authority[..port.unwrap_or(self.authority.len())]
+    }
+
     /// Whether people come by https, so that cookies are `Secure`.
     pub fn is_https(&self) -> bool {
         self.https
@@ -96,6 +102,14 @@ mod tests {
             ("http://[::1]:3000", "http://[::1]:3000"),
         ] {
             assert_eq!(PublicUrl::parse(text, false).expect(text).origin(), origin);
+        }
+        for (text, host) in [
+            ("https://Example.org:8443", "example.org"),
+            ("https://example.org", "example.org"),
+            ("http://[::1]:3000", "[::1]"),
+            ("http://[::1]", "[::1]"),
+        ] {
+            assert_eq!(PublicUrl::parse(text, false).expect(text).host(), host);
         }
     }
 

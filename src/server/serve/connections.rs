@@ -19,6 +19,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::time::{sleep, timeout};
+use tokio_io_timeout::TimeoutStream;
 use tokio_rustls::TlsAcceptor;
 use tower::Service;
 
@@ -35,6 +36,9 @@ const HEADER_DEADLINE: Duration = Duration::from_secs(15);
 
 /// Longest wait for a TLS handshake.
 const HANDSHAKE_DEADLINE: Duration = Duration::from_secs(10);
+
+/// Longest wait for a client to take what was written.
+const WRITE_DEADLINE: Duration = Duration::from_secs(30);
 
 /// Requests at a time on one HTTP/2 connection.
 const MAX_STREAMS: u32 = 128;
@@ -120,7 +124,9 @@ where
         request.extensions_mut().insert(ConnectInfo(peer));
         router.clone().call(request.map(Body::new))
     });
-    let connection = http.serve_connection(TokioIo::new(stream), service);
+    let mut stream = TimeoutStream::new(stream);
+    stream.set_write_timeout(Some(WRITE_DEADLINE));
+    let connection = http.serve_connection(TokioIo::new(Box::pin(stream)), service);
     // Clients go away whenever they like: nobody needs to know.
     let _ = watcher.watch(connection).await;
 }
