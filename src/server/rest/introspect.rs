@@ -17,22 +17,35 @@ use crate::server::state::AppState;
 #[derive(Deserialize, ToSchema)]
 pub struct IntrospectRequest {
     /// The access token to ask about.
+    #[schema(min_length = 1)]
     pub token: String,
 }
 
-/// What is known of a token. Of one that is not good, nothing but that.
+/// What is known of a token.
 #[derive(Serialize, ToSchema)]
-pub struct Introspection {
-    /// Whether it is good right now: signature, expiry, and its session lives.
-    pub active: bool,
-    /// What it says.
-    #[serde(flatten)]
-    pub claims: Option<IntrospectedClaims>,
+#[serde(untagged)]
+pub enum Introspection {
+    /// Of a good one, what it says.
+    Active(Box<ActiveToken>),
+    /// Of any other, nothing.
+    Inactive(InactiveToken),
 }
 
-/// The claims of a good token.
+/// Not good: expired, not ours, or its session is over. Nobody is told which.
+#[derive(Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct InactiveToken {
+    /// Always `false`.
+    #[schema(example = false)]
+    pub active: bool,
+}
+
+/// Good right now: signature, expiry, and its session lives.
 #[derive(Serialize, ToSchema)]
-pub struct IntrospectedClaims {
+pub struct ActiveToken {
+    /// Always `true`.
+    #[schema(example = true)]
+    pub active: bool,
     /// Always `Bearer`.
     pub token_type: &'static str,
     /// The immutable user id.
@@ -66,14 +79,16 @@ pub struct IntrospectedClaims {
         (status = 200, description = "What is known of it: `active` alone when it is not good", body = Introspection),
         (status = 400, description = "`invalid_request`: there is no token", body = TokenError),
         (status = 401, description = "The caller's own token is absent or not good", body = Detail),
+        (status = 408, description = "The form did not arrive in time", body = TokenError),
         (status = 413, description = "The form is larger than 16 KiB", body = TokenError),
         (status = 415, description = "Not a form", body = TokenError),
         (status = 503, description = "The database is away; try again after `Retry-After` seconds", body = Detail),
     ),
 )]
 pub async fn introspect(State(state): State<AppState>, _: Bearer, SentToken(token): SentToken) -> Response {
-    let claims = match sessions::verify(&state, &token).await {
-        Ok(claims) => Some(IntrospectedClaims {
+    let answer = match sessions::verify(&state, &token).await {
+        Ok(claims) => Introspection::Active(Box::new(ActiveToken {
+            active: true,
             token_type: "Bearer",
             roles: claims.roles.iter().copied().map(Role::as_str).collect(),
             sid: claims.sid.to_string(),
@@ -84,15 +99,12 @@ pub async fn introspect(State(state): State<AppState>, _: Bearer, SentToken(toke
             aud: claims.aud,
             iat: claims.iat,
             exp: claims.exp,
-        }),
-        Err(Denied::Invalid | Denied::Revoked) => None,
+        })),
+        Err(Denied::Invalid | Denied::Revoked) => Introspection::Inactive(InactiveToken { active: false }),
         Err(Denied::Unavailable(error)) => {
             tracing::error!(%error, "whether a session lives cannot be told");
             return unavailable();
         }
     };
-    no_store(Json(Introspection {
-        active: claims.is_some(),
-        claims,
-    }))
+    no_store(Json(answer))
 }

@@ -35,6 +35,7 @@ pub struct Me {
     responses(
         (status = 200, description = "The token's user", body = Me),
         (status = 401, description = "It is absent or not good", body = Detail),
+        (status = 503, description = "The database is away; try again after `Retry-After` seconds", body = Detail),
     ),
 )]
 pub async fn me(Bearer(signed_in): Bearer) -> Json<Me> {

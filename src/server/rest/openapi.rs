@@ -5,8 +5,9 @@ use std::sync::LazyLock;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, header};
 use serde_json::Value;
-use utoipa::openapi::OpenApi as Document;
+use utoipa::openapi::schema::{AdditionalProperties, ObjectBuilder, Schema, Type};
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::openapi::{OpenApi as Document, RefOr};
 use utoipa::{Modify, OpenApi};
 
 use super::{health, introspect, me, protected, revoke, security_txt, token, well_known};
@@ -27,7 +28,7 @@ use super::{health, introspect, me, protected, revoke, security_txt, token, well
         health::live,
         health::ready
     ),
-    modifiers(&BearerScheme),
+    modifiers(&BearerScheme, &FieldNames),
 )]
 struct Api;
 
@@ -40,6 +41,26 @@ impl Modify for BearerScheme {
             .components
             .get_or_insert_default()
             .add_security_scheme("bearer", SecurityScheme::Http(scheme));
+    }
+}
+
+/// Forms may hold fields that nobody asked for, each once and with a plain name: [`crate::server::form::Form`] reads no others.
+struct FieldNames;
+
+impl Modify for FieldNames {
+    fn modify(&self, document: &mut Document) {
+        let components = document.components.get_or_insert_default();
+        for name in ["PasswordGrant", "RefreshGrant", "RevokeRequest", "IntrospectRequest"] {
+            if let Some(RefOr::T(Schema::Object(form))) = components.schemas.get_mut(name) {
+                let text = ObjectBuilder::new().schema_type(Type::String).build();
+                form.additional_properties = Some(Box::new(AdditionalProperties::RefOr(RefOr::T(text.into()))));
+                let plain = ObjectBuilder::new()
+                    .schema_type(Type::String)
+                    .pattern(Some("^[A-Za-z0-9_.-]+$"))
+                    .build();
+                form.property_names = Some(Box::new(plain.into()));
+            }
+        }
     }
 }
 

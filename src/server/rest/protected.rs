@@ -24,6 +24,7 @@ pub struct Greeting {
     responses(
         (status = 200, description = "The token is good", body = Greeting),
         (status = 401, description = "It is absent or not good", body = Detail),
+        (status = 503, description = "The database is away; try again after `Retry-After` seconds", body = Detail),
     ),
 )]
 pub async fn protected(Bearer(signed_in): Bearer) -> Json<Greeting> {

@@ -14,6 +14,7 @@ use crate::server::state::AppState;
 #[derive(Deserialize, ToSchema)]
 pub struct RevokeRequest {
     /// A refresh token, also one that was exchanged already, or an access token.
+    #[schema(min_length = 1)]
     pub token: String,
 }
 
@@ -26,6 +27,7 @@ pub struct RevokeRequest {
     responses(
         (status = 200, description = "The session is over; also when the token means nothing"),
         (status = 400, description = "`invalid_request`: there is no token", body = TokenError),
+        (status = 408, description = "The form did not arrive in time", body = TokenError),
         (status = 413, description = "The form is larger than 16 KiB", body = TokenError),
         (status = 415, description = "Not a form", body = TokenError),
         (status = 503, description = "The database is away; try again after `Retry-After` seconds", body = TokenError),

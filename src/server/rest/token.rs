@@ -30,12 +30,13 @@ pub enum TokenRequest {
 #[derive(Deserialize, ToSchema)]
 pub struct PasswordGrant {
     /// `password`; may be left out.
-    #[schema(example = "password")]
+    #[schema(example = "password", pattern = "^password$", nullable = false)]
     pub grant_type: Option<String>,
     /// The sign-in name.
+    #[schema(min_length = 1)]
     pub username: String,
     /// The password.
-    #[schema(format = Password)]
+    #[schema(format = Password, min_length = 1)]
     pub password: String,
 }
 
@@ -43,9 +44,10 @@ pub struct PasswordGrant {
 #[derive(Deserialize, ToSchema)]
 pub struct RefreshGrant {
     /// `refresh_token`.
-    #[schema(example = "refresh_token")]
+    #[schema(example = "refresh_token", pattern = "^refresh_token$")]
     pub grant_type: String,
     /// The refresh token of the last answer.
+    #[schema(min_length = 1)]
     pub refresh_token: String,
 }
 
@@ -83,6 +85,7 @@ pub struct TokenError {
     responses(
         (status = 200, description = "An access token and a refresh token; with a password, of a new session", body = TokenResponse),
         (status = 400, description = "`invalid_request`, `invalid_grant` for a wrong name, password or refresh token, or `unsupported_grant_type`", body = TokenError),
+        (status = 408, description = "The form did not arrive in time", body = TokenError),
         (status = 413, description = "The form is larger than 16 KiB", body = TokenError),
         (status = 415, description = "Not a form", body = TokenError),
         (status = 429, description = "Too many wrong tries; try again after `Retry-After` seconds", body = TokenError),
