@@ -26,6 +26,9 @@ const COME_BACK_LATER: Duration = Duration::from_secs(2);
 /// A proxy that holds answers back would hold back the news.
 const UNBUFFERED: (HeaderName, HeaderValue) = (HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no"));
 
+/// It names a session; by itself `Sse` says `no-cache`, which may be stored.
+const NOT_STORED: (HeaderName, HeaderValue) = (header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+
 /// A stream begins with `session` and the id and remaining seconds of the session's access token, renewed if it was due.
 /// It ends with `over` when the page should ask the server anew, and without a word when a renewal is due or the
 /// server stops: the browser then comes back by itself.
@@ -83,5 +86,5 @@ fn over() -> Event {
 
 fn stream_of(events: impl Stream<Item = Event> + Send + 'static) -> Response {
     let events = events.map(Ok::<_, Infallible>);
-    ([UNBUFFERED], Sse::new(events).keep_alive(KeepAlive::default())).into_response()
+    ([UNBUFFERED, NOT_STORED], Sse::new(events).keep_alive(KeepAlive::default())).into_response()
 }
