@@ -16,7 +16,7 @@ use crate::domain::{Field, Problem};
 /// Life of the cookie, in seconds.
 pub const LIFE: i64 = 60;
 
-/// Longest typed value given back, in bytes: the cookie must stay below 4096.
+/// Longest typed value given back, in bytes as JSON has it: the cookie must stay below 4096.
 const MAX_VALUE: usize = 512;
 
 /// What the next page is told. Codes, never sentences; and never a password.
@@ -106,11 +106,17 @@ impl Flash {
 
     /// Gives back what was typed, cut to what a cookie can carry.
     pub fn keep(&mut self, field: &str, typed: &str) {
-        let cut = (0..=typed.len().min(MAX_VALUE))
-            .rev()
-            .find(|end| typed.is_char_boundary(*end))
-            .unwrap_or(0);
-        self.typed.insert(field.to_owned(), typed[..cut].to_owned());
+        let mut room = MAX_VALUE;
+        let fits = |c: &char| {
+            let length = match *c {
+                '"' | '\\' => 2,
+                // `\u0001`
+                c if c.is_ascii_control() => 6,
+                c => c.len_utf8(),
+            };
+            room.checked_sub(length).map(|left| room = left).is_some()
+        };
+        self.typed.insert(field.to_owned(), typed.chars().take_while(fits).collect());
     }
 
     /// What was typed into a field.
@@ -217,11 +223,18 @@ mod tests {
 
     #[test]
     fn long_values_are_cut_so_that_the_cookie_stays_small() {
-        let mut flash = flash();
-        for field in ["username", "email", "next"] {
-            flash.keep(field, &"é".repeat(5000));
+        for (long, kept) in [
+            ("é", MAX_VALUE),
+            ("\u{1}", MAX_VALUE / 6),
+            ("\"", MAX_VALUE / 2),
+            ("\u{1f511}", MAX_VALUE),
+        ] {
+            let mut flash = flash();
+            for field in ["username", "email", "next"] {
+                flash.keep(field, &long.repeat(5000));
+            }
+            assert!(flash_box().seal(&flash, 100).len() < 3500, "{long:?}");
+            assert_eq!(flash.typed("email").len(), kept, "{long:?}");
         }
-        assert!(flash_box().seal(&flash, 100).len() < 3500);
-        assert_eq!(flash.typed("email").len(), MAX_VALUE);
     }
 }
