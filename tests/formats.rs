@@ -200,7 +200,7 @@ proptest! {
     }
 
     #[test]
-    fn claims_of_any_shape_are_refused_even_when_the_signature_is_right(
+    fn of_claims_of_any_shape_only_ours_of_a_good_span_are_taken_even_when_the_signature_is_right(
         which in select(vec!["iss", "aud", "sub", "sid", "jti", "iat", "exp", "username", "roles", "epoch", "other"]),
         value in json(),
     ) {

@@ -76,16 +76,30 @@ pub fn mac_key(secret: &Secret, purpose: Use) -> hmac::Key {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashSet;
+
     use super::*;
     use crate::server::secret::generate;
 
+    const USES: [Use; 7] = [
+        Use::AccessToken,
+        Use::AccessTokenSeed,
+        Use::RefreshToken,
+        Use::Device,
+        Use::Throttle,
+        Use::Flash,
+        Use::KeyId,
+    ];
+
     #[test]
     fn every_use_and_every_secret_has_its_own_key() {
-        let secret = Secret::parse(&generate()).expect("good");
-        let other = Secret::parse(&generate()).expect("good");
-        assert_eq!(*derive(&secret, Use::Flash), *derive(&secret, Use::Flash));
-        assert_ne!(*derive(&secret, Use::Flash), *derive(&secret, Use::AccessToken));
-        assert_ne!(*derive(&secret, Use::Flash), *derive(&other, Use::Flash));
-        assert_ne!(key_id(&secret), key_id(&other));
+        let secrets = [(); 2].map(|()| Secret::parse(&generate()).expect("good"));
+        let keys: HashSet<[u8; 32]> = secrets
+            .iter()
+            .flat_map(|secret| USES.map(|purpose| *derive(secret, purpose)))
+            .collect();
+        assert_eq!(keys.len(), secrets.len() * USES.len(), "pairwise");
+        assert_eq!(*derive(&secrets[0], Use::Flash), *derive(&secrets[0], Use::Flash));
+        assert_ne!(key_id(&secrets[0]), key_id(&secrets[1]));
     }
 }

@@ -249,6 +249,9 @@ impl Inner {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+    use proptest::sample::select;
+
     use super::*;
 
     const CHEAP: Cost = Cost { memory_kib: 64, passes: 1 };
@@ -272,6 +275,53 @@ mod tests {
             ("", false),
         ] {
             assert_eq!(is_right(&passwords, typed, Some(&hash)).await, good, "{typed:?}");
+        }
+    }
+
+    /// What looks like a password and is another one.
+    fn lookalikes(password: &str) -> Vec<String> {
+        // The same to a reader, composed and not (NFC, NFD, NFKC).
+        const SPELLINGS: [(&str, &str); 4] = [("é", "e\u{301}"), ("Å", "A\u{30a}"), ("ﬁ", "fi"), ("\u{212a}", "K")];
+        let swapped = |(a, b): (&str, &str)| [password.replace(a, b), password.replace(b, a)];
+        let beginnings = [1, 8, 71, 72, 73].map(|end| password.chars().take(end).collect());
+        let mut others: Vec<String> = SPELLINGS.into_iter().flat_map(swapped).chain(beginnings).collect();
+        others.extend([
+            format!("{password} "),
+            format!(" {password}"),
+            format!("{password}\0"),
+            format!("{password}\n"),
+            format!("{password}x"),
+            format!("{password}\0{password}"),
+            password.trim().to_owned(),
+            password.split_whitespace().collect::<Vec<_>>().join(" "),
+            password.to_lowercase(),
+            password.to_uppercase(),
+            password[..password.floor_char_boundary(password.len() - 1)].to_owned(),
+        ]);
+        others.retain(|other| other != password);
+        others
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        #[test]
+        fn nothing_but_every_character_of_a_password_verifies(
+            beginning in "[ a-zA-Z0-9éÅﬁ]{0,8}|[\\PC]{0,90}",
+            core in select(vec!["e\u{301}", "é", "A\u{30a}", "Å", "ﬁ", "K", "\u{212a}", " ", "  ", "ß"]),
+            end in "[a-zA-Z0-9]{8,60}|[\\PC]{8,20} ?",
+        ) {
+            let typed: String = format!("{beginning}{core}{end}").chars().take(crate::domain::password::MAX).collect();
+            let turn = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
+            turn.block_on(async {
+                let passwords = Passwords::new(CHEAP);
+                let hash = passwords.hash(&password(&typed)).await.expect("hashed");
+                prop_assert!(is_right(&passwords, &typed, Some(&hash)).await);
+                for other in lookalikes(&typed) {
+                    prop_assert!(!is_right(&passwords, &other, Some(&hash)).await, "{:?} is not {:?}", other, typed);
+                }
+                Ok(())
+            })?;
         }
     }
 
