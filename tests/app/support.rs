@@ -3,6 +3,8 @@
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::task::Poll;
+use std::thread::available_parallelism;
 
 use axum::Router;
 use axum::body::{Body, to_bytes};
@@ -109,6 +111,33 @@ impl TestApp {
 
     pub fn pass_seconds(&self, seconds: i64) {
         self.clock.fetch_add(seconds, Ordering::Relaxed);
+    }
+
+    /// Takes every place and every turn for hashing: until what this gives is dropped, no password is hashed or verified.
+    pub async fn block_hashing(&self) -> impl Sized + use<> {
+        let caller = || {
+            let passwords = self.state.passwords.clone();
+            Box::pin(async move { passwords.verify("x", None).await })
+        };
+        let cores = available_parallelism().map_or(1, usize::from);
+        let mut waiting: Vec<_> = (0..2 * cores).map(|_| caller()).collect();
+        for caller in &mut waiting {
+            assert!(futures::poll!(caller).is_pending());
+        }
+        // Half of them run. When they are done their turns go to the other half, which is not asked again and keeps them.
+        for running in waiting.drain(..cores) {
+            running.await.expect("a turn");
+        }
+        loop {
+            let mut one_more = caller();
+            match futures::poll!(&mut one_more) {
+                Poll::Pending => waiting.push(one_more),
+                Poll::Ready(answer) => {
+                    answer.map(|_| ()).expect_err("every place is taken");
+                    return waiting;
+                }
+            }
+        }
     }
 
     /// An answer whose body has not been read.
@@ -237,9 +266,18 @@ impl Browser<'_> {
         self.send(Method::POST, path, &form(fields)).await
     }
 
+    /// Posts as a script on the page would: JSON instead of pages.
+    pub async fn call(&mut self, path: &str, fields: &[(&str, &str)]) -> Answer {
+        self.send_for("application/json", Method::POST, path, &form(fields)).await
+    }
+
     pub async fn send(&mut self, method: Method, path: &str, body: &str) -> Answer {
+        self.send_for("text/html,application/xhtml+xml,*/*;q=0.8", method, path, body).await
+    }
+
+    async fn send_for(&mut self, accept: &str, method: Method, path: &str, body: &str) -> Answer {
         let unsafe_method = !method.is_safe();
-        let mut request = request(method, path).header(header::ACCEPT, "text/html,application/xhtml+xml,*/*;q=0.8");
+        let mut request = request(method, path).header(header::ACCEPT, accept);
         if !self.cookies.is_empty() {
             request = request.header(header::COOKIE, self.cookie_header());
         }

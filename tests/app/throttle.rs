@@ -87,9 +87,11 @@ async fn all_doors_share_one_budget() {
     let mut ada = app.signed_up("ada").await;
     // The browser of the owner has a budget of its own; this one has forgotten that it is one.
     ada.plant("latchkey-device", "forgotten");
+    // From here on a change of the address asks for the password.
+    app.pass_seconds(600);
     let mut stranger = app.browser();
     for round in 0..BURST {
-        let status = match round % 4 {
+        let status = match round % 5 {
             0 => app.post("/token", &[("username", "Ada"), ("password", WRONG)]).await.status,
             1 => {
                 stranger
@@ -105,6 +107,7 @@ async fn all_doors_share_one_budget() {
                 .await
                 .status
             }
+            3 => ada.post("/api/change_email", &[("email", ""), ("password", WRONG)]).await.status,
             _ => {
                 ada.post("/api/remove_account", &[("username", "ada"), ("password", WRONG)])
                     .await
@@ -124,7 +127,123 @@ async fn all_doors_share_one_budget() {
     ada.post("/api/remove_account", &[("username", "ada"), ("password", PASSWORD)])
         .await;
     assert!(ada.get("/account").await.body.contains("Try again in 60 seconds."));
+    for (path, fields) in [
+        ("/api/change_email", &[("email", ""), ("password", PASSWORD)]),
+        (
+            "/api/change_password",
+            &[("current_password", PASSWORD), ("new_password", "another quiet harbour")],
+        ),
+    ] {
+        throttled(&ada.call(path, fields).await);
+    }
     assert_eq!(ada.get("/dashboard").await.status, 200, "a session is in nobody's way");
+}
+
+#[tokio::test]
+async fn one_account_has_one_budget_for_guesses_from_many_addresses() {
+    let app = behind_a_proxy().await;
+    app.signed_up("ada").await;
+    app.signed_up("grace").await;
+    for n in 1..=BURST {
+        let answer = try_from(&app, &format!("198.51.100.{n}"), "ada", WRONG).await;
+        assert_eq!(answer.status, 400, "{n}: {}", answer.body);
+    }
+    throttled(&try_from(&app, "203.0.113.1", "ada", PASSWORD).await);
+    throttled(&try_from(&app, "2001:db8::1", "ADA ", PASSWORD).await);
+    assert_eq!(
+        try_from(&app, "203.0.113.1", "grace", PASSWORD).await.status,
+        200,
+        "other accounts are not concerned"
+    );
+}
+
+#[tokio::test]
+async fn a_right_password_gives_no_further_guesses() {
+    let app = TestApp::new().await;
+    app.signed_up("ada").await;
+    let guess = async |password| app.post("/token", &[("username", "ada"), ("password", password)]).await;
+    for n in 1..BURST {
+        assert_eq!(guess(WRONG).await.status, 400, "{n}");
+    }
+    for _ in 0..3 {
+        assert_eq!(guess(PASSWORD).await.status, 200, "its owner comes and goes");
+    }
+    assert_eq!(guess(WRONG).await.status, 400, "the last one");
+    throttled(&guess(WRONG).await);
+}
+
+#[tokio::test]
+async fn what_is_refused_anyway_costs_no_hash() {
+    let app = TestApp::new().await;
+    let mut ada = app.signed_up("ada").await;
+    let tokens = app.grant("ada").await;
+    app.signed_up("grace").await;
+    ada.plant("latchkey-device", "forgotten");
+    app.pass_seconds(600);
+    use_up(&app, "ada").await;
+    let no_hash_runs = app.block_hashing().await;
+
+    // What would be hashed waits for a place in vain.
+    for name in ["grace", "nobody.here"] {
+        let answer = app.post("/token", &[("username", name), ("password", PASSWORD)]).await;
+        assert_eq!(answer.status, 503, "{name}");
+    }
+    let new_account = [("username", "linus"), ("password", PASSWORD)];
+    assert_eq!(app.post("/api/sign_up", &new_account).await.status, 503);
+
+    let right = [
+        ("username", "ada"),
+        ("password", PASSWORD),
+        ("current_password", PASSWORD),
+        ("new_password", "another quiet harbour"),
+        ("email", ""),
+    ];
+    for path in ["/token", "/api/log_in"] {
+        throttled(&app.post(path, &right).await);
+    }
+    for path in ["/api/change_password", "/api/change_email", "/api/remove_account"] {
+        throttled(&ada.call(path, &right).await);
+        assert_eq!(app.post(path, &right).await.status, 401, "{path}: nobody is signed in");
+    }
+    for path in ["/token", "/api/log_in", "/api/sign_up"] {
+        let grace = form(&[("username", "grace"), ("password", PASSWORD)]);
+        let cross_site = request(Method::POST, path)
+            .header(header::ORIGIN, "https://evil.example")
+            .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
+        assert_eq!(
+            app.send(cross_site.body(grace.clone().into()).expect("a request")).await.status,
+            403,
+            "{path}"
+        );
+        for (content_type, body, status) in [
+            ("text/plain", grace.clone(), 415),
+            ("application/x-www-form-urlencoded", format!("{grace}&password=x"), 400),
+            ("application/x-www-form-urlencoded", format!("{grace}&x=%"), 400),
+            (
+                "application/x-www-form-urlencoded",
+                format!("{grace}&x={}", "x".repeat(16 * 1024)),
+                413,
+            ),
+        ] {
+            assert_eq!(app.post_raw(path, content_type, body).await.status, status, "{path}");
+        }
+        let half = app.post(path, &[("username", "grace")]).await;
+        assert!(matches!(half.status.as_u16(), 400 | 422), "{path}");
+    }
+    for (name, password) in [("ada", PASSWORD), ("linus", "password1"), ("linus", "short"), ("x", PASSWORD)] {
+        let answer = app.post("/api/sign_up", &[("username", name), ("password", password)]).await;
+        assert_eq!(answer.status, 422, "{name}");
+    }
+    let common = ada.call(
+        "/api/change_password",
+        &[("current_password", PASSWORD), ("new_password", "password1")],
+    );
+    assert_eq!(common.await.status, 422);
+    assert_eq!(app.refresh(&tokens.refresh).await.status, 200, "nor do tokens");
+    assert!(app.opens(&tokens.access).await);
+
+    drop(no_hash_runs);
+    assert_eq!(app.post("/api/sign_up", &new_account).await.status, 200, "there is room again");
 }
 
 #[tokio::test]
