@@ -1,4 +1,4 @@
-//! Nobody learns from the time of an answer whether there is an account, and what became of it.
+//! Nobody learns from an answer, nor from its time, whether there is an account, and what became of it.
 
 use std::time::{Duration, Instant};
 
@@ -6,7 +6,7 @@ use latchkey::domain::Username;
 use latchkey::server::accounts::operate::{self, Imported};
 use latchkey::server::passwords::Cost;
 
-use crate::support::{PASSWORD, TestApp};
+use crate::support::{Answer, Browser, PASSWORD, TestApp};
 
 /// Samples of each kind.
 fn rounds() -> usize {
@@ -133,4 +133,164 @@ fn the_comparison_itself_tells_what_differs_from_what_does_not() {
     assert!(mann_whitney(&samples(0), &samples(3)) > 0.1);
     assert!(mann_whitney(&samples(0), &samples(20)) < 0.001);
     assert!((mann_whitney(&samples(0), &samples(10)) - mann_whitney(&samples(10), &samples(0))).abs() < 1e-9);
+}
+
+/// All that can be seen of an answer. Of cookies, which hold a signature each, everything but the value, and its length.
+#[derive(Debug, PartialEq, Eq)]
+struct Seen {
+    status: u16,
+    headers: Vec<(String, String)>,
+    body: String,
+}
+
+impl From<&Answer> for Seen {
+    fn from(answer: &Answer) -> Self {
+        let headers = answer.headers.iter().map(|(name, value)| {
+            let value = value.to_str().expect("text");
+            let cookie = value.split_once(['=', ';']).filter(|_| name == "set-cookie");
+            let shown = cookie.and_then(|(name, rest)| {
+                let (value, attributes) = rest.split_once(';')?;
+                Some(format!("{name}={} characters;{attributes}", value.len()))
+            });
+            (name.to_string(), shown.unwrap_or_else(|| value.to_owned()))
+        });
+        Self {
+            status: answer.status.as_u16(),
+            headers: headers.collect(),
+            body: answer.body.clone(),
+        }
+    }
+}
+
+/// All of them look like the first one.
+fn look_the_same(answers: &[(&str, Seen)]) {
+    for (who, answer) in answers {
+        assert_eq!(*answer, answers[0].1, "{who} and {}", answers[0].0);
+    }
+}
+
+#[tokio::test]
+async fn a_sign_in_that_fails_looks_the_same_whatever_the_reason() {
+    let app = TestApp::new().await;
+    // Names and passwords are as long as each other: the form gives the name back.
+    let wrong = "w".repeat(PASSWORD.len());
+    for name in ["known", "ended", "bcryp", "gone1"] {
+        if name != "bcryp" {
+            app.signed_up(name).await;
+        }
+    }
+    let imported = Imported {
+        username: "bcryp".into(),
+        email: String::new(),
+        password_hash: bcrypt::hash(PASSWORD, 4).expect("a hash"),
+    };
+    operate::import(&app.state, &imported).await.expect("taken over");
+    let name = |text| Username::parse(text).expect("a name");
+    assert!(operate::disable(&app.state, &name("ended")).await.expect("done"));
+    assert!(operate::remove(&app.state, &name("gone1")).await.expect("done"));
+    let failures = [
+        ("known", wrong.as_str()),
+        ("never", PASSWORD),
+        ("never", &wrong),
+        ("ended", PASSWORD),
+        ("ended", &wrong),
+        ("bcryp", &wrong),
+        ("gone1", PASSWORD),
+        ("no/ne", PASSWORD),
+    ];
+    for doors in ["/token", "/api/log_in", "/login"] {
+        let mut answers = Vec::new();
+        for (name, password) in failures {
+            let fields = [("username", name), ("password", password), ("next", "/account")];
+            let answer = if doors == "/login" {
+                app.browser().post("/api/log_in", &fields).await
+            } else {
+                app.post(doors, &fields).await
+            };
+            assert_eq!(
+                answer.status,
+                if doors == "/login" {
+                    303
+                } else if doors == "/token" {
+                    400
+                } else {
+                    401
+                }
+            );
+            answers.push((name, Seen::from(&answer)));
+        }
+        look_the_same(&answers);
+    }
+    // And on the page after it, but for the name itself.
+    let mut pages = Vec::new();
+    for (name, password) in failures {
+        let mut browser = app.browser();
+        browser.post("/api/log_in", &[("username", name), ("password", password)]).await;
+        let mut page = Seen::from(&browser.get("/login").await);
+        assert_eq!(page.body.matches(name).count(), 1, "{name}");
+        page.body = page.body.replace(name, "*****");
+        pages.push((name, page));
+    }
+    look_the_same(&pages);
+}
+
+#[tokio::test]
+async fn nobody_is_told_that_an_email_belongs_to_another_account() {
+    const TAKEN: &str = "ada@example.org";
+    const FREE: &str = "eve@example.org";
+    let app = TestApp::new().await;
+    let mut ada = app.browser();
+    let fields = [("username", "ada"), ("password", PASSWORD), ("email", TAKEN)];
+    assert_eq!(ada.post("/api/sign_up", &fields).await.location(), Some("/dashboard"));
+
+    for password in [PASSWORD, "short"] {
+        let mut answers = Vec::new();
+        for (n, email) in [TAKEN, "ADA@example.org", FREE].into_iter().enumerate() {
+            for as_page in [true, false] {
+                let name = format!("new-{}-{n}-{as_page}", password.len());
+                let fields = [("username", name.as_str()), ("password", password), ("email", email)];
+                let mut browser = app.browser();
+                let answer = if as_page {
+                    browser.post("/api/sign_up", &fields).await
+                } else {
+                    browser.call("/api/sign_up", &fields).await
+                };
+                answers.push((as_page, email, Seen::from(&answer)));
+            }
+        }
+        for as_page in [true, false] {
+            let same: Vec<_> = answers
+                .extract_if(.., |(page, ..)| *page == as_page)
+                .map(|(_, email, seen)| (email, seen))
+                .collect();
+            assert_eq!(same.len(), 3);
+            look_the_same(&same);
+        }
+    }
+
+    let mut grace = app.signed_up("grace").await;
+    let change = async |browser: &mut Browser<'_>, email: &str, as_page: bool| {
+        let fields = [("email", email)];
+        let answer = if as_page {
+            browser.post("/api/change_email", &fields).await
+        } else {
+            browser.call("/api/change_email", &fields).await
+        };
+        Seen::from(&answer)
+    };
+    for as_page in [true, false] {
+        let taken = change(&mut grace, TAKEN, as_page).await;
+        assert_eq!(taken.status, if as_page { 303 } else { 200 });
+        look_the_same(&[("taken", taken), ("free", change(&mut grace, FREE, as_page).await)]);
+    }
+    change(&mut grace, TAKEN, true).await;
+    let page = grace.get("/account").await.body;
+    assert!(
+        page.contains(TAKEN) && page.contains("Your email address is changed."),
+        "her own copy of it"
+    );
+    assert!(
+        ada.get("/account").await.body.contains(TAKEN),
+        "and the other account keeps its own"
+    );
 }
