@@ -13,10 +13,11 @@ use http::{Method, header};
 use tokio::sync::Barrier;
 use tokio::task::JoinSet;
 
+use latchkey::server::accounts::operate;
 use latchkey::server::sessions::{self, Client, ClientKind, RefreshError, Tokens, verify};
 use latchkey::server::state::AppState;
 
-use crate::support::{Answer, ORIGIN, TestApp, request};
+use crate::support::{Answer, ORIGIN, PASSWORD, TestApp, form, request};
 
 const CALLERS: usize = 50;
 
@@ -74,16 +75,122 @@ async fn fifty_callers_refresh_one_token_at_once_and_all_get_the_one_successor()
     }
 }
 
-/// `POST /api/log_out` with the cookies of a session.
-async fn sign_out(app: &TestApp, session: &crate::support::Tokens) -> Answer {
-    let request = request(Method::POST, "/api/log_out")
+#[tokio::test(flavor = "multi_thread")]
+async fn two_programs_on_one_file_refresh_one_token_at_once_and_there_is_one_successor() {
+    let app = TestApp::new().await;
+    app.signed_up("ada").await;
+    let elsewhere = app.another().await;
+    let mut token = app.grant("ada").await.refresh;
+    for round in 1..=rounds().min(100) {
+        let (here, there) = tokio::join!(together(&app.state, &token), together(&elsewhere, &token));
+        let mut successors = HashSet::new();
+        for (of, other, answers) in [(&app.state, &elsewhere, here), (&elsewhere, &app.state, there)] {
+            for answer in answers {
+                let tokens = answer.expect("every caller ends with a session");
+                assert_eq!(
+                    usize::try_from(tokens.access.claims.jti.counter()).expect("small"),
+                    round,
+                    "one rotation"
+                );
+                verify(of, &tokens.access.jwt).await.expect("works where it was issued");
+                verify(other, &tokens.access.jwt).await.expect("and on the other one");
+                successors.insert(tokens.refresh);
+            }
+        }
+        assert_eq!(successors.len(), 1, "one chain");
+        token = successors.into_iter().next().expect("one");
+        app.pass_seconds(1);
+    }
+}
+
+/// A form posted with the cookies of a session.
+async fn post_in(app: &TestApp, session: &crate::support::Tokens, path: &str, fields: &[(&str, &str)]) -> Answer {
+    let request = request(Method::POST, path)
         .header(header::ORIGIN, ORIGIN)
         .header(header::ACCEPT, "application/json")
+        .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
         .header(
             header::COOKIE,
             format!("latchkey={}; latchkey-refresh={}", session.access, session.refresh),
         );
-    app.send(request.body(Body::empty()).expect("a request")).await
+    app.send(request.body(Body::from(form(fields))).expect("a request")).await
+}
+
+/// `POST /api/log_out` with the cookies of a session.
+async fn sign_out(app: &TestApp, session: &crate::support::Tokens) -> Answer {
+    post_in(app, session, "/api/log_out", &[]).await
+}
+
+/// What ends a session from elsewhere.
+#[derive(Clone, Copy, Debug)]
+enum End {
+    PasswordChanged,
+    OthersEnded,
+    Disabled,
+    Removed,
+    RemovedByItsOwner,
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_minted_before_or_during_an_end_from_elsewhere_works_after_it() {
+    let app = TestApp::new().await;
+    app.signed_up("first").await;
+    let ends = [
+        End::PasswordChanged,
+        End::OthersEnded,
+        End::Disabled,
+        End::Removed,
+        End::RemovedByItsOwner,
+    ];
+    for round in 0..rounds().min(100) {
+        let (end, name) = (ends[round % ends.len()], format!("ada-{round}"));
+        app.signed_up(&name).await;
+        let username = latchkey::domain::Username::parse(&name).expect("a name");
+        let (raced, here) = (app.grant(&name).await, app.grant(&name).await);
+        let refreshers = {
+            let (state, token) = (app.state.clone(), raced.refresh.clone());
+            tokio::spawn(async move { together(&state, &token).await })
+        };
+        // At another moment of theirs each time.
+        for _ in 0..round % 23 {
+            tokio::task::yield_now().await;
+        }
+        let removal = [("username", name.as_str()), ("password", PASSWORD)];
+        let status = match end {
+            End::PasswordChanged => {
+                let fields = [("current_password", PASSWORD), ("new_password", "another quiet harbour")];
+                post_in(&app, &here, "/api/change_password", &fields).await.status
+            }
+            End::OthersEnded => post_in(&app, &here, "/api/end_other_sessions", &[]).await.status,
+            End::RemovedByItsOwner => post_in(&app, &here, "/api/remove_account", &removal).await.status,
+            End::Disabled => {
+                assert!(operate::disable(&app.state, &username).await.expect("done"));
+                http::StatusCode::OK
+            }
+            End::Removed => {
+                assert!(operate::remove(&app.state, &username).await.expect("done"));
+                http::StatusCode::OK
+            }
+        };
+        assert_eq!(status, 200, "{end:?}");
+        assert!(!app.opens(&raced.access).await, "{end:?}");
+        let minted: Vec<Tokens> = refreshers.await.expect("ran").into_iter().filter_map(Result::ok).collect();
+        // What was enabled or made again since is not theirs to enter.
+        match end {
+            End::Disabled => assert!(operate::enable(&app.state, &username).await.expect("done")),
+            End::Removed | End::RemovedByItsOwner => drop(app.signed_up(&name).await),
+            End::PasswordChanged | End::OthersEnded => {}
+        }
+        for tokens in minted {
+            verify(&app.state, &tokens.access.jwt).await.map(|_| ()).expect_err("dead");
+            sessions::refresh(&app.state, &tokens.refresh, &client())
+                .await
+                .map(|_| ())
+                .expect_err("over");
+        }
+        assert_eq!(app.refresh(&raced.refresh).await.status, 400, "{end:?}");
+        app.pass_seconds(60);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -155,12 +262,10 @@ async fn a_password_change_from_a_session_that_has_just_ended_changes_nothing() 
         .verify(&app.token("ada").await, app.state.clock.now())
         .expect("good");
     let name = latchkey::domain::Username::parse("ada").expect("a name");
-    latchkey::server::accounts::operate::end_sessions(&app.state, &name)
-        .await
-        .expect("ended");
+    operate::end_sessions(&app.state, &name).await.expect("ended");
     // As if the end had come between the check of the token and this call.
     let (who, new) = (verified.into(), "another quiet harbour");
-    latchkey::server::accounts::change::password(&app.state, &who, crate::support::PASSWORD, new, true, &client())
+    latchkey::server::accounts::change::password(&app.state, &who, PASSWORD, new, true, &client())
         .await
         .map(|_| ())
         .expect_err("refused");
@@ -183,16 +288,13 @@ async fn a_sign_in_that_races_a_disable_leaves_no_session() {
     app.signed_up("grace").await;
     let name = latchkey::domain::Username::parse("grace").expect("a name");
     for _ in 0..50 {
-        let fields = [("username", "grace"), ("password", crate::support::PASSWORD)];
-        let (answer, disabled) = tokio::join!(
-            app.post("/token", &fields),
-            latchkey::server::accounts::operate::disable(&app.state, &name)
-        );
+        let fields = [("username", "grace"), ("password", PASSWORD)];
+        let (answer, disabled) = tokio::join!(app.post("/token", &fields), operate::disable(&app.state, &name));
         assert!(disabled.expect("done"));
         if let Some(tokens) = crate::support::Tokens::of(&answer) {
             assert!(!app.opens(&tokens.access).await);
             assert_eq!(app.refresh(&tokens.refresh).await.status, 400);
         }
-        latchkey::server::accounts::operate::enable(&app.state, &name).await.expect("done");
+        operate::enable(&app.state, &name).await.expect("done");
     }
 }

@@ -318,6 +318,79 @@ async fn foreign_malformed_and_confused_tokens_all_get_the_same_answer() {
 }
 
 #[tokio::test]
+async fn no_cookie_or_token_passes_for_another() {
+    let app = TestApp::new().await;
+    let mut ada = app.signed_up("ada").await;
+    let refused_form = [("username", "ada"), ("password", "wrong password")];
+    let flash = app.browser().post("/api/log_in", &refused_form).await;
+    let flash = flash.set_cookies()[0].split(['=', ';']).nth(1).expect("a value").to_owned();
+    let value = |name: &str| ada.cookie(name).expect("a cookie").to_owned();
+    let values = [
+        ("latchkey", value("latchkey")),
+        ("latchkey-refresh", value("latchkey-refresh")),
+        ("latchkey-device", value("latchkey-device")),
+        ("latchkey-flash", flash),
+    ];
+    let caller = app.token("ada").await;
+    let get = |path: &str, cookie: &str| {
+        let request = request(Method::GET, path).header(header::COOKIE, cookie.to_owned());
+        app.send(request.body(Body::empty()).expect("a request"))
+    };
+    for (name, value) in &values {
+        let other_than = |wanted: &'static str| *name != wanted;
+        for slot in ["latchkey", "latchkey-refresh"].into_iter().filter(|slot| slot != name) {
+            let answer = get("/dashboard", &format!("{slot}={value}")).await;
+            assert_eq!((answer.status.as_u16(), answer.set_cookies().len()), (303, 0), "{name} as {slot}");
+        }
+        if other_than("latchkey") {
+            assert_eq!(
+                app.get_with_token("/protected", value).await.status,
+                401,
+                "{name} as a bearer token"
+            );
+            let asks = request(Method::POST, "/introspect")
+                .header(header::AUTHORIZATION, format!("Bearer {caller}"))
+                .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
+            let body = crate::support::form(&[("token", value)]);
+            let answer = app.send(asks.body(Body::from(body)).expect("a request")).await;
+            assert_eq!(
+                (answer.status.as_u16(), answer.body.as_str()),
+                (200, r#"{"active":false}"#),
+                "{name}"
+            );
+        }
+        if other_than("latchkey-refresh") {
+            refused(&app.refresh(value).await);
+        }
+        if other_than("latchkey") && other_than("latchkey-refresh") {
+            assert_eq!(app.post("/revoke", &[("token", value)]).await.status, 200, "{name} ends nothing");
+        }
+        if other_than("latchkey-flash") {
+            let page = get("/login", &format!("latchkey-flash={value}")).await;
+            assert_eq!(page.body, app.get("/login").await.body, "{name} says nothing");
+        }
+    }
+    assert_eq!(ada.get("/dashboard").await.status, 200, "after all that she is still signed in");
+
+    // A device is let past the guesses of others; nothing else is.
+    for _ in 0..20 {
+        app.post("/token", &refused_form).await;
+    }
+    for (name, value) in &values {
+        let request = request(Method::POST, "/api/log_in")
+            .header(header::COOKIE, format!("latchkey-device={value}"))
+            .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
+        let body = crate::support::form(&[("username", "ada"), ("password", crate::support::PASSWORD)]);
+        let answer = app.send(request.body(Body::from(body)).expect("a request")).await;
+        assert_eq!(
+            answer.status,
+            if *name == "latchkey-device" { 200 } else { 429 },
+            "{name} as a device"
+        );
+    }
+}
+
+#[tokio::test]
 async fn a_refresh_cookie_seen_twice_or_under_another_name_opens_nothing() {
     let app = TestApp::new().await;
     let ada = app.signed_up("ada").await;
@@ -383,6 +456,69 @@ async fn rotations_within_one_second_and_a_clock_that_steps_back_confuse_nobody(
     assert!(app.opens(&next.access).await);
     assert_eq!(app.refreshed(&tokens.refresh).await.refresh, next.refresh);
     assert_eq!(app.state.clock.now(), NOW - 60);
+}
+
+#[tokio::test]
+async fn a_clock_that_steps_back_an_hour_keeps_nobody_out_and_brings_nothing_back() {
+    const HOUR: i64 = 3600;
+    let app = TestApp::new().await;
+    let mut ada = app.signed_up("ada").await;
+    let program = app.grant("ada").await;
+    let (ended, stolen) = (app.grant("ada").await, app.grant("ada").await);
+    app.post("/revoke", &[("token", &ended.refresh)]).await;
+    let owner = app.refreshed(&app.refreshed(&stolen.refresh).await.refresh).await;
+    let mut gone = app.signed_up("grace").await;
+    let grace = latchkey::domain::Username::parse("grace").expect("a name");
+    latchkey::server::accounts::operate::disable(&app.state, &grace)
+        .await
+        .expect("done");
+    for _ in 0..20 {
+        app.post("/token", &[("username", "linus"), ("password", "wrong password")]).await;
+    }
+
+    app.pass_seconds(-HOUR);
+    let answer = ada.get("/dashboard").await;
+    assert_eq!(
+        (answer.status.as_u16(), answer.set_cookies().len()),
+        (200, 2),
+        "the browser goes on, renewed"
+    );
+    assert!(answer.body.contains("15:00"), "for no longer than ever");
+    assert_eq!(ada.get("/account").await.set_cookies().len(), 0, "once");
+    assert!(!app.opens(&program.access).await, "a token of the future is none");
+    let program = app.refreshed(&program.refresh).await;
+    assert!(app.opens(&program.access).await, "and its program gets one of now");
+    assert!(app.opens(&app.token("ada").await).await, "signing in works");
+    app.signed_up("margaret").await;
+    assert_eq!(app.get("/health/ready").await.status, 200);
+
+    assert!(!app.opens(&ended.access).await);
+    refused(&app.refresh(&ended.refresh).await);
+    assert_eq!(gone.get("/dashboard").await.status, 303, "who was disabled stays so");
+    refused(&app.refresh(&stolen.refresh).await);
+    assert!(!app.opens(&owner.access).await, "a token in two hands is still found out");
+    refused(&app.refresh(&owner.refresh).await);
+
+    // Another program on the same data, started only now, agrees.
+    let app = app.restarted(|_| {}).await;
+    assert!(!app.opens(&ended.access).await);
+    refused(&app.refresh(&ended.refresh).await);
+    assert!(app.opens(&program.access).await);
+    let wrong = [("username", "linus"), ("password", "wrong password")];
+    let answers: Vec<u16> = {
+        let mut answers = Vec::new();
+        for _ in 0..21 {
+            answers.push(app.post("/token", &wrong).await.status.as_u16());
+        }
+        answers
+    };
+    assert_eq!(answers, [vec![400; 20], vec![429]].concat(), "guesses are counted from now on");
+
+    // And when the clock is right again, whoever was signed in is still.
+    app.pass_seconds(HOUR);
+    assert!(app.opens(&app.refreshed(&program.refresh).await.access).await);
+    assert!(!app.opens(&ended.access).await);
+    refused(&app.refresh(&owner.refresh).await);
 }
 
 #[tokio::test]
