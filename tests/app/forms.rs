@@ -1,6 +1,10 @@
 //! Signing up, in and out, as browsers without JavaScript and as programs do.
 
-use crate::support::{MARKER, PASSWORD, TestApp};
+use axum::body::Body;
+use http::{Method, header};
+use leptos::server_fn::axum::server_fn_paths;
+
+use crate::support::{MARKER, ORIGIN, PASSWORD, TestApp, form, request};
 
 #[tokio::test]
 async fn signing_up_leads_to_the_dashboard_signed_in() {
@@ -50,6 +54,47 @@ async fn next_never_leads_off_the_site() {
             .post("/api/log_in", &[("username", "ada"), ("password", PASSWORD), ("next", next)])
             .await;
         assert_eq!(answer.location(), Some("/dashboard"), "{next:?}");
+    }
+}
+
+#[tokio::test]
+async fn no_form_leads_to_where_a_request_says_it_comes_from() {
+    const EVIL: &str = "https://evil.example/";
+    let app = TestApp::new().await;
+    app.signed_up("ada").await;
+    let paths: Vec<&str> = server_fn_paths().map(|(path, _)| path).collect();
+    assert!(paths.len() >= 8, "{paths:?}");
+    for path in paths {
+        for signed_in in [true, false] {
+            let mut browser = app.browser();
+            let right = [("username", "ada"), ("password", PASSWORD)];
+            if signed_in {
+                browser.post("/api/log_in", &right).await;
+            }
+            let urlencoded = "application/x-www-form-urlencoded";
+            // Before the function itself runs, and in it; done last, for it may end the session.
+            for (origin, content_type, body, status) in [
+                ("https://evil.example", urlencoded, form(&right), 403),
+                (ORIGIN, "text/plain", form(&right), 415),
+                (ORIGIN, urlencoded, "username=%".to_owned(), 400),
+                (ORIGIN, urlencoded, "a".repeat(17 * 1024), 413),
+                (ORIGIN, urlencoded, form(&[("username", "ad"), ("password", "wrong")]), 303),
+                (ORIGIN, urlencoded, form(&[("next", EVIL)]), 303),
+            ] {
+                let request = request(Method::POST, path)
+                    .header(header::ACCEPT, "text/html")
+                    .header(header::REFERER, EVIL)
+                    .header(header::COOKIE, browser.cookie_header())
+                    .header(header::ORIGIN, origin)
+                    .header(header::CONTENT_TYPE, content_type);
+                let answer = app.send(request.body(Body::from(body)).expect("a request")).await;
+                assert_eq!(answer.status, status, "{path} {content_type}");
+                let location = answer.location();
+                assert_eq!(location.is_some(), status == 303, "{path} {content_type}");
+                let ours = location.is_none_or(|to| to.starts_with('/') && !to.starts_with("//") && !to.contains("evil"));
+                assert!(ours && !answer.body.contains("evil.example"), "{path}: {location:?}");
+            }
+        }
     }
 }
 
@@ -224,6 +269,7 @@ async fn a_session_planted_before_signing_in_is_ended_by_it() {
     let planted = browser.cookie("latchkey").expect("a token").to_owned();
     app.signed_up("ada").await;
     browser.post("/api/log_in", &[("username", "ada"), ("password", PASSWORD)]).await;
+    assert!(!app.opens(&planted).await, "whoever planted it has nothing");
     assert_ne!(browser.cookie("latchkey"), Some(planted.as_str()));
     assert!(browser.get("/dashboard").await.body.contains("<strong>ada</strong>"));
 }

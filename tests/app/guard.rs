@@ -46,6 +46,93 @@ async fn no_variant_of_a_path_shows_a_protected_view_without_a_session() {
     }
 }
 
+#[tokio::test]
+async fn a_protected_view_stands_at_its_address_and_at_none_that_looks_like_a_file() {
+    let app = TestApp::new().await;
+    let mut ada = app.signed_up("ada").await;
+    for page in ["/dashboard", "/sessions", "/account"] {
+        assert!(ada.get(page).await.body.contains(MARKER));
+        for ending in [
+            "/a.css",
+            "/x.js",
+            "/logo.png",
+            "%2fa.css",
+            "%2Fa.css",
+            ".css",
+            ".html",
+            ";a.css",
+            "%3fa.css",
+            "%23a.css",
+            "%00a.css",
+            "%0aa.css",
+            "/",
+            "//a.css",
+            "/..%2fa.css",
+        ] {
+            let answer = ada.get(&format!("{page}{ending}")).await;
+            assert_eq!(answer.status, 404, "{page}{ending}");
+            assert!(!answer.body.contains(MARKER), "{page}{ending}");
+            assert_eq!(answer.header("cache-control"), Some("no-store"), "{page}{ending}");
+        }
+        for before in ["/assets", "/assets/..", "/docs", "/login/.."] {
+            let answer = ada.get(&format!("{before}{page}")).await;
+            assert_eq!(answer.status, 404, "{before}{page}");
+            assert!(!answer.body.contains(MARKER), "{before}{page}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn no_answer_depends_on_a_header_that_a_cache_would_not_ask_for() {
+    let app = TestApp::new().await;
+    let ada = app.signed_up("ada").await;
+    let cookies = ada.cookie_header();
+    for (path, cookie) in [
+        ("/", ""),
+        ("/login?next=%2Faccount", ""),
+        ("/signup", ""),
+        ("/docs", ""),
+        ("/nowhere", ""),
+        ("/dashboard", ""),
+        ("/.well-known/oauth-authorization-server", ""),
+        ("/openapi.json", ""),
+        ("/dashboard", cookies.as_str()),
+        ("/sessions", &cookies),
+        ("/account", &cookies),
+        ("/login", &cookies),
+    ] {
+        let ask = async |name: &str, value: &str| {
+            let request = request(Method::GET, path)
+                .header(header::ACCEPT, "text/html")
+                .header(header::COOKIE, cookie)
+                .header(name, value);
+            let answer = app.send(request.body(Body::empty()).expect("a request")).await;
+            (answer.status, answer.headers, answer.body)
+        };
+        let plain = ask("x-nothing", "nothing").await;
+        for (name, value) in [
+            ("x-forwarded-host", "evil.example"),
+            ("x-forwarded-proto", "https"),
+            ("x-forwarded-scheme", "https"),
+            ("x-forwarded-port", "443"),
+            ("x-forwarded-prefix", "/evil"),
+            ("x-forwarded-server", "evil.example"),
+            ("x-forwarded-for", "203.0.113.9"),
+            ("forwarded", "for=203.0.113.9;host=evil.example;proto=https"),
+            ("x-host", "evil.example"),
+            ("x-original-host", "evil.example"),
+            ("x-original-url", "/account"),
+            ("x-rewrite-url", "/account"),
+            ("accept-language", "de-CH, fr;q=0.9"),
+            ("user-agent", "evil"),
+            ("referer", "https://evil.example/"),
+            ("origin", "https://evil.example"),
+        ] {
+            assert!(ask(name, value).await == plain, "{path} with {name}");
+        }
+    }
+}
+
 fn access_cookie(browser: &Browser<'_>) -> String {
     format!("latchkey={}", browser.cookie("latchkey").expect("a token"))
 }

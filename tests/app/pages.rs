@@ -2,15 +2,17 @@
 
 use http::Method;
 
-use crate::support::{MARKER, TestApp, request};
+use crate::hostile::FORMS;
+use crate::support::{MARKER, PASSWORD, TestApp, form, request};
 
 /// Every page with its heading, and whether it is protected.
-const PAGES: [(&str, &str, bool); 6] = [
+const PAGES: [(&str, &str, bool); 7] = [
     ("/", "Latchkey", false),
     ("/login", "Sign in", false),
     ("/signup", "Create account", false),
     ("/docs", "API", false),
     ("/dashboard", "Dashboard", true),
+    ("/sessions", "Sessions", true),
     ("/account", "Account", true),
 ];
 
@@ -33,7 +35,7 @@ async fn every_page_has_one_heading_and_says_what_it_is() {
 async fn protected_pages_say_who_is_signed_in_and_let_them_out() {
     let app = TestApp::new().await;
     let mut ada = app.signed_up("ada").await;
-    for path in ["/dashboard", "/account"] {
+    for (path, _, _) in PAGES.into_iter().filter(|(_, _, protected)| *protected) {
         let page = ada.get(path).await.body;
         assert!(page.contains(MARKER), "{path}");
         assert!(page.contains("Signed in as "), "{path}");
@@ -140,11 +142,62 @@ async fn a_wrong_method_is_405() {
 }
 
 #[tokio::test]
+async fn looking_at_an_address_that_is_posted_to_does_nothing() {
+    let app = TestApp::new().await;
+    let mut ada = app.browser();
+    let fields = [("username", "ada"), ("password", PASSWORD), ("email", "ada@example.org")];
+    ada.post("/api/sign_up", &fields).await;
+    let other = app.grant("ada").await;
+    let sid = app.get_with_token("/me", &other.access).await.json()["sid"].clone();
+    let query = form(&[
+        ("username", "ada"),
+        ("password", PASSWORD),
+        ("current_password", PASSWORD),
+        ("new_password", "another quiet harbour"),
+        ("email", ""),
+        ("session", sid.as_str().expect("text")),
+        ("token", &other.refresh),
+        ("grant_type", "password"),
+    ]);
+    for path in FORMS.into_iter().chain(["/introspect"]) {
+        for method in [Method::GET, Method::HEAD] {
+            for address in [path.to_owned(), format!("{path}?{query}")] {
+                let answer = ada.send(method.clone(), &address, &query).await;
+                assert_eq!((answer.status.as_u16(), answer.set_cookies().len()), (405, 0), "{method} {address}");
+                assert_eq!(answer.header("allow"), Some("POST"), "{method} {address}");
+                // As an image on another site asks.
+                let image = request(method.clone(), &address)
+                    .header("cookie", ada.cookie_header())
+                    .header("sec-fetch-site", "cross-site")
+                    .header("referer", "https://evil.example/");
+                let answer = app.send(image.body(axum::body::Body::empty()).expect("a request")).await;
+                assert_eq!((answer.status.as_u16(), answer.set_cookies().len()), (405, 0), "{method} {address}");
+            }
+        }
+    }
+    let page = ada.get("/account").await;
+    assert!(
+        page.status == 200 && page.body.contains("ada@example.org"),
+        "her session and her address are there"
+    );
+    assert!(app.opens(&other.access).await, "and her other session");
+    let account = app.user_id("ada").await;
+    let (_, sessions) = app
+        .state
+        .store
+        .live_sessions(&account, None, app.state.clock.now(), 9)
+        .await
+        .expect("sessions");
+    assert_eq!(sessions, 2, "nobody signed in");
+    app.token("ada").await;
+}
+
+#[tokio::test]
 async fn cookies_are_secure_and_bound_to_the_host_on_https() {
     let app = TestApp::with(|settings| settings.public_url = Some("https://example.org".into())).await;
     let request = request(Method::POST, "/api/sign_up")
         .header("content-type", "application/x-www-form-urlencoded")
-        .body(crate::support::form(&[("username", "ada"), ("password", crate::support::PASSWORD)]).into())
+        .body(form(&[("username", "ada"), ("password", PASSWORD)]).into())
         .expect("a request");
     let (mut parts, body) = request.into_parts();
     parts.headers.insert("host", "example.org".parse().expect("a host"));
