@@ -4,8 +4,14 @@ use latchkey::domain::{Field, FieldError, Problem, Role, Username};
 use latchkey::server::accounts::{self, Refusal, Typed, change, operate};
 use latchkey::server::session::SignedIn;
 use latchkey::server::sessions::Client;
+use proptest::strategy::{Strategy, ValueTree};
+use proptest::test_runner::TestRunner;
 
 use crate::support::{PASSWORD, TestApp};
+
+/// The 3,000 most common ones of at least 8 characters, most common first, in the list of the crate zxcvbn (MIT), which has
+/// them from leaks.
+const COMMON: &str = include_str!("common_passwords.txt");
 
 #[tokio::test]
 async fn a_password_that_the_name_the_address_or_the_site_suggests_is_refused_wherever_one_is_set() {
@@ -39,4 +45,74 @@ async fn a_password_that_the_name_the_address_or_the_site_suggests_is_refused_wh
 
 fn is_common(refusal: Option<Refusal>, field: Field) -> bool {
     matches!(refusal, Some(Refusal::Fields(errors)) if errors[..] == [FieldError { field, problem: Problem::PasswordCommon }])
+}
+
+/// What `POST /api/sign_up` says of a password. No account is made: the address is none.
+async fn problem(app: &TestApp, password: &str) -> Option<String> {
+    app.pass_seconds(2);
+    let fields = [("username", "grace"), ("password", password), ("email", "none")];
+    let answer = app.post("/api/sign_up", &fields).await;
+    assert_eq!(answer.status, 422, "{password:?}");
+    answer.json()["errors"]["password"].as_str().map(str::to_owned)
+}
+
+#[tokio::test]
+async fn each_of_the_three_thousand_most_common_passwords_is_refused() {
+    let app = TestApp::new().await;
+    let all: Vec<&str> = COMMON.lines().collect();
+    assert_eq!(all.len(), 3000);
+    for password in all {
+        assert!(password.chars().count() >= 8, "{password}");
+        let said = problem(&app, password).await;
+        assert!(said.is_some_and(|said| said.contains("attackers try first")), "{password}");
+    }
+}
+
+#[tokio::test]
+async fn a_common_password_is_refused_at_every_door_that_sets_one() {
+    let app = TestApp::new().await;
+    let mut ada = app.signed_up("ada").await;
+    let name = Username::parse("ada").expect("a name");
+    for password in COMMON.lines().step_by(100) {
+        app.pass_seconds(60);
+        let fields = [("current_password", PASSWORD), ("new_password", password)];
+        let answer = ada.call("/api/change_password", &fields).await;
+        assert!(
+            answer.status == 422 && answer.body.contains("attackers try first"),
+            "{password}: {}",
+            answer.body
+        );
+        let set = operate::set_password(&app.state, &name, password).await.expect_err("refused");
+        assert!(is_common(Some(set), Field::Password), "{password}");
+        let typed = Typed {
+            username: "grace",
+            password,
+            email: "",
+        };
+        let added = accounts::add(&app.state, typed, Role::User).await.map(|_| ());
+        assert!(is_common(added.err(), Field::Password), "{password}");
+    }
+    app.token("ada").await;
+}
+
+#[tokio::test]
+async fn no_kind_of_character_is_asked_for() {
+    let app = TestApp::new().await;
+    let mut runner = TestRunner::deterministic();
+    for class in [
+        "[0-9]{15}",
+        "[a-z]{15}",
+        "[A-Z]{15}",
+        "[-!#$%&()*+,./:;<=>?@_{|}~]{15}",
+        "[a-z][a-z ]{13}[a-z]",
+        "[α-ω]{15}",
+        "[一-龥]{15}",
+        "[\u{1f600}-\u{1f64f}]{15}",
+    ] {
+        let class = proptest::string::string_regex(class).expect("a class");
+        for _ in 0..60 {
+            let password = class.new_tree(&mut runner).expect("a value").current();
+            assert_eq!(problem(&app, &password).await, None, "{password}");
+        }
+    }
 }
