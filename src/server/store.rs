@@ -83,7 +83,14 @@ impl Store {
             .synchronous(SqliteSynchronous::Full)
             .foreign_keys(true)
             .busy_timeout(PATIENCE);
-        let pool = |connections| SqlitePoolOptions::new().max_connections(connections).acquire_timeout(PATIENCE);
+        let pool = |connections| {
+            // When a disk is full SQLite undoes a change by itself. sqlx then fails to undo it once more, believes ever after
+            // that it is under way, and could begin no other on this connection.
+            SqlitePoolOptions::new()
+                .max_connections(connections)
+                .acquire_timeout(PATIENCE)
+                .before_acquire(|connection, _| Box::pin(async move { Ok(!connection.is_in_transaction()) }))
+        };
         // Made here and nowhere else: a file that vanishes later is not made anew.
         options.clone().create_if_missing(true).connect().await?.close().await?;
         let writer = pool(1).connect_with(options.clone()).await?;
