@@ -1,5 +1,7 @@
 //! The one reader of form bodies: strict, so that what passes it means the same to every parser behind it.
 
+use std::error::Error;
+use std::iter::successors;
 use std::time::Duration;
 
 use axum::body::{Body, Bytes, to_bytes};
@@ -91,9 +93,10 @@ impl Form {
 /// Reads a body of at most [`MAX_BODY`] bytes; one that says it is longer is not read at all.
 ///
 /// # Errors
-/// When it is too large, too slow or compressed, or the client went away.
+/// When it is too large, too slow, compressed or cut short.
 pub async fn read_body(headers: &HeaderMap, body: Body) -> Result<Bytes, FormError> {
     const TOO_LARGE: FormError = refuse(StatusCode::PAYLOAD_TOO_LARGE, "The form data is too large.");
+    const CUT_SHORT: FormError = refuse(StatusCode::BAD_REQUEST, "The form data did not arrive whole.");
     const TOO_SLOW: FormError = refuse(StatusCode::REQUEST_TIMEOUT, "The form data did not arrive in time.");
     if headers.get(header::CONTENT_ENCODING).is_some_and(|coding| coding != "identity") {
         return Err(refuse(StatusCode::UNSUPPORTED_MEDIA_TYPE, "Send the fields uncompressed."));
@@ -105,9 +108,15 @@ pub async fn read_body(headers: &HeaderMap, body: Body) -> Result<Bytes, FormErr
         return Err(TOO_LARGE);
     }
     match timeout(BODY_DEADLINE, to_bytes(body, MAX_BODY)).await {
-        Ok(read) => read.map_err(|_| TOO_LARGE),
+        Ok(read) => read.map_err(|error| if is_of_the_connection(&error) { CUT_SHORT } else { TOO_LARGE }),
         Err(_) => Err(TOO_SLOW),
     }
+}
+
+/// Whether a body ended for what the client did, malformed chunks for instance, and not at our limit.
+fn is_of_the_connection(error: &axum::Error) -> bool {
+    let mut causes = successors(Some(error as &(dyn Error + 'static)), |&error| error.source());
+    causes.any(|error| error.is::<hyper::Error>())
 }
 
 fn is_form(headers: &HeaderMap) -> bool {
