@@ -3,6 +3,11 @@
 #![expect(clippy::expect_used, reason = "a test may expect what it wants")]
 
 mod commands;
+mod load;
+mod logs;
 mod server;
+mod slow;
 mod support;
 mod tls;
+mod trouble;
+mod wire;

@@ -2,8 +2,11 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::path::Path;
-use std::process::{Child, ChildStderr, Command, Output, Stdio};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -31,12 +34,28 @@ impl Installation {
 
     /// The program with nothing of this environment's settings.
     pub fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_latchkey"));
-        command.args(arguments).current_dir(self.path()).stdin(Stdio::null());
+        let mut command = Command::new(program());
+        command.args(arguments);
+        self.surround(&mut command);
+        command
+    }
+
+    /// The same, started by a shell that sets its limits first.
+    fn command_within(&self, limits: &str, arguments: &[&str]) -> Command {
+        let mut command = Command::new("sh");
+        command
+            .args(["-c", &format!("{limits} && exec \"$0\" \"$@\"")])
+            .arg(program())
+            .args(arguments);
+        self.surround(&mut command);
+        command
+    }
+
+    fn surround(&self, command: &mut Command) {
+        command.current_dir(self.path()).stdin(Stdio::null());
         for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("LATCHKEY_")) {
             command.env_remove(name);
         }
-        command
     }
 
     pub fn run(&self, arguments: &[&str]) -> Output {
@@ -61,6 +80,20 @@ impl Installation {
     }
 }
 
+/// The program to test: what was built with the tests, or what `LATCHKEY_BIN` names, such as a release.
+fn program() -> PathBuf {
+    let named = std::env::var_os("LATCHKEY_BIN").map(PathBuf::from);
+    named.map_or_else(
+        || env!("CARGO_BIN_EXE_latchkey").into(),
+        |path| path.canonicalize().expect("LATCHKEY_BIN names a program"),
+    )
+}
+
+/// How often, or how many, by an environment variable: few suffice to see that something holds.
+pub fn how_many(variable: &str, few: usize) -> usize {
+    std::env::var(variable).ok().and_then(|number| number.parse().ok()).unwrap_or(few)
+}
+
 pub fn text(output: &Output) -> String {
     String::from_utf8(output.stdout.clone()).expect("text")
 }
@@ -72,15 +105,24 @@ pub fn error(output: &Output) -> String {
 /// A server that runs.
 pub struct Server {
     child: Child,
-    log: Option<BufReader<ChildStderr>>,
+    /// Reads what is logged, as it comes: a pipe that nobody empties would hold the program up.
+    log: Option<JoinHandle<String>>,
     pub port: u16,
 }
 
 impl Installation {
     /// Starts a server, and waits until it is ready.
     pub fn serve(&self, settings: &[(&str, &str)]) -> Server {
+        self.start(self.command(&["serve"]), settings)
+    }
+
+    /// The same within limits that a shell sets.
+    pub fn serve_within(&self, limits: &str, settings: &[(&str, &str)]) -> Server {
+        self.start(self.command_within(limits, &["serve"]), settings)
+    }
+
+    fn start(&self, mut command: Command, settings: &[(&str, &str)]) -> Server {
         let port = self.port;
-        let mut command = self.command(&["serve"]);
         command.env("LATCHKEY_ADDR", format!("127.0.0.1:{port}")).stderr(Stdio::piped());
         for (name, value) in settings {
             command.env(name, value);
@@ -91,6 +133,10 @@ impl Installation {
         while !said.contains("Latchkey is ready") {
             assert!(log.read_line(&mut said).expect("read") > 0, "{said}");
         }
+        let log = std::thread::spawn(move || {
+            log.read_to_string(&mut said).expect("text");
+            said
+        });
         Server {
             child,
             log: Some(log),
@@ -136,6 +182,52 @@ impl Server {
         body
     }
 
+    /// Its process.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Memory that it occupies, in MB.
+    pub fn resident(&self) -> u64 {
+        self.memory("VmRSS:")
+    }
+
+    /// The most that it ever occupied.
+    pub fn peak_resident(&self) -> u64 {
+        self.memory("VmHWM:")
+    }
+
+    fn memory(&self, name: &str) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).expect("a process");
+        let line = status.lines().find_map(|line| line.strip_prefix(name)).expect("a line");
+        let kib: u64 = line.trim().trim_end_matches(" kB").parse().expect("a number");
+        kib / 1024
+    }
+
+    /// Files and connections that it has open.
+    pub fn open_files(&self) -> usize {
+        std::fs::read_dir(format!("/proc/{}/fd", self.pid())).expect("a process").count()
+    }
+
+    /// Asks for something with a token again and again, on a new connection each time, until it is told to stop.
+    pub fn keep_asking(&self, path: &'static str, access: &str) -> Asking {
+        let (port, authorization) = (self.port, format!("Bearer {access}"));
+        let enough = Arc::new(AtomicBool::new(false));
+        let told = Arc::clone(&enough);
+        let asker = std::thread::spawn(move || {
+            let mut times = Vec::new();
+            while !told.load(Ordering::Relaxed) {
+                let began = Instant::now();
+                let (status, body) = exchange(port, "GET", path, &[("Authorization", &authorization)], "").expect("an answer");
+                assert_eq!(status, 200, "{path}: {body}");
+                times.push(began.elapsed());
+                std::thread::sleep(Duration::from_millis(10));
+            }
+            Times::of(times)
+        });
+        Asking { enough, asker }
+    }
+
     /// Ends the program at once, as a power cut would.
     pub fn kill(mut self) {
         self.child.kill().expect("killed");
@@ -146,8 +238,7 @@ impl Server {
     pub fn stop(mut self) -> String {
         let asked = Command::new("kill").arg(self.child.id().to_string()).status().expect("asked");
         assert!(asked.success());
-        let mut log = String::new();
-        self.log.take().expect("a log").read_to_string(&mut log).expect("text");
+        let log = self.log.take().expect("a log").join().expect("read");
         assert!(self.child.wait().expect("gone").success(), "{log}");
         log
     }
@@ -157,6 +248,47 @@ impl Drop for Server {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+    }
+}
+
+/// Somebody who asks again and again.
+pub struct Asking {
+    enough: Arc<AtomicBool>,
+    asker: JoinHandle<Times>,
+}
+
+impl Asking {
+    /// That is enough: how long the answers took.
+    pub fn stop(self) -> Times {
+        self.enough.store(true, Ordering::Relaxed);
+        self.asker.join().expect("every answer is 200")
+    }
+}
+
+/// How long answers took, the shortest first.
+pub struct Times(Vec<Duration>);
+
+impl Times {
+    fn of(mut times: Vec<Duration>) -> Self {
+        times.sort();
+        Self(times)
+    }
+
+    /// What 99 of 100 are within.
+    pub fn p99(&self) -> Duration {
+        self.0[(self.0.len() * 99).div_ceil(100) - 1]
+    }
+}
+
+impl std::fmt::Display for Times {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (median, last) = (self.0[self.0.len() / 2], self.0[self.0.len() - 1]);
+        write!(
+            f,
+            "median {median:.1?}, p99 {:.1?}, worst {last:.1?} of {}",
+            self.p99(),
+            self.0.len()
+        )
     }
 }
 
@@ -183,7 +315,28 @@ pub fn post(port: u16, path: &str, fields: &[(&str, &str)]) -> std::io::Result<(
     Ok((status, serde_json::from_str(&body).unwrap_or_default()))
 }
 
-fn exchange(port: u16, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> std::io::Result<(u16, String)> {
+pub fn exchange(port: u16, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> std::io::Result<(u16, String)> {
+    let answer = whole_answer(port, method, path, headers, body)?;
+    Ok((answer.status, answer.body))
+}
+
+/// An answer, its head included.
+pub struct Answer {
+    pub status: u16,
+    pub head: String,
+    pub body: String,
+}
+
+impl Answer {
+    /// The value of a header.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        let mut fields = self.head.lines().filter_map(|line| line.split_once(": "));
+        fields.find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value)
+    }
+}
+
+/// One request on a connection of its own.
+pub fn whole_answer(port: u16, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> std::io::Result<Answer> {
     let mut stream = TcpStream::connect(("127.0.0.1", port))?;
     stream.set_read_timeout(Some(Duration::from_secs(20)))?;
     let headers: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
@@ -196,8 +349,11 @@ fn exchange(port: u16, method: &str, path: &str, headers: &[(&str, &str)], body:
     stream.read_to_string(&mut answer)?;
     let gone = || std::io::Error::from(std::io::ErrorKind::UnexpectedEof);
     let (head, body) = answer.split_once("\r\n\r\n").ok_or_else(gone)?;
-    let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).ok_or_else(gone)?;
-    Ok((status, body.to_owned()))
+    Ok(Answer {
+        status: head.split(' ').nth(1).and_then(|status| status.parse().ok()).ok_or_else(gone)?,
+        head: head.to_owned(),
+        body: body.to_owned(),
+    })
 }
 
 /// Waits for something that must become true within a deadline. How long it took.

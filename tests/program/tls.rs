@@ -12,7 +12,7 @@ use tokio_rustls::rustls::crypto::aws_lc_rs;
 use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
 use tokio_rustls::rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 
-use crate::support::{Installation, PASSWORD, error, free_port, within};
+use crate::support::{Installation, PASSWORD, Server, error, free_port, how_many, within};
 
 /// Writes a certificate for localhost and its key. The certificate, for clients to trust.
 fn make_certificate(dir: &Path) -> CertificateDer<'static> {
@@ -123,6 +123,155 @@ fn http_2_is_spoken_where_it_is_asked_for() {
             );
         }
     });
+}
+
+/// A client that writes the frames of HTTP/2 itself (RFC 9113), as no library would.
+struct Frames(StreamOwned<ClientConnection, TcpStream>);
+
+impl Frames {
+    const HEADERS: u8 = 1;
+    const RST_STREAM: u8 = 3;
+    const SETTINGS: u8 = 4;
+    const GOAWAY: u8 = 7;
+    const CONTINUATION: u8 = 9;
+    const END_STREAM: u8 = 1;
+    const END_HEADERS: u8 = 4;
+
+    fn begin(port: u16, config: Arc<ClientConfig>) -> Self {
+        let connection = ClientConnection::new(config, localhost()).expect("a client");
+        let socket = TcpStream::connect(("127.0.0.1", port)).expect("connected");
+        socket.set_read_timeout(Some(Duration::from_secs(5))).expect("set");
+        let mut client = Self(StreamOwned::new(connection, socket));
+        client.0.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").expect("sent");
+        client.send(Self::SETTINGS, 0, 0, &[]).expect("sent");
+        client
+    }
+
+    fn send(&mut self, kind: u8, flags: u8, stream: u32, payload: &[u8]) -> std::io::Result<()> {
+        let length = u32::try_from(payload.len()).expect("short").to_be_bytes();
+        let head = [&length[1..], &[kind, flags], &stream.to_be_bytes()].concat();
+        self.0.write_all(&[&head, payload].concat())
+    }
+
+    /// The kind of the next frame and what it holds; nothing once the connection is closed.
+    fn next(&mut self) -> Option<(u8, Vec<u8>)> {
+        let mut head = [0; 9];
+        self.0.read_exact(&mut head).ok()?;
+        let mut payload = vec![0; u32::from_be_bytes([0, head[0], head[1], head[2]]) as usize];
+        self.0.read_exact(&mut payload).ok()?;
+        Some((head[3], payload))
+    }
+
+    /// Reads on until the server says goodbye or closes the connection. The code of the goodbye.
+    fn goodbye(&mut self) -> Option<u32> {
+        while let Some((kind, payload)) = self.next() {
+            if kind == Self::GOAWAY {
+                return payload.last_chunk().copied().map(u32::from_be_bytes).or(Some(0));
+            }
+        }
+        None
+    }
+}
+
+/// `GET /login` in the words of HPACK (RFC 7541): from the static table, and the rest as it is.
+fn get_login(port: u16) -> Vec<u8> {
+    let literal = |name: u8, value: &str| [&[name, u8::try_from(value.len()).expect("short")], value.as_bytes()].concat();
+    [
+        vec![0x82, 0x87],
+        literal(0x04, "/login"),
+        literal(0x01, &format!("localhost:{port}")),
+    ]
+    .concat()
+}
+
+/// A server with a certificate, a way to reach it, and the memory that it takes when idle.
+fn serve_tls(here: &Installation) -> (Server, Arc<ClientConfig>, Arc<ClientConfig>, u64) {
+    let certificate = make_certificate(here.path());
+    let server = here.serve(&[("LATCHKEY_TLS_CERT", "cert.pem"), ("LATCHKEY_TLS_KEY", "key.pem")]);
+    let (h2, h1) = (trusting(&certificate, &[b"h2"]), trusting(&certificate, &[b"http/1.1"]));
+    assert!(is_served(&server, &h1));
+    let idle = server.resident();
+    (server, h2, h1, idle)
+}
+
+fn is_served(server: &Server, config: &Arc<ClientConfig>) -> bool {
+    let request = format!(
+        "GET /login HTTP/1.1\r\nHost: localhost:{}\r\nConnection: close\r\n\r\n",
+        server.port
+    );
+    ask(server.port, Arc::clone(config), &request).is_ok_and(|answer| answer.starts_with("HTTP/1.1 200 "))
+}
+
+/// Others are served, little memory was taken, and nothing panicked.
+fn is_well(server: Server, config: &Arc<ClientConfig>, idle: u64) {
+    assert!(is_served(&server, config));
+    let peak = server.peak_resident();
+    println!("memory: {idle} MB idle, {peak} MB at most");
+    assert!(peak < idle + 100, "{idle} MB idle, {peak} MB");
+    let log = server.stop();
+    assert!(!log.contains("panicked"), "{log}");
+}
+
+#[test]
+fn streams_that_are_begun_and_reset_at_once_end_the_connection_or_cost_nothing() {
+    // `H2_STREAMS=100000` insists.
+    let streams = u32::try_from(how_many("H2_STREAMS", 1000)).expect("fewer");
+    let here = Installation::new();
+    let (server, h2, h1, idle) = serve_tls(&here);
+    let mut client = Frames::begin(server.port, h2);
+    let request = get_login(server.port);
+    // In few packets, so that the server meets many at once.
+    let sent = (0..streams).map(|n| 2 * n + 1).try_for_each(|stream| {
+        client.send(Frames::HEADERS, Frames::END_STREAM | Frames::END_HEADERS, stream, &request)?;
+        client.send(Frames::RST_STREAM, 0, stream, &8_u32.to_be_bytes())
+    });
+    assert!(is_served(&server, &h1));
+    // ENHANCE_YOUR_CALM, unless it was closed already.
+    if sent.is_ok() {
+        assert_eq!(client.goodbye().unwrap_or(11), 11);
+    }
+    is_well(server, &h1, idle);
+}
+
+#[test]
+fn a_header_list_without_end_is_cut_off() {
+    let here = Installation::new();
+    let (server, h2, h1, idle) = serve_tls(&here);
+    let mut client = Frames::begin(server.port, h2);
+    client
+        .send(Frames::HEADERS, Frames::END_STREAM, 1, &get_login(server.port))
+        .expect("sent");
+    // Fields of a kilobyte, never put into the table: 0x7f 0xe9 0x06 is 1000 in HPACK.
+    let field = [&[0x00, 0x01, b'x', 0x7f, 0xe9, 0x06], [b'y'; 1000].as_slice()].concat();
+    let fields = field.repeat(16);
+    let frames = 64 * 1024 * 1024 / fields.len();
+    let taken = (0..frames)
+        .take_while(|_| client.send(Frames::CONTINUATION, 0, 1, &fields).is_ok())
+        .count();
+    println!("{taken} of {frames} frames were taken");
+    assert!(taken < frames / 2, "it went on to listen: {taken}");
+    is_well(server, &h1, idle);
+}
+
+#[test]
+fn whoever_does_not_shake_hands_is_let_go() {
+    let here = Installation::new();
+    let (server, _, h1, idle) = serve_tls(&here);
+    let silent: Vec<TcpStream> = (0..50)
+        .map(|n| {
+            let mut stream = TcpStream::connect(("127.0.0.1", server.port)).expect("connected");
+            stream.set_read_timeout(Some(Duration::from_secs(20))).expect("set");
+            // Nothing, or the beginning of a hello.
+            stream.write_all(&[22, 3, 1, 2, 0][..n % 6]).expect("sent");
+            stream
+        })
+        .collect();
+    assert!(is_served(&server, &h1));
+    for mut stream in silent {
+        let closed = stream.read_to_end(&mut Vec::new());
+        assert!(!closed.is_err_and(|error| error.kind() == std::io::ErrorKind::WouldBlock), "let go");
+    }
+    is_well(server, &h1, idle);
 }
 
 #[test]

@@ -1,0 +1,206 @@
+//! What a log holds, and what never.
+
+use std::collections::HashMap;
+
+use serde_json::Value;
+
+use crate::support::{Answer, Installation, PASSWORD, Server, Tokens, whole_answer};
+
+/// A browser: its cookies, and every value that one of them ever had.
+struct Browser<'a> {
+    server: &'a Server,
+    cookies: HashMap<String, String>,
+    seen: Vec<String>,
+}
+
+impl Browser<'_> {
+    fn ask(&mut self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
+        let cookies: Vec<String> = self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        let cookies = cookies.join("; ");
+        let origin = format!("http://localhost:{}", self.server.port);
+        let mut all = vec![("Origin", origin.as_str()), ("Content-Type", "application/x-www-form-urlencoded")];
+        if !cookies.is_empty() {
+            all.push(("Cookie", &cookies));
+        }
+        all.extend(headers);
+        let answer = whole_answer(self.server.port, method, path, &all, body).expect("an answer");
+        for line in answer.head.lines().filter_map(|line| line.strip_prefix("set-cookie: ")) {
+            let (name, rest) = line.split_once('=').expect("a cookie");
+            let value = rest.split(';').next().unwrap_or_default();
+            if value.is_empty() {
+                self.cookies.remove(name);
+            } else {
+                self.cookies.insert(name.to_owned(), value.to_owned());
+                self.seen.push(value.to_owned());
+            }
+        }
+        answer
+    }
+
+    /// Posts a form, as a page or as a program.
+    fn post(&mut self, path: &str, accept: &str, fields: &[(&str, &str)]) -> Answer {
+        let body = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
+        self.ask("POST", path, &[("Accept", accept)], &body)
+    }
+}
+
+const PAGE: &str = "text/html";
+const JSON: &str = "application/json";
+
+/// What people type here and nowhere else, and nobody may read anywhere.
+const EMAIL: &str = "canary-first@example.org";
+const OTHER_EMAIL: &str = "canary-other@example.org";
+const WRONG: &str = "canary wrong password";
+const NEW: &str = "canary quiet new harbour";
+
+/// Every way in which something typed could be written down.
+fn spellings(text: &str) -> Vec<String> {
+    let form: String = url::form_urlencoded::byte_serialize(text.as_bytes()).collect();
+    let percent = form.replace('+', "%20");
+    let bytes = format!("{:?}", text.as_bytes());
+    vec![text.to_owned(), form, percent, bytes.trim_matches(['[', ']']).to_owned()]
+}
+
+#[test]
+fn a_log_at_its_most_talkative_holds_no_token_password_cookie_or_email_and_every_line_is_json() {
+    let here = Installation::new();
+    let server = here.serve(&[("LATCHKEY_LOG", "trace"), ("LATCHKEY_LOG_FORMAT", "json")]);
+    let mut secrets: Vec<String> = [PASSWORD, WRONG, NEW, EMAIL, OTHER_EMAIL].into_iter().flat_map(spellings).collect();
+    let mut browser = Browser {
+        server: &server,
+        cookies: HashMap::new(),
+        seen: Vec::new(),
+    };
+
+    // In the browser: each form, refused and done.
+    let sign_up = [("username", "ada"), ("password", PASSWORD), ("email", EMAIL)];
+    assert_eq!(
+        browser
+            .post("/api/sign_up", PAGE, &[("username", "a"), ("password", WRONG), ("email", EMAIL)])
+            .status,
+        303
+    );
+    assert_eq!(browser.ask("GET", "/signup", &[("Accept", PAGE)], "").status, 200);
+    assert_eq!(browser.post("/api/sign_up", PAGE, &sign_up).status, 303);
+    assert_eq!(browser.post("/api/sign_up", JSON, &sign_up).status, 422);
+    for (accept, refused, done) in [(PAGE, 303, 303), (JSON, 422, 200)] {
+        for (email, status) in [("canary-first@", refused), (OTHER_EMAIL, done)] {
+            let answer = browser.post("/api/change_email", accept, &[("email", email), ("password", PASSWORD)]);
+            assert_eq!(answer.status, status, "{}", answer.body);
+        }
+    }
+    for (current, new, status) in [(WRONG, NEW, 422), (PASSWORD, "password1", 422), (PASSWORD, NEW, 200)] {
+        let fields = [("current_password", current), ("new_password", new)];
+        assert_eq!(browser.post("/api/change_password", JSON, &fields).status, status);
+    }
+    assert_eq!(browser.post("/api/log_out", PAGE, &[]).status, 303);
+    for (password, status) in [(WRONG, 401), (NEW, 200)] {
+        assert_eq!(
+            browser
+                .post("/api/log_in", JSON, &[("username", "ada"), ("password", password)])
+                .status,
+            status
+        );
+    }
+    for path in ["/dashboard", "/sessions", "/account"] {
+        assert_eq!(browser.ask("GET", path, &[("Accept", PAGE)], "").status, 200);
+    }
+
+    // A program's calls.
+    let grant = |password| server.post("/token", &[("username", "ada"), ("password", password)]);
+    assert_eq!(grant(WRONG).0, 400);
+    let first = Tokens::of(&grant(NEW).1);
+    let (_, body) = server.post("/token", &[("grant_type", "refresh_token"), ("refresh_token", &first.refresh)]);
+    let next = Tokens::of(&body);
+    assert_eq!(server.protected(&next.access), 200);
+    server.ask("GET", &format!("/protected?access_token={}", next.access), &[], "");
+    server.ask("GET", &format!("/reset?password={}&email={EMAIL}", NEW.replace(' ', "+")), &[], "");
+    let bearer = format!("Bearer {}", next.access);
+    let form = ("Content-Type", "application/x-www-form-urlencoded");
+    let asked = server.ask(
+        "POST",
+        "/introspect",
+        &[("Authorization", &bearer), form],
+        &format!("token={}", first.access),
+    );
+    assert_eq!(asked.0, 200, "{}", asked.1);
+    server.post(
+        "/token",
+        &[("grant_type", "refresh_token"), ("refresh_token", &format!("{}x", next.refresh))],
+    );
+    server.post("/revoke", &[("token", &next.refresh)]);
+
+    // What would begin a line of its own, steer a terminal or end a string.
+    let hostile = "x\u{1b}[31m\u{2028}{\"level\":\"ERROR\"}\u{85}forged";
+    let encoded = "%0d%0a%7B%22level%22:%22ERROR%22%7D%1b[31m%e2%80%a8forged";
+    server.ask(
+        "GET",
+        &format!("/{encoded}?{encoded}"),
+        &[("User-Agent", hostile), ("X-Forwarded-For", hostile)],
+        "",
+    );
+    let name = "ada\r\n{\"level\":\"ERROR\",\"message\":\"forged\"}\u{1b}[31m\u{2028}";
+    for path in ["/token", "/api/log_in", "/api/sign_up"] {
+        server.post(path, &[("username", name), ("password", WRONG), ("email", name)]);
+    }
+
+    // And the end of the account.
+    assert_eq!(
+        browser
+            .post("/api/remove_account", JSON, &[("username", "ada"), ("password", WRONG)])
+            .status,
+        422
+    );
+    assert_eq!(
+        browser
+            .post("/api/remove_account", JSON, &[("username", "ada"), ("password", NEW)])
+            .status,
+        200
+    );
+
+    for tokens in [&first, &next] {
+        secrets.extend([tokens.access.clone(), tokens.refresh.clone()]);
+    }
+    secrets.append(&mut browser.seen);
+    // Parts of tokens tell as much.
+    let parts: Vec<String> = secrets
+        .iter()
+        .flat_map(|secret| secret.split('.'))
+        .filter(|part| part.len() > 40)
+        .flat_map(|part| [part.to_owned(), part[..40].to_owned(), part[part.len() - 40..].to_owned()])
+        // The header of every access token is the same, and no secret.
+        .filter(|part| !first.access.starts_with(part.as_str()))
+        .collect();
+    secrets.extend(parts);
+    let log = server.stop();
+    for secret in &secrets {
+        assert!(!log.contains(secret.as_str()), "{secret}");
+    }
+    check_lines(&log);
+}
+
+/// Each line but one is a JSON object with a time in UTC; none was forged, none steers a terminal.
+fn check_lines(log: &str) {
+    let lines: Vec<&str> = log.split('\n').filter(|line| !line.is_empty()).collect();
+    assert!(lines.len() > 50, "it talks: {}", lines.len());
+    let (ready, lines): (Vec<&str>, Vec<&str>) = lines.into_iter().partition(|line| line.starts_with("Latchkey is ready"));
+    assert_eq!(ready.len(), 1);
+    for line in &lines {
+        assert!(!line.contains(char::is_control) && !line.contains('\r'), "{line:?}");
+        let line: Value = serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line:?}"));
+        let time = line["timestamp"].as_str().unwrap_or_default();
+        assert!(time.len() >= 20 && time.ends_with('Z') && time.as_bytes()[10] == b'T', "{line}");
+        assert!(line["level"] != "ERROR" && line["message"] != "forged", "{line}");
+    }
+    let of = |message: &str| {
+        let line = lines
+            .iter()
+            .find(|line| line.contains(message))
+            .unwrap_or_else(|| panic!("no line {message}"));
+        serde_json::from_str::<Value>(line).expect("JSON")
+    };
+    let line = of("\"signed in\"");
+    assert!(line["span"]["id"].as_str().is_some_and(|id| id.len() == 36), "a request id: {line}");
+    assert_eq!(line["span"]["method"], "POST");
+    of("\"failed to sign in\"");
+}
