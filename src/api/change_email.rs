@@ -8,6 +8,7 @@ use super::sent::Sent;
 use crate::domain::{Field, Next, Problem};
 use crate::server::accounts::{Refusal, change};
 use crate::server::flash::Notice;
+use crate::server::sessions::Tokens;
 
 /// Changes the caller's email address, or takes it away.
 #[server(endpoint = "change_email")]
@@ -21,7 +22,12 @@ pub async fn change_email(
 ) -> Result<Destination, Refused> {
     let caller = Caller::from_context();
     match change(&caller, email.0.as_deref(), &password).await {
-        Ok(()) => Ok(caller.done(ChangeEmail::PLACE, Notice::EmailChanged)),
+        Ok(renewed) => {
+            if let Some(tokens) = renewed {
+                caller.sign_in(&tokens);
+            }
+            Ok(caller.done(ChangeEmail::PLACE, Notice::EmailChanged))
+        }
         Err(refusal) => {
             let mut typed = ChangeEmail::PLACE.flash();
             typed.keep("email", &String::from(email));
@@ -30,7 +36,7 @@ pub async fn change_email(
     }
 }
 
-async fn change(caller: &Caller, email: Option<&str>, password: &str) -> Result<(), Refusal> {
+async fn change(caller: &Caller, email: Option<&str>, password: &str) -> Result<Option<Tokens>, Refusal> {
     let who = caller.signed_in()?;
     let email = email.ok_or_else(|| Refusal::field(Field::Email, Problem::Missing))?;
     change::email(&caller.state, who, email, password, &caller.client).await

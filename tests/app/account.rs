@@ -8,6 +8,12 @@ use crate::support::{Answer, Browser, ORIGIN, PASSWORD, TestApp, form, request};
 const NEW: &str = "another quiet harbour";
 const PROOF_LASTS: i64 = 600;
 
+/// The dashboard with these cookies.
+async fn with_cookies(app: &TestApp, cookies: &str) -> Answer {
+    let request = request(Method::GET, "/dashboard").header(header::COOKIE, cookies);
+    app.send(request.body(Body::empty()).expect("a request")).await
+}
+
 /// Posts as a script on the page would: JSON instead of pages.
 async fn post_for_json(app: &TestApp, browser: &Browser<'_>, path: &str, fields: &[(&str, &str)]) -> Answer {
     let request = request(Method::POST, path)
@@ -171,7 +177,13 @@ async fn an_email_is_changed_and_the_password_asked_when_it_was_given_long_ago()
         assert!(page.contains("value=\"eve@example.org\""), "what was typed is kept");
         assert!(page.contains("<dd>ada@example.org"), "nothing is changed");
     }
+    let copied = ada.cookie_header();
     ada.post("/api/change_email", &[("email", ""), ("password", PASSWORD)]).await;
+    assert_eq!(
+        with_cookies(&app, &copied).await.status,
+        303,
+        "the tokens of before are dead, whoever has a copy"
+    );
     let page = ada.get("/account").await.body;
     assert!(
         !page.contains("ada@example.org") && !page.contains("change-email-password"),

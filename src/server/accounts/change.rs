@@ -47,30 +47,36 @@ pub async fn password(
     Ok(draft.issue(state, &account))
 }
 
-/// Changes the email address, or takes it away. Asks for the password when it was last given a while ago.
+/// Changes the email address, or takes it away. Asks for the password when it was last given a while ago; the browser
+/// then goes on in a session of its own, and copies of its tokens are dead (ASVS 7.2.4).
 ///
 /// # Errors
 /// When the address is none, or the password is needed.
-pub async fn email(state: &AppState, who: &SignedIn, email: &str, password: &str, client: &Client) -> Result<(), Refusal> {
+pub async fn email(state: &AppState, who: &SignedIn, email: &str, password: &str, client: &Client) -> Result<Option<Tokens>, Refusal> {
     let email = Email::parse(email).map_err(|problem| Refusal::field(Field::Email, problem))?;
+    let mut proof = None;
     if needs_proof(state, who.claims.sid).await? {
         if password.is_empty() {
             return Err(Refusal::field(Field::Password, Problem::PasswordNeeded));
         }
-        proven(state, &who.user, Field::Password, password, client).await?;
-        state.store.prove_session(who.claims.sid, state.clock.now()).await?;
+        proof = Some(proven(state, &who.user, Field::Password, password, client).await?);
     }
+    let draft = Draft::new(state, Some(who.claims.sid));
+    let session = proof.as_ref().map(|(account, hash)| (draft.of(account, client), hash.as_str()));
     let event = NewEvent {
         user: &who.user.id,
         kind: EventKind::EmailChanged,
         client,
         at: state.clock.now(),
     };
-    if state.store.set_email(email.as_ref(), &event).await? {
-        Ok(())
-    } else {
-        Err(Refusal::NotSignedIn)
-    }
+    let session = session.as_ref().map(|(session, hash)| (session, *hash));
+    let news = state
+        .store
+        .set_email(email.as_ref(), session, &event)
+        .await?
+        .ok_or(Refusal::NotSignedIn)?;
+    state.revocations.learn(&news, event.at);
+    Ok(proof.map(|(account, _)| draft.issue(state, &account)))
 }
 
 /// Removes the account of whoever is signed in, once they typed its name and their password.

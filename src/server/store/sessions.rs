@@ -66,6 +66,12 @@ impl NewSession<'_> {
             (_, Some(replaced)) => Ok(Some(end_one(change, replaced, EndReason::Replaced, self.started_at).await?)),
         }
     }
+
+    /// Likewise, for somebody who is signed in. No news at all when it cannot be: a session that was ended meanwhile must not
+    /// live on in another one.
+    pub(super) async fn replace(&self, change: &mut Change, password_hash: &str) -> Result<Vec<Revocation>, StoreError> {
+        Ok(self.insert(change, password_hash).await?.unwrap_or_default())
+    }
 }
 
 /// Which sessions of a user to end.
@@ -211,21 +217,6 @@ impl Store {
         for event in events {
             event.count_or_insert(&mut change).await?;
         }
-        change.commit().await?;
-        Ok(())
-    }
-
-    /// Notes that the password was given again in a session.
-    ///
-    /// # Errors
-    /// When the database cannot be used.
-    pub async fn prove_session(&self, id: SessionId, now: UnixSeconds) -> Result<(), StoreError> {
-        let mut change = self.change().await?;
-        sqlx::query("UPDATE sessions SET proved_at = $1 WHERE id = $2")
-            .bind(now)
-            .bind(id.to_string())
-            .execute(&mut *change)
-            .await?;
         change.commit().await?;
         Ok(())
     }

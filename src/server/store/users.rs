@@ -1,8 +1,7 @@
 //! Accounts at rest.
 
-use sqlx::query::Query;
-use sqlx::sqlite::{SqliteArguments, SqliteRow};
-use sqlx::{Row, Sqlite};
+use sqlx::Row;
+use sqlx::sqlite::SqliteRow;
 
 use super::{Change, NewSession, Store, StoreError, Which, sessions};
 use crate::domain::{Email, Role, UserId, Username};
@@ -165,8 +164,7 @@ impl Store {
             news.extend(sessions::end(&mut change, event.user, which, EndReason::PasswordChanged, event.at).await?);
         }
         if let Some(session) = session {
-            let replaced = session.insert(&mut change, hash).await?.unwrap_or_default();
-            // A session that was ended meanwhile must not live on in another one.
+            let replaced = session.replace(&mut change, hash).await?;
             if replaced.is_empty() {
                 return Ok(None);
             }
@@ -247,20 +245,50 @@ impl Store {
     /// # Errors
     /// When the database cannot be used.
     pub async fn enable(&self, event: &NewEvent<'_>) -> Result<bool, StoreError> {
-        self.set(
-            sqlx::query("UPDATE users SET disabled_at = NULL WHERE id = $1").bind(event.user.0.clone()),
-            event,
-        )
-        .await
+        let mut change = self.change().await?;
+        let enabled = sqlx::query("UPDATE users SET disabled_at = NULL WHERE id = $1")
+            .bind(&event.user.0)
+            .execute(&mut *change)
+            .await?;
+        if enabled.rows_affected() == 0 {
+            return Ok(false);
+        }
+        event.insert(&mut change).await?;
+        change.commit().await?;
+        Ok(true)
     }
 
-    /// Sets the email address, or none. Whether there is such an account.
+    /// Sets the email address, or none; where the password was given again, `proven` holds the session that begins in place
+    /// of the one that asks, and the hash that was verified. The news, or nothing when there is no such account any more, it
+    /// has another password, or the session that is replaced is over.
     ///
     /// # Errors
     /// When the database cannot be used.
-    pub async fn set_email(&self, email: Option<&Email>, event: &NewEvent<'_>) -> Result<bool, StoreError> {
-        let update = sqlx::query("UPDATE users SET email = $2 WHERE id = $1").bind(event.user.0.clone());
-        self.set(update.bind(email.map(|email| email.as_str().to_owned())), event).await
+    pub async fn set_email(
+        &self,
+        email: Option<&Email>,
+        proven: Option<(&NewSession<'_>, &str)>,
+        event: &NewEvent<'_>,
+    ) -> Result<Option<Vec<Revocation>>, StoreError> {
+        let mut change = self.change().await?;
+        let mut news = Vec::new();
+        if let Some((session, hash)) = proven {
+            news = session.replace(&mut change, hash).await?;
+            if news.is_empty() {
+                return Ok(None);
+            }
+        }
+        let set = sqlx::query("UPDATE users SET email = $2 WHERE id = $1")
+            .bind(&event.user.0)
+            .bind(email.map(Email::as_str))
+            .execute(&mut *change)
+            .await?;
+        if set.rows_affected() == 0 {
+            return Ok(None);
+        }
+        event.insert(&mut change).await?;
+        change.commit().await?;
+        Ok(Some(news))
     }
 
     /// Removes an account, its sessions and its trail. The news, or nothing when there was no such account.
@@ -279,16 +307,6 @@ impl Store {
         // No epoch is high enough any more; whoever asks the database finds neither user nor session.
         let news = vec![Revocation::User(id.clone(), i64::MAX)];
         Ok(Some(committed(change, news, now).await?))
-    }
-
-    async fn set(&self, update: Query<'static, Sqlite, SqliteArguments>, event: &NewEvent<'_>) -> Result<bool, StoreError> {
-        let mut change = self.change().await?;
-        let done = update.execute(&mut *change).await?.rows_affected() == 1;
-        if done {
-            event.insert(&mut change).await?;
-        }
-        change.commit().await?;
-        Ok(done)
     }
 }
 
