@@ -116,7 +116,7 @@ pub async fn read_body(headers: &HeaderMap, body: Body) -> Result<Bytes, FormErr
 /// Whether a body ended for what the client did, malformed chunks for instance, and not at our limit.
 fn is_of_the_connection(error: &axum::Error) -> bool {
     let mut causes = successors(Some(error as &(dyn Error + 'static)), |&error| error.source());
-    causes.any(|error| error.is::<hyper::Error>())
+    causes.any(<dyn Error>::is::<hyper::Error>)
 }
 
 fn is_form(headers: &HeaderMap) -> bool {
