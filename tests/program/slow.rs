@@ -4,13 +4,10 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
-use crate::support::{Installation, Server, how_many};
+use crate::support::{Installation, Server, how_many, soon, within};
 
 /// Memory that all of them may take, in MB.
 const MEMORY: u64 = 150;
-
-/// What others are answered within meanwhile, on a machine that does other work too.
-const SOON: Duration = Duration::from_millis(250);
 
 /// A client that sends one byte a second, for as long as it is listened to.
 struct Slow {
@@ -84,7 +81,7 @@ fn slow_clients_are_let_go_and_others_are_served_meanwhile() {
     clients.push(Slow::begin(&server, ""));
     clients.push(Slow::begin(&server, &unread));
     let (live, protected) = (server.keep_asking("/health/live", ""), server.keep_asking("/protected", &token));
-    let longest = until_all_are_let_go(&mut clients, Duration::from_secs(60));
+    let longest = until_all_are_let_go(&mut clients, Duration::from_mins(1));
     let (live, protected, peak) = (live.stop(), protected.stop(), server.peak_resident());
     println!("{} slow clients, the last let go after {longest:.1?}", clients.len());
     println!("/health/live: {live}");
@@ -101,7 +98,7 @@ fn slow_clients_are_let_go_and_others_are_served_meanwhile() {
         assert!(body.starts_with("HTTP/1.1 408 "), "{body}");
     }
     assert!(peak < idle + MEMORY, "{idle} MB idle, {peak} MB");
-    assert!(live.p99() < SOON && protected.p99() < SOON, "{live} {protected}");
+    assert!(live.p99() < soon() && protected.p99() < soon(), "{live} {protected}");
     assert_eq!(server.protected(&token), 200);
     let log = server.stop();
     assert!(!log.contains("panicked"), "{log}");
@@ -109,21 +106,30 @@ fn slow_clients_are_let_go_and_others_are_served_meanwhile() {
 
 #[test]
 fn a_client_that_does_not_read_its_answers_is_let_go() {
-    // `SLOW_READERS=20` tries it: it takes a minute.
+    // `SLOW_READERS=50` tries it, for longer than the others may take.
     let number = how_many("SLOW_READERS", 0);
+    if number == 0 {
+        return;
+    }
     let here = Installation::new();
     let server = here.serve(&[]);
     let before = server.open_files();
-    let request = format!("GET /openapi.json HTTP/1.1\r\nHost: localhost:{}\r\n\r\n", server.port);
-    let readers: Vec<TcpStream> = (0..number)
-        .map(|_| {
-            let mut stream = TcpStream::connect(("127.0.0.1", server.port)).expect("connected");
-            stream.set_write_timeout(Some(Duration::from_millis(200))).expect("set");
-            // Asks until neither side takes any more.
-            while stream.write_all(request.as_bytes()).is_ok() {}
-            stream
-        })
-        .collect();
-    crate::support::within(Duration::from_secs(60), "all are let go", || server.open_files() <= before);
+    let port = server.port;
+    let begin = move || {
+        let mut stream = TcpStream::connect(("127.0.0.1", port)).expect("connected");
+        stream.set_write_timeout(Some(Duration::from_secs(1))).expect("set");
+        let request = format!("GET /openapi.json HTTP/1.1\r\nHost: localhost:{port}\r\n\r\n");
+        // Asks until neither side takes any more.
+        while stream.write_all(request.as_bytes()).is_ok() {}
+        stream
+    };
+    let readers: Vec<_> = (0..number).map(|_| std::thread::spawn(begin)).collect();
+    let readers: Vec<TcpStream> = readers.into_iter().map(|reader| reader.join().expect("asked")).collect();
+    assert!(server.open_files() >= before + number, "they are listened to at first");
+    // A few files more may be the database's.
+    let took = within(Duration::from_mins(1), "all are let go", || {
+        server.open_files() < before + number.min(10)
+    });
+    println!("let go after {took:.1?}; {} MB at most", server.peak_resident());
     drop(readers);
 }

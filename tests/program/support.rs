@@ -94,6 +94,12 @@ pub fn how_many(variable: &str, few: usize) -> usize {
     std::env::var(variable).ok().and_then(|number| number.parse().ok()).unwrap_or(few)
 }
 
+/// What others must be answered within meanwhile: `STRICT=1` for a release on a machine that does nothing else. If
+/// somebody's work held up everybody's, it would be many seconds.
+pub fn soon() -> Duration {
+    Duration::from_millis(if how_many("STRICT", 0) == 0 { 1000 } else { 50 })
+}
+
 pub fn text(output: &Output) -> String {
     String::from_utf8(output.stdout.clone()).expect("text")
 }
