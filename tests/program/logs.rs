@@ -64,7 +64,12 @@ fn spellings(text: &str) -> Vec<String> {
 #[test]
 fn a_log_at_its_most_talkative_holds_no_token_password_cookie_or_email_and_every_line_is_json() {
     let here = Installation::new();
-    let server = here.serve(&[("LATCHKEY_LOG", "trace"), ("LATCHKEY_LOG_FORMAT", "json")]);
+    let server = here.serve(&[
+        ("LATCHKEY_LOG", "trace"),
+        ("LATCHKEY_LOG_FORMAT", "json"),
+        // So that what stands in X-Forwarded-For is read at all.
+        ("LATCHKEY_TRUSTED_PROXIES", "127.0.0.1"),
+    ]);
     let mut secrets: Vec<String> = [PASSWORD, WRONG, NEW, EMAIL, OTHER_EMAIL].into_iter().flat_map(spellings).collect();
     let mut browser = Browser {
         server: &server,
@@ -72,7 +77,37 @@ fn a_log_at_its_most_talkative_holds_no_token_password_cookie_or_email_and_every
         seen: Vec::new(),
     };
 
-    // In the browser: each form, refused and done.
+    use_the_pages(&mut browser);
+    let tokens = use_the_api(&server);
+    send_what_is_hostile(&server);
+    // And the end of the account.
+    for (password, status) in [(WRONG, 422), (NEW, 200)] {
+        let fields = [("username", "ada"), ("password", password)];
+        assert_eq!(browser.post("/api/remove_account", JSON, &fields).status, status);
+    }
+    for tokens in &tokens {
+        secrets.extend([tokens.access.clone(), tokens.refresh.clone()]);
+    }
+    secrets.append(&mut browser.seen);
+    // Parts of tokens tell as much.
+    let parts: Vec<String> = secrets
+        .iter()
+        .flat_map(|secret| secret.split('.'))
+        .filter(|part| part.len() > 40)
+        .flat_map(|part| [part.to_owned(), part[..40].to_owned(), part[part.len() - 40..].to_owned()])
+        // The header of every access token is the same, and no secret.
+        .filter(|part| !tokens[0].access.starts_with(part.as_str()))
+        .collect();
+    secrets.extend(parts);
+    let log = server.stop();
+    for secret in &secrets {
+        assert!(!log.contains(secret.as_str()), "{secret}");
+    }
+    check_lines(&log);
+}
+
+/// Each form, refused and done.
+fn use_the_pages(browser: &mut Browser) {
     let sign_up = [("username", "ada"), ("password", PASSWORD), ("email", EMAIL)];
     assert_eq!(
         browser
@@ -105,8 +140,10 @@ fn a_log_at_its_most_talkative_holds_no_token_password_cookie_or_email_and_every
     for path in ["/dashboard", "/sessions", "/account"] {
         assert_eq!(browser.ask("GET", path, &[("Accept", PAGE)], "").status, 200);
     }
+}
 
-    // A program's calls.
+/// Calls as a program makes them. The tokens that it was given.
+fn use_the_api(server: &Server) -> [Tokens; 2] {
     let grant = |password| server.post("/token", &[("username", "ada"), ("password", password)]);
     assert_eq!(grant(WRONG).0, 400);
     let first = Tokens::of(&grant(NEW).1);
@@ -129,54 +166,27 @@ fn a_log_at_its_most_talkative_holds_no_token_password_cookie_or_email_and_every
         &[("grant_type", "refresh_token"), ("refresh_token", &format!("{}x", next.refresh))],
     );
     server.post("/revoke", &[("token", &next.refresh)]);
+    [first, next]
+}
 
-    // What would begin a line of its own, steer a terminal or end a string.
-    let hostile = "x\u{1b}[31m\u{2028}{\"level\":\"ERROR\"}\u{85}forged";
+/// What would begin a line of its own, steer a terminal or end a string.
+fn send_what_is_hostile(server: &Server) {
     let encoded = "%0d%0a%7B%22level%22:%22ERROR%22%7D%1b[31m%e2%80%a8forged";
-    server.ask(
-        "GET",
-        &format!("/{encoded}?{encoded}"),
-        &[("User-Agent", hostile), ("X-Forwarded-For", hostile)],
-        "",
-    );
+    let path = format!("/{encoded}?{encoded}");
+    // The first is no header at all, the others are.
+    for hostile in ["x\u{1b}[31m", "x\u{2028}{\"level\":\"ERROR\"}\u{85}forged", "1.2.3.4, \"}\u{2029}{"] {
+        server.ask("GET", &path, &[("User-Agent", hostile), ("X-Forwarded-For", hostile)], "");
+        let form = [
+            ("Content-Type", "application/x-www-form-urlencoded"),
+            ("User-Agent", hostile),
+            ("X-Forwarded-For", hostile),
+        ];
+        server.ask("POST", "/token", &form, "username=ada&password=canary+wrong+password");
+    }
     let name = "ada\r\n{\"level\":\"ERROR\",\"message\":\"forged\"}\u{1b}[31m\u{2028}";
     for path in ["/token", "/api/log_in", "/api/sign_up"] {
         server.post(path, &[("username", name), ("password", WRONG), ("email", name)]);
     }
-
-    // And the end of the account.
-    assert_eq!(
-        browser
-            .post("/api/remove_account", JSON, &[("username", "ada"), ("password", WRONG)])
-            .status,
-        422
-    );
-    assert_eq!(
-        browser
-            .post("/api/remove_account", JSON, &[("username", "ada"), ("password", NEW)])
-            .status,
-        200
-    );
-
-    for tokens in [&first, &next] {
-        secrets.extend([tokens.access.clone(), tokens.refresh.clone()]);
-    }
-    secrets.append(&mut browser.seen);
-    // Parts of tokens tell as much.
-    let parts: Vec<String> = secrets
-        .iter()
-        .flat_map(|secret| secret.split('.'))
-        .filter(|part| part.len() > 40)
-        .flat_map(|part| [part.to_owned(), part[..40].to_owned(), part[part.len() - 40..].to_owned()])
-        // The header of every access token is the same, and no secret.
-        .filter(|part| !first.access.starts_with(part.as_str()))
-        .collect();
-    secrets.extend(parts);
-    let log = server.stop();
-    for secret in &secrets {
-        assert!(!log.contains(secret.as_str()), "{secret}");
-    }
-    check_lines(&log);
 }
 
 /// Each line but one is a JSON object with a time in UTC; none was forged, none steers a terminal.
@@ -201,6 +211,9 @@ fn check_lines(log: &str) {
     };
     let line = of("\"signed in\"");
     assert!(line["span"]["id"].as_str().is_some_and(|id| id.len() == 36), "a request id: {line}");
-    assert_eq!(line["span"]["method"], "POST");
+    assert_eq!(
+        (&line["span"]["method"], &line["span"]["client"]),
+        (&"POST".into(), &"127.0.0.1".into())
+    );
     of("\"failed to sign in\"");
 }
