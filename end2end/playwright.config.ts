@@ -1,24 +1,30 @@
 import { resolve } from "node:path";
 import { defineConfig, devices } from "@playwright/test";
+import { LOGS } from "./tests/canaries.js";
 import { FRESH, MAIN, RENEWING, SHORT, SIGNING } from "./tests/servers.js";
 
 const binary = resolve(process.env.LATCHKEY_BIN ?? "../target/release/latchkey");
 
 /**
  * A server of its own data, with nothing of this environment's settings. Its shell makes the folder that it
- * works in when it starts, and removes it once the server has ended.
+ * works in when it starts, and removes it once the server has ended. It writes down everything it has to say, for
+ * the search at the end; only when it fails the last of that is shown.
  */
 function server(origin: string, settings: Record<string, string> = {}) {
+  const { port } = new URL(origin);
+  const log = `${LOGS}/${port}.log`;
   const inherited = Object.keys(process.env).filter((name) => name.startsWith("LATCHKEY_"));
   const environment = [
     ...inherited.map((name) => `-u ${name}`),
-    `LATCHKEY_ADDR=127.0.0.1:${new URL(origin).port}`,
+    `LATCHKEY_ADDR=127.0.0.1:${port}`,
     'LATCHKEY_DATA_DIR="$folder/data"',
-    "LATCHKEY_LOG=warn",
+    "LATCHKEY_LOG=trace",
+    "LATCHKEY_LOG_FORMAT=json",
     ...Object.entries(settings).map(([name, value]) => `${name}=${value}`),
   ].join(" ");
+  const folder = `folder=$(mktemp -d) && trap 'rm -rf "$folder"' EXIT && trap : TERM && cd "$folder"`;
   return {
-    command: `folder=$(mktemp -d) && trap 'rm -rf "$folder"' EXIT && trap : TERM && cd "$folder" && env ${environment} "${binary}" serve`,
+    command: `mkdir -p "${LOGS}" && ${folder} && { env ${environment} "${binary}" serve >"${log}" 2>&1 || tail -n 5 "${log}" >&2; }`,
     url: `${origin}/health/ready`,
     reuseExistingServer: false,
     gracefulShutdown: { signal: "SIGTERM", timeout: 5_000 } as const,
@@ -27,7 +33,7 @@ function server(origin: string, settings: Record<string, string> = {}) {
 
 const withJavaScript = ["**/*.spec.ts"];
 /** Journeys run twice; what needs JavaScript, or no browser at all, runs once. */
-const withoutJavaScript = ["**/journeys.spec.ts", "**/changes.spec.ts", "**/first-account.spec.ts", "**/accessibility.spec.ts", "**/hydration.spec.ts"];
+const withoutJavaScript = ["journeys", "changes", "first-account", "accessibility", "hydration", "storage", "pasting"].map((name) => `**/${name}.spec.ts`);
 
 export default defineConfig({
   testDir: "tests",
@@ -51,8 +57,10 @@ export default defineConfig({
     },
   },
   projects: [
-    { name: "with JavaScript", testMatch: withJavaScript },
-    { name: "without JavaScript", testMatch: withoutJavaScript, use: { javaScriptEnabled: false } },
+    { name: "with JavaScript", testMatch: withJavaScript, teardown: "logs" },
+    { name: "without JavaScript", testMatch: withoutJavaScript, use: { javaScriptEnabled: false }, teardown: "logs" },
+    // Whatever ran, and however it went: the logs of it are searched once it is over.
+    { name: "logs", testMatch: "**/logs.ts" },
   ],
   webServer: [
     server(MAIN),

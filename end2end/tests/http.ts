@@ -1,4 +1,5 @@
 import { type IncomingHttpHeaders, type OutgoingHttpHeaders, request } from "node:http";
+import { noteForm, noteSetCookie } from "./canaries.js";
 import { MAIN } from "./servers.js";
 
 export type Answer = { status: number; headers: IncomingHttpHeaders; body: string };
@@ -7,6 +8,7 @@ export type Answer = { status: number; headers: IncomingHttpHeaders; body: strin
 export function ask(method: string, path: string, headers: OutgoingHttpHeaders = {}, body = ""): Promise<Answer> {
   return new Promise((resolve, reject) => {
     const sent = request(MAIN, { method, path, headers: { "content-length": Buffer.byteLength(body), ...headers } }, (response) => {
+      response.headers["set-cookie"]?.forEach(noteSetCookie);
       let text = "";
       response.setEncoding("utf8");
       response.on("data", (chunk) => (text += chunk));
@@ -20,7 +22,9 @@ export function ask(method: string, path: string, headers: OutgoingHttpHeaders =
 /** A form as a browser posts it. */
 export function post(path: string, fields: Record<string, string>, headers: OutgoingHttpHeaders = {}): Promise<Answer> {
   const browser = { accept: "text/html", origin: MAIN, "content-type": "application/x-www-form-urlencoded" };
-  return ask("POST", path, { ...browser, ...headers }, new URLSearchParams(fields).toString());
+  const body = new URLSearchParams(fields).toString();
+  noteForm(body);
+  return ask("POST", path, { ...browser, ...headers }, body);
 }
 
 /** The access cookie of an answer, with its attributes. */

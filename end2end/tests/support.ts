@@ -1,4 +1,5 @@
 import { type BrowserContext, type Page, test as base, expect } from "@playwright/test";
+import { noteCookie, noteForm } from "./canaries.js";
 import { FRESH, MAIN, RENEWING, SHORT } from "./servers.js";
 
 export { expect };
@@ -24,6 +25,7 @@ async function watch(context: BrowserContext, complaints: string[]) {
   context.on("weberror", (error) => complaints.push(`error: ${error.error().message}`));
   context.on("request", (request) => {
     if (!OURS.includes(new URL(request.url()).origin)) complaints.push(`request to ${request.url()}`);
+    noteForm(request.postData());
   });
   await context.addInitScript(() => {
     document.addEventListener("securitypolicyviolation", (event) => {
@@ -39,6 +41,7 @@ export const test = base.extend<{ quiet: void; js: boolean }>({
       const complaints: string[] = [];
       await watch(context, complaints);
       await use();
+      for (const { name, value } of await context.cookies()) noteCookie(name, value);
       expect(complaints).toEqual([]);
     },
     { auto: true },
