@@ -1,0 +1,106 @@
+import type { Page } from "@playwright/test";
+import { MAIN } from "./servers.js";
+import { PASSWORD, expect, freshName, hydrated, signIn, signUp, test } from "./support.js";
+
+/** Everything that a page could have kept in a browser, by where. */
+function kept(page: Page) {
+  return page.evaluate(async () => {
+    const names = async (directory: FileSystemDirectoryHandle) => {
+      const all: string[] = [];
+      for await (const name of (directory as unknown as { keys(): AsyncIterable<string> }).keys()) all.push(name);
+      return all;
+    };
+    return {
+      cookiesThatScriptsSee: document.cookie,
+      localStorage: Object.keys(localStorage),
+      sessionStorage: Object.keys(sessionStorage),
+      databases: (await indexedDB.databases()).map(({ name }) => name),
+      caches: await caches.keys(),
+      serviceWorkers: (await navigator.serviceWorker.getRegistrations()).map(({ scope }) => scope),
+      files: await names(await navigator.storage.getDirectory()),
+      historyState: history.state,
+      windowName: window.name,
+    };
+  });
+}
+
+const NOTHING = {
+  cookiesThatScriptsSee: "",
+  localStorage: [],
+  sessionStorage: [],
+  databases: [],
+  caches: [],
+  serviceWorkers: [],
+  files: [],
+  historyState: null,
+  windowName: "",
+};
+
+test("a browser keeps nothing but cookies out of reach of scripts, from the first visit to the last", async ({ page, js }) => {
+  const look = async (at: string) => {
+    await hydrated(page, js);
+    expect(await kept(page), at).toEqual(NOTHING);
+  };
+  const name = freshName();
+  for (const path of ["/", "/login", "/signup", "/docs", "/nowhere"]) {
+    await page.goto(path);
+    await look(path);
+  }
+  await page.goto("/login");
+  await signIn(page, name, "wrong password");
+  await expect(page.getByRole("alert")).toBeVisible();
+  await look("after a refused sign-in");
+
+  await signUp(page, name);
+  for (const path of ["/", "/dashboard", "/sessions", "/account", "/docs"]) {
+    await page.goto(path);
+    await look(`${path}, signed in`);
+  }
+  await page.goto("/account");
+  await hydrated(page, js);
+  await page.getByLabel("Current password").fill(PASSWORD);
+  await page.getByLabel("New password").fill("another quiet harbour");
+  await page.getByRole("button", { name: "Change password" }).click();
+  await expect(page.getByText("Your password is changed.")).toBeVisible();
+  await look("after a change of password");
+  await page.getByLabel("Email, or nothing").fill(`${name}@example.org`);
+  await page.getByRole("button", { name: "Change email" }).click();
+  await expect(page.getByText("Your email address is changed.")).toBeVisible();
+  await look("after a change of email");
+
+  await page.getByRole("button", { name: "Sign out" }).click();
+  await expect(page.getByRole("status")).toHaveText("You are signed out.");
+  await look("signed out");
+  // What is left says that somebody signed in here before, and opens nothing.
+  expect((await page.context().cookies()).map(({ name }) => name)).toEqual(["latchkey-device"]);
+  expect(page.context().serviceWorkers()).toEqual([]);
+});
+
+test("whatever a page would keep is seen here", async ({ page, js }) => {
+  test.skip(!js, "a page without scripts answers nothing that takes a while");
+  await page.goto("/nowhere");
+  await page.evaluate(async () => {
+    document.cookie = "seen=1";
+    localStorage.setItem("seen", "1");
+    sessionStorage.setItem("seen", "1");
+    await new Promise((done) => (indexedDB.open("seen").onsuccess = done));
+    await caches.open("seen");
+    // The module of the islands does nothing by itself, so it can be one.
+    const { href } = document.querySelector<HTMLLinkElement>("link[rel=modulepreload]")!;
+    await navigator.serviceWorker.register(href, { type: "module" });
+    await (await navigator.storage.getDirectory()).getFileHandle("seen", { create: true });
+    history.replaceState("seen", "");
+    window.name = "seen";
+  });
+  expect(await kept(page)).toEqual({
+    cookiesThatScriptsSee: "seen=1",
+    localStorage: ["seen"],
+    sessionStorage: ["seen"],
+    databases: ["seen"],
+    caches: ["seen"],
+    serviceWorkers: [`${MAIN}/assets/pkg/`],
+    files: ["seen"],
+    historyState: "seen",
+    windowName: "seen",
+  });
+});
