@@ -16,6 +16,20 @@ const signedIn = (path: string) => async (page: Page, js: boolean) => {
   await open(path)(page, js);
 };
 
+const GRADED = [
+  ["weak", "K7#pq!2x"],
+  ["fair", "Tr0ub4dor&3x"],
+  ["strong", PASSWORD],
+];
+
+/** A new password typed on a page, with its grade below it. */
+const graded = (reach: State["reach"], label: string, grade: string, password: string) => async (page: Page, js: boolean) => {
+  await reach(page, js);
+  await page.getByLabel(label, { exact: true }).fill(password);
+  await expect(page.locator("#password-hint")).toHaveText(new RegExp(`^${grade}\\.`, "i"));
+  await expect(page.locator("#password-hint")).toHaveAttribute("data-state", grade === "weak" ? "weak" : "ok");
+};
+
 const STATES: State[] = [
   { name: "home", reach: open("/") },
   { name: "home-signed-in", reach: signedIn("/") },
@@ -53,6 +67,10 @@ const STATES: State[] = [
       await expect(page.locator("#password-hint")).toHaveAttribute("data-state", "wrong");
     },
   },
+  ...GRADED.flatMap(([grade, password]) => [
+    { name: `signup-${grade}`, needsJavaScript: true, reach: graded(open("/signup"), "Password", grade, password) },
+    { name: `account-${grade}`, needsJavaScript: true, reach: graded(signedIn("/account"), "New password", grade, password) },
+  ]),
   { name: "dashboard", reach: signedIn("/dashboard") },
   {
     name: "session-ended",

@@ -29,6 +29,52 @@ test("hints judge a name and a password while they are typed", async ({ page }) 
   await expect(page.locator("#password-hint")).toHaveAttribute("data-state", "ok");
 });
 
+for (const { path, label } of [
+  { path: "/signup", label: "Password" },
+  { path: "/account", label: "New password" },
+]) {
+  test(`a new password is graded while it is typed: ${path}`, async ({ page }) => {
+    if (path === "/account") await signUp(page, freshName());
+    await page.goto(path);
+    await hydrated(page);
+    const input = page.getByLabel(label, { exact: true });
+    const hint = page.locator("#password-hint");
+    const wanted = (await hint.textContent()) ?? "";
+    expect(wanted).toContain("8 to 128 characters");
+    await expect(hint).not.toHaveAttribute("data-state");
+    await expect(hint).toHaveAttribute("aria-live", "polite");
+    await expect(input).toHaveAttribute("aria-describedby", /(^| )password-hint( |$)/);
+    // One key after the other, as people type: each is judged at once.
+    const grades: string[] = [];
+    for (const key of PASSWORD) {
+      await input.press(key === " " ? "Space" : key);
+      const state = await hint.getAttribute("data-state");
+      const grade = `${state}: ${(await hint.textContent())?.split(/[ .]/)[0]}`;
+      if (grades.at(-1) !== grade) grades.push(grade);
+    }
+    expect(grades).toEqual(["wrong: Use", "weak: Weak", "ok: Fair", "ok: Strong"]);
+    await input.fill("aaaaaaaaaaaaaaaaaaaaaaaa");
+    await expect(hint).toHaveText("Weak. A few more words make it hard to guess.");
+    await input.fill("Tr0ub4dor&3x");
+    await expect(hint).toHaveText("Fair. Longer is stronger.");
+    await input.fill(PASSWORD);
+    await expect(hint).toHaveText("Strong.");
+    await input.fill("");
+    await expect(hint).toHaveText(wanted);
+    await expect(hint).not.toHaveAttribute("data-state");
+  });
+}
+
+test("a weak password is a hint and no refusal", async ({ page }) => {
+  await page.goto("/signup");
+  await hydrated(page);
+  await page.getByLabel("Sign-in name").fill(freshName());
+  await page.getByLabel("Password", { exact: true }).fill("K7#pq!2x");
+  await expect(page.locator("#password-hint")).toHaveAttribute("data-state", "weak");
+  await page.getByRole("button", { name: "Create account" }).click();
+  await expect(page).toHaveURL("/dashboard");
+});
+
 test("what the server said of a field goes when something else is typed", async ({ page }) => {
   await page.goto("/signup");
   await page.getByLabel("Sign-in name").fill("admin");
