@@ -1,5 +1,8 @@
-import { brotliDecompressSync } from "node:zlib";
+import { readFileSync } from "node:fs";
 import { get } from "node:http";
+import { resolve } from "node:path";
+import { brotliDecompressSync } from "node:zlib";
+import { ask } from "./http.js";
 import { MAIN } from "./servers.js";
 import { expect, hydrated, test } from "./support.js";
 
@@ -56,9 +59,127 @@ test("the sign-in page loads what was weighed and nothing else", async ({ page }
 });
 
 test("assets have an address by their content only", async () => {
-  for (const path of ["/assets/pkg/latchkey.wasm", "/assets/boot.js", "/assets/pkg/latchkey.css.br", "/assets/../Cargo.toml", "/assets/%2e%2e/Cargo.toml", "/assets/"]) {
-    expect((await fetchRaw(path)).status).toBe(404);
+  for (const path of ["/assets/pkg/latchkey.wasm", "/assets/boot.js", "/assets/pkg/latchkey.css.br", "/assets/", "/assets"]) {
+    expect((await ask("GET", path)).status, path).toBe(404);
   }
+});
+
+/** What lies beside a server or beside its source, and is nobody's business. */
+const PRIVATE = [
+  ".git/HEAD",
+  ".git/config",
+  ".gitignore",
+  ".env",
+  "Cargo.toml",
+  "Cargo.lock",
+  "secret",
+  "data/secret",
+  "latchkey.db",
+  "latchkey.db-wal",
+  "data/latchkey.db",
+  "src/main.rs",
+  "migrations/0001_accounts.sql",
+  "proc/self/environ",
+  "etc/passwd",
+];
+
+/** The ways to ask for a file, by whoever hopes that something on the way reads them differently. */
+const WAYS: ((file: string) => string)[] = [
+  (file) => `/${file}`,
+  (file) => `//${file}`,
+  (file) => `/${file}/`,
+  (file) => `/${file}.br`,
+  (file) => `/%${file.charCodeAt(0).toString(16)}${file.slice(1)}`,
+  (file) => `/${file.replaceAll("/", "%2f").replaceAll(".", "%2E")}`,
+  (file) => `/data/../${file}`,
+  ...["/assets", "/assets/pkg"].flatMap((below) => [
+    (file: string) => `${below}/${file}`,
+    (file: string) => `${below}//${file}`,
+    ...["..", "../..", "../../..", "../../../../../../.."].flatMap((up) => [
+      (file: string) => `${below}/${up}/${file}`,
+      (file: string) => `${below}/${up.replaceAll(".", "%2e")}/${file}`,
+      (file: string) => `${below}/${`${up}/${file}`.replaceAll("/", "%2f")}`,
+      (file: string) => `${below}/${`${up}/${file}`.replaceAll("/", "%5c")}`,
+      (file: string) => `${below}/${`${up}/${file}`.replaceAll(".", "%252e")}`,
+    ]),
+  ]),
+];
+
+for (const file of PRIVATE) {
+  test(`nothing beside the program is served, however it is asked for: ${file}`, async () => {
+    const { body: absent } = await ask("GET", "/nothing-of-this-name");
+    for (const way of WAYS) {
+      // Exactly as written: `ask` takes no path apart.
+      const answer = await ask("GET", way(file));
+      expect(answer.status, way(file)).toBe(404);
+      if (!way(file).startsWith("/assets")) expect(answer.body, way(file)).toBe(absent);
+    }
+  });
+}
+
+/** Every file that a page loads, and every one that such a file loads, as they are: decompressed. */
+async function served(): Promise<{ path: string; headers: Answer["headers"]; body: Buffer }[]> {
+  const found = new Set<string>();
+  for (const page of ["/", "/login", "/signup", "/docs", "/nowhere"]) linked((await fetchRaw(page)).body.toString()).forEach((path) => found.add(path));
+  const files = [];
+  for (const path of found) {
+    const { headers, body } = await fetchRaw(path, "identity");
+    files.push({ path, headers, body });
+    for (const [another] of body.toString("latin1").matchAll(/\/assets\/[\w./-]+/g)) found.add(another);
+  }
+  return files;
+}
+
+/** Words of the server, which nothing in a browser has to do with. */
+const OF_THE_SERVER = [
+  ...["SELECT ", "INSERT INTO", "DELETE FROM", "UPDATE users", "CREATE TABLE", "sqlx", "sqlite", "password_hash"],
+  ...["LATCHKEY_", "argon2id", "HS256", "EdDSA", "hkdf", "aws_lc", "zxcvbn", "axum"],
+];
+
+test("what a browser gets holds nothing of the server", async () => {
+  const files = await served();
+  expect(files.map(({ path }) => path.replace(/\.[0-9a-f]{16}\./, ".").replace("/assets/", "")).sort()).toEqual([
+    ...["boot.js", "favicon.svg", "pkg/latchkey.css", "pkg/latchkey.js", "pkg/latchkey.wasm", "try.js"],
+  ]);
+  for (const { path, body } of files) {
+    const text = body.toString("latin1");
+    for (const word of OF_THE_SERVER) expect(text.includes(word), `${word} in ${path}`).toBe(false);
+  }
+  // And the server does hold them: a word that changes there has to change here.
+  const program = readFileSync(process.env.LATCHKEY_BIN ?? "../target/release/latchkey");
+  for (const word of OF_THE_SERVER) expect(program.includes(word), word).toBe(true);
+});
+
+test("there is no map from what a browser gets to its source", async () => {
+  for (const { path, headers, body } of await served()) {
+    expect(body.includes("sourceMappingURL"), path).toBe(false);
+    expect([headers.sourcemap, headers["x-sourcemap"]], path).toEqual([undefined, undefined]);
+    for (const map of [`${path}.map`, path.replace(/\.[0-9a-f]{16}\./, "."), `${path.replace(/\.[0-9a-f]{16}\./, ".")}.map`]) {
+      expect((await ask("GET", map)).status, map).toBe(404);
+    }
+    if (path.endsWith(".wasm")) {
+      const module = await WebAssembly.compile(new Uint8Array(body));
+      for (const section of ["name", ".debug_info", ".debug_line", ".debug_str", "external_debug_info"]) {
+        expect(WebAssembly.Module.customSections(module, section), section).toHaveLength(0);
+      }
+    }
+  }
+});
+
+/** Where somebody's files are, on any system. */
+const SOMEBODYS_FILES = /(?:\/(?:root|home|Users|tmp|var|mnt|build|work)\/|[A-Z]:\\)[\w.@+\/\\-]+/g;
+
+test("what a browser gets does not say where it was built", async () => {
+  test.fail(true, "panics name the files of dependencies by the builder's home");
+  for (const { path, body } of await served()) {
+    const places = [...body.toString("latin1").matchAll(SOMEBODYS_FILES)].map(([place]) => place);
+    expect([...new Set(places)], path).toEqual([]);
+  }
+});
+
+test("what a browser gets does not say where the source is", async () => {
+  const source = resolve("..");
+  for (const { path, body } of await served()) expect(body.includes(source), path).toBe(false);
 });
 
 test("without compression an asset comes as it is", async () => {
