@@ -55,3 +55,56 @@ test("a page that returns from the back/forward cache asks the server again", as
   await page.evaluate(() => window.dispatchEvent(new PageTransitionEvent("pageshow", { persisted: true })));
   await expect(page).toHaveURL("/login?next=%2Fdashboard");
 });
+
+test.describe("while the server is away", () => {
+  test.use({ away: true });
+
+  test("a token at its end hides the view, with a word why, and nothing of it can be seen or read out", async ({ page }) => {
+    const name = freshName();
+    await signUp(page, name, SHORT);
+    await page.goto(`${SHORT}/account`);
+    await hydrated(page);
+    await page.route("**/*", (route) => route.abort());
+    await expect(page.getByRole("heading", { name: "Checking your session" })).toBeVisible({ timeout: 15_000 });
+    await expect(page.locator(view)).toBeHidden();
+    expect(await page.getByRole("main").innerText()).not.toContain(name);
+    expect(await page.getByRole("main").ariaSnapshot()).not.toContain(name);
+  });
+
+  test("a token at its end takes the view out of the page", async ({ page }) => {
+    test.fail(true, "it is hidden, and stays where it is until the server has been heard");
+    await signUp(page, freshName(), SHORT);
+    await hydrated(page);
+    await page.route("**/*", (route) => route.abort());
+    await expect(page.getByRole("heading", { name: "Checking your session" })).toBeVisible({ timeout: 15_000 });
+    expect(await page.locator(view).count()).toBe(0);
+  });
+
+  test("a sign-out that does not arrive leaves nothing of the page, and says nothing that is not so", async ({ page, context }) => {
+    await signUp(page, freshName());
+    await hydrated(page);
+    await page.route("**/*", (route) => route.abort());
+    await page.getByRole("button", { name: "Sign out" }).click();
+    // The browser's own page stands there now.
+    await expect(page.locator(view)).toHaveCount(0);
+    await expect(page.getByText("You are signed out.")).toHaveCount(0);
+    // The session lives, as the server never heard of it.
+    await page.unroute("**/*");
+    await page.goto("/dashboard");
+    await expect(page.locator(view)).toBeVisible();
+    await page.getByRole("button", { name: "Sign out" }).click();
+    await expect(page.getByRole("status")).toHaveText("You are signed out.");
+    expect((await context.cookies()).map(({ name }) => name)).toEqual(["latchkey-device"]);
+  });
+
+  test("an end that is heard of takes the view out of the page even when the next one does not come", async ({ page, context }) => {
+    await signUp(page, freshName());
+    await hydrated(page);
+    await page.route("**/*", (route) => route.abort());
+    const other = await context.newPage();
+    await other.goto("/account");
+    await other.getByRole("button", { name: "Sign out" }).click();
+    await expect(other).toHaveURL("/login");
+    await expect(page.locator(view)).toHaveCount(0);
+  });
+});
