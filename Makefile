@@ -3,10 +3,12 @@
 export PATH := $(shell scripts/tools path):$(PATH)
 
 .DEFAULT_GOAL := help
+# Tests that measure time: they have the machine to themselves, here and in .config/nextest.toml.
+timed := sameness:: slow:: load::
 # How often `make fuzz` tries each property.
 CASES ?= 1000000
 
-.PHONY: help run test build dev check fuzz clean build-tools test-tools check-tools
+.PHONY: help run test build dev check attack fuzz clean build-tools test-tools check-tools attack-tools
 
 binary := target/release/latchkey
 built := target/release/.latchkey-built
@@ -26,7 +28,8 @@ test: build-tools test-tools ## every test: unit, integration, browser end to en
 	@if cargo nextest --version >/dev/null 2>&1; then \
 		cargo nextest run --features ssr; \
 	else \
-		cargo test --features ssr; \
+		cargo test --features ssr -- $(addprefix --skip ,$(timed)) && \
+		cargo test --features ssr --test app --test program -- --test-threads=1 $(timed); \
 	fi
 	@$(MAKE) --no-print-directory build
 	@echo "==> browser tests: usually a few minutes"
@@ -51,6 +54,12 @@ check: check-tools ## formatting, lints for both targets, docs, types, licences,
 		echo "The advisory database could not be reached, so known vulnerabilities were not checked."; \
 	fi
 
+attack: build attack-tools ## the long attacks: thousands of generated calls, slow clients, load, races and times in full (about 15 minutes)
+	scripts/schemathesis/run $(binary)
+	LATCHKEY_BIN=$(binary) LOAD_STRICT=1 SLOW_CLIENTS=5000 SLOW_READERS=50 SAME_ROUNDS=300 RACE_ROUNDS=1000 END_ROUNDS=100 \
+		cargo test --features ssr --test app --test program -- --nocapture --test-threads=1 \
+		slow:: load:: trouble:: wire:: tls:: races:: sameness:: hostile_strings:: every_route:: within_a_second
+
 fuzz: ## cookies, headers and tokens against a million random inputs each (CASES=… for another number)
 	PROPTEST_CASES=$(CASES) cargo test --locked --features ssr --test formats
 
@@ -58,7 +67,7 @@ clean: ## remove what was built; ./data and the tools stay
 	cargo clean
 	rm -rf end2end/node_modules end2end/test-results end2end/playwright-report
 
-build-tools test-tools check-tools: %-tools:
+build-tools test-tools check-tools attack-tools: %-tools:
 	@scripts/tools $*
 
 # cargo-leptos lays out the site anew on each call, and with it the binary that embeds the site is

@@ -16,6 +16,7 @@ mod new_passwords;
 mod news;
 mod pages;
 mod races;
+mod record;
 mod refresh;
 mod sameness;
 mod services;
