@@ -56,7 +56,8 @@ check: check-tools ## formatting, lints for both targets, docs, types, licences,
 
 attack: build attack-tools ## the long attacks: thousands of generated calls, slow clients, load, races and times in full (about 15 minutes)
 	scripts/schemathesis/run $(binary)
-	LATCHKEY_BIN=$(binary) LOAD_STRICT=1 SLOW_CLIENTS=5000 SLOW_READERS=50 SAME_ROUNDS=300 RACE_ROUNDS=1000 END_ROUNDS=100 \
+	LATCHKEY_BIN=$(abspath $(binary)) STRICT=1 SLOW_CLIENTS=2500 SLOW_READERS=50 H2_STREAMS=100000 WIRE_ROUNDS=100 \
+		SAME_ROUNDS=300 RACE_ROUNDS=1000 END_ROUNDS=100 \
 		cargo test --features ssr --test app --test program -- --nocapture --test-threads=1 \
 		slow:: load:: trouble:: wire:: tls:: races:: sameness:: hostile_strings:: every_route:: within_a_second
 

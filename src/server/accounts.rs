@@ -260,14 +260,13 @@ async fn try_to_sign_in(
     if !empty.is_empty() {
         return Err(Refusal::Fields(empty));
     }
+    let guess = throttle::take(state, username, client).await?;
     let known = match Username::parse(username) {
         Ok(username) => state.store.credentials(&username).await?,
         Err(_) => None,
     };
-    let (account, hash) = known.unzip();
-    let guess = throttle::take(state, username, account.as_ref(), client).await?;
-    let verified = throttle::check(state, &guess, password, hash.clone(), client).await?;
-    let known = account.zip(hash);
+    let hash = known.as_ref().map(|(_, hash)| hash.clone());
+    let verified = throttle::check(state, &guess, password, hash, client).await?;
     if let Some((account, hash)) = &known
         && verified.right
         && account.disabled_at.is_none()

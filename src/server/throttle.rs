@@ -14,7 +14,8 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 pub use addresses::Addresses;
 pub use rate::{Rate, Wait};
 
-use super::accounts::{Account, Refusal};
+use super::accounts::Refusal;
+use super::clock::UnixSeconds;
 use super::keys::{self, Use};
 use super::passwords::Verified;
 use super::secret::Secret;
@@ -79,30 +80,39 @@ impl Guess {
     }
 }
 
-/// Takes one guess at the password of an account, before anything is hashed. `known` is the account of the name, if
-/// there is one: it decides nothing but whether the client is a known device of it.
+/// Takes one guess at the password of an account, before anything is hashed and before anybody looks whether there is an
+/// account of this name: a refusal must not show it, nor its time.
 ///
 /// # Errors
 /// When one of the budgets is used up.
-pub async fn take(state: &AppState, typed: &str, known: Option<&Account>, client: &Client) -> Result<Guess, Refusal> {
+pub async fn take(state: &AppState, typed: &str, client: &Client) -> Result<Guess, Refusal> {
     let now = state.clock.now();
     state.addresses.take(ADDRESS, client.address, now).map_err(Refusal::Throttled)?;
-    let device = client
-        .device
-        .as_ref()
-        .filter(|device| known.is_some_and(|account| account.id == device.user));
-    let budget = match device {
-        Some(device) => state.budgets.of_device(device.id),
-        None => state.budgets.of_name(typed),
-    };
-    match state.store.take(&budget, ACCOUNT, now).await {
-        Ok(Ok(())) => Ok(Guess { budget }),
-        Ok(Err(wait)) => Err(Refusal::Throttled(wait)),
-        Err(error) => {
-            state.addresses.give_back(ADDRESS, client.address);
-            Err(error.into())
-        }
+    let taken = take_from_account(state, typed, client, now).await;
+    if taken.is_err() {
+        state.addresses.give_back(ADDRESS, client.address);
     }
+    let (budget, taken) = taken?;
+    taken.map_err(Refusal::Throttled)?;
+    Ok(Guess { budget })
+}
+
+async fn take_from_account(
+    state: &AppState,
+    typed: &str,
+    client: &Client,
+    now: UnixSeconds,
+) -> Result<(String, Result<(), Wait>), StoreError> {
+    let mut budget = state.budgets.of_name(typed);
+    // Looked up by the device, which is the same for every name that is typed.
+    if let Some(device) = &client.device
+        && let Some(owner) = state.store.user(&device.user).await?
+        && Username::parse(typed).is_ok_and(|name| name.as_str() == owner.username)
+    {
+        budget = state.budgets.of_device(device.id);
+    }
+    let taken = state.store.take(&budget, ACCOUNT, now).await?;
+    Ok((budget, taken))
 }
 
 /// Verifies a password that a guess was taken for. One that could not be looked at was no guess.

@@ -215,5 +215,8 @@ fn check_lines(log: &str) {
         (&line["span"]["method"], &line["span"]["client"]),
         (&"POST".into(), &"127.0.0.1".into())
     );
-    of("\"failed to sign in\"");
+    for message in ["\"failed to sign in\"", "\"a wrong password for a change\""] {
+        of(message);
+    }
+    assert_eq!(of("\"refused\"")["fields"]["status"], 401);
 }

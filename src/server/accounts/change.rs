@@ -116,7 +116,7 @@ async fn proven(state: &AppState, user: &User, field: Field, password: &str, cli
     // A name may have been given to another account since.
     let known = known.filter(|(account, _)| account.id == user.id && account.disabled_at.is_none());
     let (account, hash) = known.ok_or(Refusal::NotSignedIn)?;
-    let guess = throttle::take(state, &user.username, Some(&account), client).await?;
+    let guess = throttle::take(state, &user.username, client).await?;
     if throttle::check(state, &guess, password, Some(hash.clone()), client).await?.right {
         throttle::give_back(state, &guess, client).await?;
         return Ok((account, hash));
