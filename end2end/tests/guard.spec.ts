@@ -1,4 +1,4 @@
-import { MAIN, SHORT } from "./servers.js";
+import { SHORT } from "./servers.js";
 import { PASSWORD, expect, freshName, hydrated, signUp, test } from "./support.js";
 
 const view = "[data-protected-view]";
@@ -14,15 +14,18 @@ test("a sign-out in another tab hides the view here and leads to the sign-in pag
 });
 
 test("somebody else signing in in another tab changes this one", async ({ page, context }) => {
+  // A form that was there before anybody signed in.
+  const other = await context.newPage();
+  await other.goto("/signup");
+  await hydrated(other);
   await signUp(page, freshName());
   await hydrated(page);
   const second = freshName("grace");
-  const signedUp = await page.request.post("/api/sign_up", {
-    form: { username: second, password: PASSWORD },
-    headers: { accept: "application/json", origin: MAIN },
-  });
-  expect(signedUp.status()).toBe(200);
-  await (await context.newPage()).goto("/");
+  await other.getByLabel("Sign-in name").fill(second);
+  await other.getByLabel("Password", { exact: true }).fill(PASSWORD);
+  await other.getByRole("button", { name: "Create account" }).click();
+  await expect(other.locator(view)).toContainText(second);
+  await page.bringToFront();
   await expect(page.locator(view)).toContainText(second);
 });
 
