@@ -59,16 +59,22 @@ fn events_of(state: AppState, claims: Claims, watch: Watch) -> impl Stream<Item 
         .event("session")
         .data(format!("{} {left}", claims.sid));
     let rest = async move {
-        // Asked after the watch has begun: an end in between is not missed.
-        let now = state.clock.now();
-        if matches!(state.revocations.standing(&claims, now), Standing::Ended | Standing::Stale) {
-            return Some(over());
-        }
-        let due = Duration::from_secs(u64::try_from(renewed_at(&state, &claims) - now).unwrap_or(0));
-        tokio::select! {
-            () = watch.news() => Some(over()),
-            () = state.stop.asked() => None,
-            () = tokio::time::sleep(due) => None,
+        let due = Duration::from_secs(u64::try_from(renewed_at(&state, &claims) - state.clock.now()).unwrap_or(0));
+        let due = tokio::time::sleep(due);
+        tokio::pin!(due);
+        loop {
+            // Asked after the watch has begun: an end in between is not missed. And at all: news may be older than the token.
+            if matches!(
+                state.revocations.standing(&claims, state.clock.now()),
+                Standing::Ended | Standing::Stale
+            ) {
+                return Some(over());
+            }
+            tokio::select! {
+                () = watch.news() => {}
+                () = state.stop.asked() => return None,
+                () = &mut due => return None,
+            }
         }
     };
     stream::once(ready(hello)).chain(stream::once(rest).filter_map(ready))

@@ -271,6 +271,22 @@ async fn an_open_page_hears_that_its_facts_have_changed() {
 }
 
 #[tokio::test]
+async fn an_open_page_does_not_hear_again_of_what_it_is_newer_than() {
+    let app = TestApp::new().await;
+    let mut ada = app.signed_up("ada").await;
+    let fields = [("current_password", PASSWORD), ("new_password", "another quiet harbour")];
+    ada.post("/api/change_password", &fields).await;
+    let stream = tokio::spawn(listen(&app, &ada).await);
+    tokio::task::yield_now().await;
+    // The change is news to this program once more, as its own news always is, and as another's may be late.
+    news::catch_up(&app.state).await.expect("the news");
+    tokio::task::yield_now().await;
+    app.state.stop.ask();
+    let said = stream.await.expect("ran");
+    assert!(!said.contains("over"), "{said}");
+}
+
+#[tokio::test]
 async fn a_server_that_stops_closes_the_streams_without_a_word() {
     let app = TestApp::new().await;
     let scene = scene(&app).await;

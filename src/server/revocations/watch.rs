@@ -69,10 +69,11 @@ impl Watchers {
 }
 
 impl Watch {
-    /// Returns once there is news.
+    /// Returns once there is news. Ask for the standing after it: what comes later is news again.
     pub async fn news(&self) {
         // The sender is held here: it cannot be gone.
         let _ = self.bell.subscribe().wait_for(|news| *news).await;
+        self.bell.send_replace(false);
     }
 
     /// Whether there is news.
