@@ -1,5 +1,6 @@
 //! The command line.
 
+mod backup;
 mod check;
 mod user;
 
@@ -32,6 +33,11 @@ enum Command {
     Secret,
     /// Check the configuration, the secret and the database
     Check,
+    /// Copy the database to a file, also while the server runs
+    Backup {
+        /// The file to make; one that is there already is left alone
+        file: String,
+    },
     /// Manage accounts, also while the server runs
     #[command(subcommand)]
     User(user::Command),
@@ -52,6 +58,12 @@ pub async fn run(cli: Cli) -> Result<(), Failure> {
             serve::run(Config::from_settings(&cli.settings)?).await
         }
         Command::Check => check::run(&cli.settings).await,
+        Command::Backup { file } => {
+            let state = serve::open(Config::from_settings(&cli.settings)?).await?;
+            let done = backup::run(&state, &file).await;
+            state.store.close().await;
+            done
+        }
         Command::User(command) => {
             let state = serve::open(Config::from_settings(&cli.settings)?).await?;
             let done = user::run(command, &state).await;

@@ -136,6 +136,15 @@ impl Store {
         Ok(())
     }
 
+    /// Copies everything as it stands at one moment into an empty file. Nobody waits for it: it only reads.
+    ///
+    /// # Errors
+    /// When the database cannot be read or the file not be written.
+    pub async fn copy_to(&self, file: &str) -> Result<(), StoreError> {
+        sqlx::query("VACUUM INTO $1").bind(file).execute(self.reader()?).await?;
+        Ok(())
+    }
+
     /// Waits for what is under way and closes the file.
     pub async fn close(&self) {
         self.reader.close().await;

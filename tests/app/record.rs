@@ -4,6 +4,11 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use latchkey::domain::password;
+use latchkey::server::form::MAX_BODY;
+use latchkey::server::passwords::Cost;
+use latchkey::server::throttle::{ACCOUNT, ADDRESS, REFRESHES, SIGN_UPS};
+
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
@@ -109,4 +114,29 @@ fn the_counts_of_the_page_add_up() {
         let written: Vec<usize> = row[1..].iter().map(|number| number.parse().expect("a number")).collect();
         assert_eq!(written, [met, deviating, not_applicable, all], "level {level}");
     }
+}
+
+#[test]
+fn the_numbers_of_the_page_are_those_of_the_program() {
+    let page = page();
+    let row = |begins: &str| page.lines().find(|line| line.starts_with(begins)).expect("a row").to_owned();
+    let every = |seconds: i64| match seconds {
+        1 => "one a second".to_owned(),
+        60 => "one a minute".to_owned(),
+        seconds => format!("one every {seconds} seconds"),
+    };
+    for (begins, rate) in [
+        ("| An account", ACCOUNT),
+        ("| A known device", ACCOUNT),
+        ("| An address", ADDRESS),
+        ("| Refreshes of one session", REFRESHES),
+        ("| New accounts", SIGN_UPS),
+    ] {
+        let numbers = format!("| {} | {} |", rate.burst, every(rate.interval));
+        assert!(row(begins).contains(&numbers), "{begins}: {numbers}");
+    }
+    assert!(row("| Body of a form").contains(&format!("{} KiB", MAX_BODY / 1024)));
+    assert!(page.contains(&format!("- {} to {} characters", password::MIN, password::MAX)));
+    let memory = format!("{} MiB, {} passes", Cost::PRODUCTION.memory_kib / 1024, Cost::PRODUCTION.passes);
+    assert!(page.contains(&memory), "{memory}");
 }

@@ -1,6 +1,7 @@
 //! The program as the operator meets it: commands and refusals to start.
 
 use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt;
 
 use crate::support::{Installation, PASSWORD, error, text};
 
@@ -259,4 +260,33 @@ fn help_documents_every_setting_and_command() {
         .output()
         .expect("ran");
     assert!(!text(&secret).contains("canary"), "help shows no secret");
+}
+
+#[test]
+fn a_backup_made_while_the_server_runs_is_whole_and_for_its_owner_alone() {
+    let here = Installation::new();
+    here.add("ada");
+    let server = here.serve(&[]);
+    let (live, ended) = (server.grant("ada"), server.grant("ada"));
+    assert_eq!(server.post("/revoke", &[("token", &ended.refresh)]).0, 200);
+    let done = here.run(&["backup", "copy.db"]);
+    assert!(done.status.success(), "{}", error(&done));
+    assert!(text(&done).contains("Copied the database to copy.db"), "{}", text(&done));
+    let mode = std::fs::metadata(here.path().join("copy.db")).expect("a file").permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    let again = here.run(&["backup", "copy.db"]);
+    assert!(!again.status.success() && error(&again).contains("copy.db"), "{}", error(&again));
+    assert!(!here.run(&["backup", "nowhere/copy.db"]).status.success());
+    // What came later is not in it.
+    server.post("/revoke", &[("token", &live.refresh)]);
+    server.kill();
+
+    let restored = here.serve(&[("LATCHKEY_DATABASE_URL", "sqlite:copy.db")]);
+    let refresh = |token: &str| {
+        restored
+            .post("/token", &[("grant_type", "refresh_token"), ("refresh_token", token)])
+            .0
+    };
+    assert_eq!((refresh(&live.refresh), refresh(&ended.refresh)), (200, 400));
+    restored.grant("ada");
 }

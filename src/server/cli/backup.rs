@@ -1,0 +1,37 @@
+//! `latchkey backup`
+
+use std::fs::{self, OpenOptions};
+use std::os::unix::fs::OpenOptionsExt;
+
+use crate::server::serve::Failure;
+use crate::server::state::AppState;
+
+/// Copies the database as it stands at one moment, also while the server runs. The copy is for its owner alone, and nothing
+/// that is there already is written over.
+pub async fn run(state: &AppState, file: &str) -> Result<(), Failure> {
+    OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(file)
+        .map_err(|error| format!("{file}: {error}; name a file that is not there yet, in a directory that is"))?;
+    let copied = async {
+        state.store.copy_to(file).await?;
+        // Only now it is worth something.
+        fs::File::open(file)?.sync_all()?;
+        Ok::<u64, Failure>(fs::metadata(file)?.len())
+    };
+    match copied.await {
+        Ok(bytes) => {
+            println!(
+                "Copied the database to {file}, {} KiB. The secret is not in it: keep that beside it.",
+                bytes / 1024
+            );
+            Ok(())
+        }
+        Err(error) => {
+            let _ = fs::remove_file(file);
+            Err(format!("{file}: {error}").into())
+        }
+    }
+}
