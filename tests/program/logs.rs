@@ -215,7 +215,7 @@ fn check_lines(log: &str) {
         (&line["span"]["method"], &line["span"]["client"]),
         (&"POST".into(), &"127.0.0.1".into())
     );
-    for message in ["\"failed to sign in\"", "\"a wrong password for a change\""] {
+    for message in ["\"failed to sign in\"", "\"a change was not confirmed by its password\""] {
         of(message);
     }
     assert_eq!(of("\"refused\"")["fields"]["status"], 401);

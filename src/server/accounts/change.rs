@@ -122,6 +122,6 @@ async fn proven(state: &AppState, user: &User, field: Field, password: &str, cli
         return Ok((account, hash));
     }
     state.notes.failed(&account.id, client, state.clock.now());
-    tracing::info!(user = %account.id, "a wrong password for a change");
+    tracing::info!(user = %account.id, "a change was not confirmed by its password");
     Err(Refusal::field(field, Problem::PasswordWrong))
 }
