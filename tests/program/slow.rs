@@ -6,8 +6,9 @@ use std::time::{Duration, Instant};
 
 use crate::support::{Installation, Server, how_many, soon, within};
 
-/// Memory that one of them may take, in KB, and all of them beside that.
-const MEMORY_EACH: u64 = 40;
+/// Memory that one of them may take with its answer, in KB, and all of them beside that. All deadlines end at once here, so
+/// all answers are under way together.
+const MEMORY_EACH: u64 = 64;
 const MEMORY: u64 = 20;
 
 /// A client that sends one byte a second, for as long as it is listened to.
