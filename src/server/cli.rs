@@ -59,7 +59,11 @@ pub async fn run(cli: Cli) -> Result<(), Failure> {
         }
         Command::Check => check::run(&cli.settings).await,
         Command::Backup { file } => {
-            let state = serve::open(Config::from_settings(&cli.settings)?).await?;
+            let config = Config::from_settings(&cli.settings)?;
+            if !config.database.exists() {
+                return Err(format!("{}: there is no database yet", config.database.display()).into());
+            }
+            let state = serve::open(config).await?;
             let done = backup::run(&state, &file).await;
             state.store.close().await;
             done

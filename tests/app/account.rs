@@ -196,12 +196,7 @@ async fn an_email_is_changed_and_the_password_asked_when_it_was_given_long_ago()
 #[tokio::test]
 async fn a_post_without_its_fields_changes_nothing() {
     let app = TestApp::new().await;
-    let mut ada = app.browser();
-    ada.post(
-        "/api/sign_up",
-        &[("username", "ada"), ("password", PASSWORD), ("email", "ada@example.org")],
-    )
-    .await;
+    let mut ada = app.signed_up_with_email("ada", "ada@example.org").await;
     for (path, status) in [
         ("/api/end_session", 404),
         ("/api/change_password", 422),

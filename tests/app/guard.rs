@@ -5,7 +5,7 @@ use http::{Method, header};
 
 use latchkey::server::accounts::operate;
 
-use crate::support::{Browser, MARKER, PASSWORD, TestApp, request};
+use crate::support::{Browser, MARKER, TestApp, request};
 
 #[tokio::test]
 async fn no_variant_of_a_path_shows_a_protected_view_without_a_session() {
@@ -218,12 +218,7 @@ async fn cookies_open_no_api_and_bearer_tokens_open_no_page() {
 #[tokio::test]
 async fn the_dashboard_shows_the_decoded_token_and_never_the_token() {
     let app = TestApp::new().await;
-    let mut ada = app.browser();
-    ada.post(
-        "/api/sign_up",
-        &[("username", "ada"), ("password", PASSWORD), ("email", "ada@example.org")],
-    )
-    .await;
+    let mut ada = app.signed_up_with_email("ada", "ada@example.org").await;
     let token = ada.cookie("latchkey").expect("a token").to_owned();
     let page = ada.get("/dashboard").await.body;
     let (header, rest) = token.split_once('.').expect("parts");

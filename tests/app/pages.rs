@@ -144,9 +144,7 @@ async fn a_wrong_method_is_405() {
 #[tokio::test]
 async fn looking_at_an_address_that_is_posted_to_does_nothing() {
     let app = TestApp::new().await;
-    let mut ada = app.browser();
-    let fields = [("username", "ada"), ("password", PASSWORD), ("email", "ada@example.org")];
-    ada.post("/api/sign_up", &fields).await;
+    let mut ada = app.signed_up_with_email("ada", "ada@example.org").await;
     let other = app.grant("ada").await;
     let sid = app.get_with_token("/me", &other.access).await.json()["sid"].clone();
     let query = form(&[

@@ -252,7 +252,7 @@ async fn a_client_that_goes_away_at_any_moment_can_come_back_with_the_token_it_h
 }
 
 #[tokio::test]
-async fn a_password_change_from_a_session_that_has_just_ended_changes_nothing() {
+async fn a_change_from_a_session_that_has_just_ended_changes_nothing() {
     let app = TestApp::new().await;
     app.signed_up("ada").await;
     let account = app.user_id("ada").await;
@@ -269,6 +269,14 @@ async fn a_password_change_from_a_session_that_has_just_ended_changes_nothing() 
         .await
         .map(|_| ())
         .expect_err("refused");
+    for password in ["", PASSWORD] {
+        latchkey::server::accounts::change::email(&app.state, &who, "eve@example.org", password, &client())
+            .await
+            .map(|_| ())
+            .expect_err("refused");
+    }
+    let found = operate::find(&app.state, &name).await.expect("an answer").expect("an account");
+    assert_eq!(found.email, None);
     assert!(
         app.state
             .store

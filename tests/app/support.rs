@@ -166,10 +166,14 @@ impl TestApp {
 
     /// A browser that has just signed up.
     pub async fn signed_up(&self, username: &str) -> Browser<'_> {
+        self.signed_up_with_email(username, "").await
+    }
+
+    /// Likewise, with an address.
+    pub async fn signed_up_with_email(&self, username: &str, email: &str) -> Browser<'_> {
         let mut browser = self.browser();
-        let answer = browser
-            .post("/api/sign_up", &[("username", username), ("password", PASSWORD)])
-            .await;
+        let fields = [("username", username), ("password", PASSWORD), ("email", email)];
+        let answer = browser.post("/api/sign_up", &fields).await;
         assert_eq!(answer.location(), Some("/dashboard"), "{}", answer.body);
         browser
     }

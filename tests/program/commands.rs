@@ -265,6 +265,13 @@ fn help_documents_every_setting_and_command() {
 #[test]
 fn a_backup_made_while_the_server_runs_is_whole_and_for_its_owner_alone() {
     let here = Installation::new();
+    let nothing = here.run(&["backup", "copy.db"]);
+    assert!(
+        !nothing.status.success() && error(&nothing).contains("no database"),
+        "{}",
+        error(&nothing)
+    );
+    assert!(!here.path().join("copy.db").exists());
     here.add("ada");
     let server = here.serve(&[]);
     let (live, ended) = (server.grant("ada"), server.grant("ada"));

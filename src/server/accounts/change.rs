@@ -102,7 +102,9 @@ pub async fn remove(state: &AppState, who: &SignedIn, name: &str, password: &str
 /// When the database cannot be used.
 pub async fn needs_proof(state: &AppState, session: SessionId) -> Result<bool, StoreError> {
     let found = state.store.session(session).await?;
-    let proved_at = found.map_or(i64::MIN, |(session, _)| session.proved_at);
+    // One that has ended meanwhile proves nothing.
+    let living = found.filter(|(session, _)| session.ended.is_none());
+    let proved_at = living.map_or(i64::MIN, |(session, _)| session.proved_at);
     Ok(state.clock.now() >= proved_at.saturating_add(PROOF_LASTS))
 }
 

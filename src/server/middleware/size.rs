@@ -10,10 +10,10 @@ use crate::app::error::refuse;
 /// Longest path and query, in bytes.
 const MAX_TARGET: usize = 8 * 1024;
 
-/// Most header fields.
+/// Most header fields, cookies aside.
 const MAX_FIELDS: usize = 100;
 
-/// Largest header, in bytes of names and values.
+/// Largest header, in bytes of names and values, cookies included.
 const MAX_HEADER: usize = 16 * 1024;
 
 /// What is beyond them.
@@ -27,12 +27,15 @@ pub async fn check(request: Request, next: Next) -> Response {
     if target > MAX_TARGET {
         return refuse(headers, StatusCode::URI_TOO_LONG, "This address is too long.");
     }
-    let size: usize = headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
-    if size <= MAX_HEADER && headers.len() <= MAX_FIELDS {
-        return next.run(request).await;
-    }
-    if !headers.contains_key(header::COOKIE) {
+    // HTTP/2 has a field for each cookie: they are weighed, not counted.
+    let (cookies, others): (Vec<_>, Vec<_>) = headers.iter().partition(|(name, _)| *name == header::COOKIE);
+    let weight =
+        |fields: &[(&HeaderName, &HeaderValue)]| fields.iter().map(|(name, value)| name.as_str().len() + value.len()).sum::<usize>();
+    if others.len() > MAX_FIELDS || weight(&others) > MAX_HEADER {
         return refuse(headers, TOO_LARGE, "The header of this request is too large.");
+    }
+    if weight(&others) + weight(&cookies) <= MAX_HEADER {
+        return next.run(request).await;
     }
     // Another site of the same domain may have planted them, and nobody could sign in any more.
     let mut response = refuse(

@@ -76,8 +76,8 @@ impl Watch {
         self.bell.send_replace(false);
     }
 
-    /// Whether there is news.
-    pub fn has_news(&self) -> bool {
+    #[cfg(test)]
+    pub(super) fn has_news(&self) -> bool {
         *self.bell.borrow()
     }
 }
