@@ -108,7 +108,7 @@ fn navigation(user: Option<User>, here: &str) -> AnyView {
 #[component]
 pub fn Mark(class: &'static str) -> impl IntoView {
     view! {
-        <svg class=class viewBox="5 2 18 27" aria-hidden="true">
+        <svg class=class width="18" height="27" viewBox="5 2 18 27" aria-hidden="true">
             <path
                 fill="currentColor"
                 fill-rule="evenodd"
