@@ -26,10 +26,10 @@ run: build ## build a release and serve http://localhost:3000 from ./data (PORT=
 test: build-tools test-tools ## every test: unit, integration, browser end to end
 	@echo "==> Rust tests: usually 5 minutes the first time, most of it compiling"
 	@if cargo nextest --version >/dev/null 2>&1; then \
-		cargo nextest run --features ssr; \
+		scripts/postgres with cargo nextest run --features ssr; \
 	else \
-		cargo test --features ssr -- $(addprefix --skip ,$(timed)) && \
-		cargo test --features ssr --test app --test program -- --test-threads=1 $(timed); \
+		scripts/postgres with cargo test --features ssr -- $(addprefix --skip ,$(timed)) && \
+		scripts/postgres with cargo test --features ssr --test app --test postgres --test program -- --test-threads=1 $(timed); \
 	fi
 	@$(MAKE) --no-print-directory build
 	@echo "==> browser tests: usually a few minutes"
@@ -58,7 +58,7 @@ attack: build attack-tools ## the long attacks: thousands of generated calls, sl
 	scripts/schemathesis/run $(binary)
 	LATCHKEY_BIN=$(abspath $(binary)) STRICT=1 SLOW_CLIENTS=2500 SLOW_READERS=50 H2_STREAMS=100000 WIRE_ROUNDS=100 \
 		SAME_ROUNDS=300 RACE_ROUNDS=1000 END_ROUNDS=100 \
-		cargo test --features ssr --test app --test program -- --nocapture --test-threads=1 \
+		scripts/postgres with cargo test --features ssr --test app --test postgres --test program -- --nocapture --test-threads=1 \
 		slow:: load:: trouble:: wire:: tls:: races:: sameness:: hostile_strings:: every_route:: within_a_second
 
 fuzz: ## cookies, headers and tokens against a million random inputs each (CASES=… for another number)

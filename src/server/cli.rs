@@ -6,7 +6,7 @@ mod user;
 
 use clap::{Parser, Subcommand};
 
-use super::config::{Config, Settings};
+use super::config::{Config, DatabaseUrl, Settings};
 use super::serve::{self, Failure};
 use super::{log, secret};
 
@@ -60,8 +60,10 @@ pub async fn run(cli: Cli) -> Result<(), Failure> {
         Command::Check => check::run(&cli.settings).await,
         Command::Backup { file } => {
             let config = Config::from_settings(&cli.settings)?;
-            if !config.database.exists() {
-                return Err(format!("{}: there is no database yet", config.database.display()).into());
+            match &config.database {
+                DatabaseUrl::Sqlite(path) if !path.exists() => return Err(format!("{}: there is no database yet", path.display()).into()),
+                DatabaseUrl::Sqlite(_) => {}
+                DatabaseUrl::Postgres(_) => return Err(backup::BY_PG_DUMP.into()),
             }
             let state = serve::open(config).await?;
             let done = backup::run(&state, &file).await;

@@ -1,5 +1,6 @@
 //! The settings: flag, or environment variable, or `.env`, in that order.
 
+mod database_url;
 mod duration;
 mod public_url;
 mod settings;
@@ -12,6 +13,7 @@ use std::path::{Path, PathBuf};
 
 use ipnet::IpNet;
 
+pub use database_url::DatabaseUrl;
 pub use public_url::PublicUrl;
 pub use settings::Settings;
 
@@ -58,8 +60,10 @@ pub struct Config {
     pub addr: SocketAddr,
     /// The only source of links, cookie security and the expected Host and Origin.
     pub public_url: PublicUrl,
-    /// The SQLite file.
-    pub database: PathBuf,
+    /// Where the data is.
+    pub database: DatabaseUrl,
+    /// Connections to PostgreSQL that answer requests.
+    pub database_connections: usize,
     /// Everything that signs is derived from the current one.
     pub secrets: Secrets,
     /// How access tokens are signed.
@@ -104,11 +108,24 @@ impl Config {
         let only_loopback = choice("LATCHKEY_PLAIN_HTTP", settings.plain_http.as_deref(), "loopback", "anywhere")?;
         let public_url = public_url(settings.public_url.as_deref(), addr, tls.is_some(), !only_loopback)?;
         let data_dir = settings.data_dir.clone().unwrap_or_else(|| PathBuf::from("./data"));
-        make_data_dir(&data_dir)?;
+        let database = database(settings.database_url.as_deref(), &data_dir)?;
+        let secret_given = settings.secret.is_some() || settings.secret_file.is_some();
+        match &database {
+            DatabaseUrl::Postgres(_) if !secret_given => {
+                return Err(refused(
+                    "LATCHKEY_SECRET",
+                    "it has to be given with PostgreSQL, the same to every node; `latchkey secret` prints a new one",
+                ));
+            }
+            // Nothing is kept on this machine.
+            DatabaseUrl::Postgres(_) => {}
+            DatabaseUrl::Sqlite(_) => make_data_dir(&data_dir)?,
+        }
         Ok(Self {
             addr,
             public_url,
-            database: database(settings.database_url.as_deref(), &data_dir)?,
+            database,
+            database_connections: connections(settings.database_connections.as_deref())?,
             secrets: Secrets {
                 current: secret(settings, &data_dir)?,
                 previous: previous_secret(settings)?,
@@ -197,11 +214,21 @@ fn tempfile_probe(dir: &Path) -> std::io::Result<()> {
     fs::remove_file(&probe)
 }
 
-fn database(url: Option<&str>, data_dir: &Path) -> Result<PathBuf, ConfigError> {
-    let Some(url) = url else { return Ok(data_dir.join("latchkey.db")) };
-    match url.strip_prefix("sqlite:").map(|path| path.strip_prefix("//").unwrap_or(path)) {
-        Some(path) if !path.is_empty() && !path.contains('?') && path != ":memory:" => Ok(PathBuf::from(path)),
-        _ => Err(refused("LATCHKEY_DATABASE_URL", "only sqlite:<path of a file> can be used")),
+fn database(url: Option<&str>, data_dir: &Path) -> Result<DatabaseUrl, ConfigError> {
+    match url {
+        None => Ok(DatabaseUrl::Sqlite(data_dir.join("latchkey.db"))),
+        Some(url) => DatabaseUrl::parse(url).map_err(|reason| refused("LATCHKEY_DATABASE_URL", reason)),
+    }
+}
+
+fn connections(text: Option<&str>) -> Result<usize, ConfigError> {
+    let text = text.unwrap_or("8");
+    match text.parse() {
+        Ok(number @ 1..=1000) => Ok(number),
+        _ => Err(refused(
+            "LATCHKEY_DATABASE_CONNECTIONS",
+            format!("\"{}\" is not a number from 1 to 1000", text.escape_debug()),
+        )),
     }
 }
 
@@ -294,11 +321,16 @@ mod tests {
     #[test]
     fn a_bad_value_is_refused_with_one_sentence_that_names_the_variable() {
         type Change = fn(&mut Settings);
-        let cases: [(&str, Change); 25] = [
+        let cases: [(&str, Change); 28] = [
             ("LATCHKEY_ADDR", |s| s.addr = Some("3000".into())),
             ("LATCHKEY_ADDR", |s| s.addr = Some("127.0.0.1:0".into())),
             ("LATCHKEY_PUBLIC_URL", |s| s.public_url = Some("example.org".into())),
             ("LATCHKEY_DATABASE_URL", |s| s.database_url = Some("mysql://x".into())),
+            ("LATCHKEY_SECRET", |s| {
+                s.database_url = Some("postgres://db.example.org/accounts".into());
+            }),
+            ("LATCHKEY_DATABASE_CONNECTIONS", |s| s.database_connections = Some("0".into())),
+            ("LATCHKEY_DATABASE_CONNECTIONS", |s| s.database_connections = Some("many".into())),
             ("LATCHKEY_SECRET", |s| s.secret = Some("secret".into())),
             ("LATCHKEY_SECRET", |s| s.secret = Some("changeme".into())),
             ("LATCHKEY_SECRET", |s| s.secret = Some("your-secret-key".into())),

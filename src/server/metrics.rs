@@ -26,6 +26,12 @@ struct Outcome {
     outcome: &'static str,
 }
 
+/// What a connection to the database, or whoever waits for one, does.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ConnectionState {
+    state: &'static str,
+}
+
 /// What was asked for and how it was answered. The route, not the path: so there are only so many.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Answer {
@@ -45,6 +51,7 @@ pub struct Metrics {
     times: Times,
     sessions: Gauge,
     hashing: Gauge,
+    connections: Family<ConnectionState, Gauge>,
 }
 
 impl Metrics {
@@ -65,6 +72,12 @@ impl Metrics {
         registry.register("sessions_live", "Sessions that live", sessions.clone());
         let hashing = Gauge::default();
         registry.register("hashing_queue", "Password hashes running or waiting", hashing.clone());
+        let connections = Family::<ConnectionState, Gauge>::default();
+        registry.register(
+            "database_connections",
+            "Connections to PostgreSQL in use and idle, and requests that wait for one",
+            connections.clone(),
+        );
         let buckets: fn() -> Histogram = || Histogram::new(exponential_buckets(0.000_1, 4.0, 9));
         let times = Times::new_with_constructor(buckets);
         registry.register_with_unit("request", "Time to answer, by route", Unit::Seconds, times.clone());
@@ -76,6 +89,7 @@ impl Metrics {
             times,
             sessions,
             hashing,
+            connections,
         }
     }
 
@@ -154,6 +168,12 @@ async fn show(State(state): State<AppState>) -> Response {
     // What cannot be counted right now keeps its last value: a scrape is no health probe.
     if let Ok(live) = state.store.count_live_sessions(state.clock.now()).await {
         metrics.sessions.set(live);
+    }
+    if let Some((open, idle, waiting)) = state.store.connections() {
+        for (word, number) in [("in_use", open.saturating_sub(idle)), ("idle", idle), ("waiting", waiting)] {
+            let gauge = metrics.connections.get_or_create(&ConnectionState { state: word });
+            gauge.set(i64::try_from(number).unwrap_or(i64::MAX));
+        }
     }
     metrics.hashing.set(i64::try_from(state.passwords.callers()).unwrap_or(i64::MAX));
     let mut text = String::new();

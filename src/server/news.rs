@@ -8,16 +8,16 @@ use tokio::time::{interval, timeout};
 use super::state::AppState;
 use super::store::StoreError;
 
-/// How often to look: an end ordered elsewhere shows here well within a second.
+/// How often to look, told or not: an end ordered elsewhere shows here well within a second.
 const EVERY: Duration = Duration::from_millis(200);
 
 /// Longest wait for another call that is reading already.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Rows read at a time.
-const BATCH: i64 = 1000;
+/// Pieces learnt at a time: while memory learns, requests wait.
+const BATCH: usize = 1000;
 
-/// The last piece of news that was read.
+/// The position up to which the news was read.
 #[derive(Default)]
 pub struct Cursor(Mutex<i64>);
 
@@ -26,17 +26,18 @@ pub struct Cursor(Mutex<i64>);
 /// # Errors
 /// When the database cannot be used.
 pub async fn catch_up(state: &AppState) -> Result<(), StoreError> {
-    let mut seq = timeout(PATIENCE, state.news.0.lock()).await.map_err(|_| StoreError::slow())?;
+    let mut position = timeout(PATIENCE, state.news.0.lock()).await.map_err(|_| StoreError::slow())?;
     let now = state.clock.now();
-    loop {
-        let (news, last) = state.store.revocations_after(*seq, BATCH).await?;
-        let all = last - *seq < BATCH;
-        *seq = last;
-        state.revocations.learn(&news, now);
-        if all {
-            break;
+    let mut batch = Vec::new();
+    let learn = |piece| {
+        batch.push(piece);
+        if batch.len() == BATCH {
+            state.revocations.learn(&batch, now);
+            batch.clear();
         }
-    }
+    };
+    *position = state.store.revocations_after(*position, learn).await?;
+    state.revocations.learn(&batch, now);
     state.revocations.heard(now);
     Ok(())
 }
@@ -46,7 +47,10 @@ pub async fn follow(state: AppState) {
     let mut ticks = interval(EVERY);
     let mut away = false;
     loop {
-        ticks.tick().await;
+        tokio::select! {
+            _ = ticks.tick() => {}
+            () = state.store.bell() => {}
+        }
         match catch_up(&state).await {
             Ok(()) if away => {
                 away = false;

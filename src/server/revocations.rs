@@ -56,6 +56,24 @@ struct Known {
     epochs: HashMap<UserId, (i64, UnixSeconds)>,
 }
 
+impl Known {
+    /// Learns a piece of news, and keeps it until then. Whether it was new.
+    fn learn(&mut self, piece: &Revocation, until: UnixSeconds) -> bool {
+        match piece {
+            Revocation::Session(id) => self.ended.insert(*id, until).is_none(),
+            Revocation::User(id, epoch) => match self.epochs.get_mut(id) {
+                Some((lowest, kept)) => {
+                    let new = *lowest < *epoch;
+                    *lowest = (*lowest).max(*epoch);
+                    *kept = until;
+                    new
+                }
+                None => self.epochs.insert(id.clone(), (*epoch, until)).is_none(),
+            },
+        }
+    }
+}
+
 impl Revocations {
     /// Knows nothing yet. Access tokens live `life` seconds; without news memory counts for `lag` seconds.
     pub fn new(life: i64, lag: i64) -> Self {
@@ -95,22 +113,11 @@ impl Revocations {
             return;
         }
         let until = now + self.keep;
-        {
+        let new: Vec<_> = {
             let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
-            for piece in news {
-                match piece {
-                    Revocation::Session(id) => {
-                        known.ended.insert(*id, until);
-                    }
-                    Revocation::User(id, epoch) => {
-                        let (lowest, kept) = known.epochs.entry(id.clone()).or_insert((*epoch, until));
-                        *lowest = (*lowest).max(*epoch);
-                        *kept = until;
-                    }
-                }
-            }
-        }
-        for piece in news {
+            news.iter().filter(|piece| known.learn(piece, until)).collect()
+        };
+        for piece in new {
             self.watchers.tell(piece);
         }
     }

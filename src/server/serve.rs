@@ -25,9 +25,9 @@ pub type Failure = Box<dyn std::error::Error + Send + Sync>;
 /// # Errors
 /// When the database cannot be used.
 pub async fn open(config: Config) -> Result<AppState, Failure> {
-    let store = Store::open(&config.database)
+    let store = Store::open(&config.database, config.database_connections)
         .await
-        .map_err(|error| format!("{}: {error}", config.database.display()))?;
+        .map_err(|error| format!("{}: {error}", config.database))?;
     Ok(AppState::new(config, store, Clock::system(), Passwords::new(Cost::PRODUCTION)))
 }
 
@@ -80,6 +80,8 @@ pub async fn run(config: Config) -> Result<(), Failure> {
 fn background(state: &AppState) -> JoinSet<()> {
     let mut tasks = JoinSet::new();
     tasks.spawn(news::follow(state.clone()));
+    let listening = state.clone();
+    tasks.spawn(async move { listening.store.listen().await });
     tasks.spawn(notes::keep_writing(state.clone()));
     tasks.spawn(housekeeping::keep_tidy(state.clone()));
     tasks

@@ -540,7 +540,7 @@ impl Site {
             )
             .await,
         ));
-        std::fs::rename(self.app.dir().join("latchkey.db"), self.app.dir().join("away.db")).expect("moved");
+        self.app.database.goes_away().await;
         for accept in [BROWSER, "*/*"] {
             answers.push((503, self.send(self.request(&Method::GET, "/signup", accept), "").await));
             answers.push((503, self.send(self.request(&Method::GET, "/health/ready", accept), "").await));
@@ -567,8 +567,9 @@ async fn every_status_carries_what_every_answer_carries() {
 }
 
 /// Marks of what only the operator is told: of the database, of the program, of where things are.
-const INTERNAL: [&str; 20] = [
+const INTERNAL: [&str; 21] = [
     "sqlx",
+    "postgres",
     "sqlite",
     "select ",
     "insert ",
@@ -609,21 +610,14 @@ fn says_nothing_of_the_cause(app: &TestApp, answer: &Answer, what: &str) {
 
 #[tokio::test]
 async fn what_went_wrong_inside_is_said_to_nobody_outside() {
-    for broken in ["moved", "without a table", "closed"] {
+    for broken in ["away", "without a table", "closed"] {
         let app = TestApp::new().await;
         let mut ada = app.signed_up("ada").await;
         let tokens = app.grant("ada").await;
-        let file = app.dir().join("latchkey.db");
         match broken {
-            "moved" => std::fs::rename(&file, app.dir().join("away.db")).expect("moved"),
+            "away" => app.database.goes_away().await,
             "closed" => app.state.store.close().await,
-            _ => {
-                let options = sqlx::sqlite::SqliteConnectOptions::new().filename(&file);
-                let pool = sqlx::SqlitePool::connect_with(options).await.expect("opened");
-                let rename = "ALTER TABLE users RENAME TO kept_elsewhere";
-                sqlx::query(rename).execute(&pool).await.expect("renamed");
-                pool.close().await;
-            }
+            _ => app.database.execute("ALTER TABLE users RENAME TO kept_elsewhere").await,
         }
         let fields = [
             ("username", "ada"),

@@ -2,9 +2,13 @@
 
 #![expect(clippy::expect_used, reason = "a test may expect what it wants")]
 
+/// What the tests run on. tests/postgres/ has the same ones on the other.
+const ENGINE: databases::Engine = databases::Engine::Sqlite;
+
 mod account;
 mod api;
 mod cost;
+mod databases;
 mod ending;
 mod every_route;
 mod forms;

@@ -85,8 +85,7 @@ async fn without_news_for_too_long_what_needs_a_session_is_unavailable_and_recov
     let token = app.token("ada").await;
     let cookies = ada.cookie_header();
     // Away, not closed: the file is somewhere else for a while.
-    let (here, away) = (app.dir().join("latchkey.db"), app.dir().join("away.db"));
-    std::fs::rename(&here, &away).expect("moved");
+    app.database.goes_away().await;
     app.pass_seconds(LAG);
     assert!(app.opens(&token).await, "within the lag");
     app.pass_seconds(1);
@@ -108,9 +107,8 @@ async fn without_news_for_too_long_what_needs_a_session_is_unavailable_and_recov
     );
     let events = request(Method::GET, "/session/events").header(header::COOKIE, &cookies);
     assert_eq!(app.send(events.body(Body::empty()).expect("a request")).await.status, 503);
-    assert!(!app.dir().join("latchkey.db").exists(), "it is not made anew");
 
-    std::fs::rename(&away, &here).expect("moved back");
+    app.database.comes_back().await;
     assert!(app.opens(&token).await, "nobody was signed out");
     assert_eq!(ada.get("/dashboard").await.status, 200);
 }
@@ -120,8 +118,7 @@ async fn with_the_database_away_no_change_is_made_and_everybody_is_told_to_come_
     let app = TestApp::new().await;
     let ada = app.signed_up("ada").await;
     let tokens = app.grant("ada").await;
-    let (here, away) = (app.dir().join("latchkey.db"), app.dir().join("away.db"));
-    std::fs::rename(&here, &away).expect("moved");
+    app.database.goes_away().await;
     let fields = [
         ("session", "01890000-0000-7000-8000-000000000000"),
         ("username", "ada"),
@@ -160,7 +157,7 @@ async fn with_the_database_away_no_change_is_made_and_everybody_is_told_to_come_
         assert_eq!(answer.status, 503, "{path}");
         assert!(answer.header("retry-after").is_some(), "{path}");
     }
-    std::fs::rename(&away, &here).expect("moved back");
+    app.database.comes_back().await;
     assert!(
         app.opens(&app.refreshed(&tokens.refresh).await.access).await,
         "the same token still works"
@@ -184,14 +181,13 @@ async fn whatever_ended_during_an_outage_is_dead_when_it_is_over() {
 async fn an_expired_session_during_an_outage_is_neither_in_nor_out() {
     let app = TestApp::new().await;
     let mut ada = app.signed_up("ada").await;
-    let (here, away) = (app.dir().join("latchkey.db"), app.dir().join("away.db"));
-    std::fs::rename(&here, &away).expect("moved");
+    app.database.goes_away().await;
     app.pass_seconds(900);
     let answer = ada.get("/dashboard").await;
     assert_eq!((answer.status.as_u16(), answer.set_cookies().len()), (503, 0));
     let login = ada.get("/login").await;
     assert_eq!((login.status.as_u16(), login.set_cookies().len()), (200, 0), "the cookies stay");
-    std::fs::rename(&away, &here).expect("moved back");
+    app.database.comes_back().await;
     assert_eq!(ada.get("/dashboard").await.status, 200);
 }
 
@@ -217,7 +213,8 @@ async fn what_is_over_is_removed_and_no_earlier() {
         app.post("/revoke", &[("token", &tokens.refresh)]).await;
     }
     let rows = async || {
-        let news = app.state.store.revocations_after(0, 10_000).await.expect("the news").0.len();
+        let mut news = 0;
+        app.state.store.revocations_after(0, |_| news += 1).await.expect("the news");
         let events = app.state.store.events(&ada, 10_000).await.expect("events").len();
         (news, events)
     };

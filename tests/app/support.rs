@@ -16,11 +16,14 @@ use latchkey::server::config::{Config, Settings};
 use latchkey::server::news;
 use latchkey::server::passwords::{Cost, Passwords};
 use latchkey::server::router;
+use latchkey::server::secret;
 use latchkey::server::state::AppState;
 use latchkey::server::store::Store;
 use serde_json::Value;
 use tempfile::TempDir;
 use tower::ServiceExt;
+
+use crate::databases::Database;
 
 pub const NOW: i64 = 1_800_000_000;
 /// What most tests hash with.
@@ -35,6 +38,7 @@ pub struct TestApp {
     router: Router,
     clock: Arc<AtomicI64>,
     settings: Settings,
+    pub database: Database,
     dir: TempDir,
 }
 
@@ -54,17 +58,23 @@ impl TestApp {
 
     async fn new_with(change: impl FnOnce(&mut Settings), cost: Cost) -> Self {
         let dir = tempfile::tempdir().expect("a directory");
+        let database = Database::new(dir.path()).await;
         let mut settings = Settings {
             data_dir: Some(dir.path().to_owned()),
+            database_url: database.url(),
+            // On PostgreSQL it has to be given.
+            secret: database.url().map(|_| secret::generate().to_string()),
             ..Settings::default()
         };
         change(&mut settings);
-        Self::start(dir, settings, Arc::new(AtomicI64::new(NOW)), cost).await
+        Self::start(dir, database, settings, Arc::new(AtomicI64::new(NOW)), cost).await
     }
 
-    async fn start(dir: TempDir, settings: Settings, clock: Arc<AtomicI64>, cost: Cost) -> Self {
+    async fn start(dir: TempDir, database: Database, settings: Settings, clock: Arc<AtomicI64>, cost: Cost) -> Self {
         let config = Config::from_settings(&settings).expect("good settings");
-        let store = Store::open(&config.database).await.expect("a database");
+        let store = Store::open(&config.database, config.database_connections)
+            .await
+            .expect("a database");
         let state = AppState::new(config, store, Clock::set(Arc::clone(&clock)), Passwords::new(cost));
         news::catch_up(&state).await.expect("the news");
         Self {
@@ -72,6 +82,7 @@ impl TestApp {
             state,
             clock,
             settings,
+            database,
             dir,
         }
     }
@@ -82,18 +93,21 @@ impl TestApp {
             state,
             clock,
             mut settings,
+            database,
             dir,
             ..
         } = self;
         state.store.close().await;
         change(&mut settings);
-        Self::start(dir, settings, clock, CHEAP).await
+        Self::start(dir, database, settings, clock, CHEAP).await
     }
 
     /// Another program on the same data, as the command line is.
     pub async fn another(&self) -> AppState {
         let config = Config::from_settings(&self.settings).expect("good settings");
-        let store = Store::open(&config.database).await.expect("a database");
+        let store = Store::open(&config.database, config.database_connections)
+            .await
+            .expect("a database");
         AppState::new(config, store, Clock::set(Arc::clone(&self.clock)), Passwords::new(CHEAP))
     }
 

@@ -6,6 +6,9 @@ use std::os::unix::fs::OpenOptionsExt;
 use crate::server::serve::Failure;
 use crate::server::state::AppState;
 
+/// Why PostgreSQL is not copied here.
+pub const BY_PG_DUMP: &str = "PostgreSQL is copied by its own tool, also while servers run: pg_dump --format=custom --file=latchkey.dump followed by the URL of the database; pg_restore brings it back";
+
 /// Copies the database as it stands at one moment, also while the server runs. The copy is for its owner alone, and nothing
 /// that is there already is written over.
 pub async fn run(state: &AppState, file: &str) -> Result<(), Failure> {

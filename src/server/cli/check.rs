@@ -2,7 +2,7 @@
 
 use crate::domain::{Role, User, UserId};
 use crate::server::clock::Clock;
-use crate::server::config::{Config, Settings};
+use crate::server::config::{Config, DatabaseUrl, Settings};
 use crate::server::serve::Failure;
 use crate::server::serve::tls::Tls;
 use crate::server::sessions::{Issue, SessionId};
@@ -41,17 +41,17 @@ pub async fn run(settings: &Settings) -> Result<(), Failure> {
         tokens.header().kid.as_deref().unwrap_or_default()
     );
 
-    let file = config.database.display();
-    if !config.database.exists() {
-        println!("database       {file} is not there yet; the first start makes it");
-        return Ok(());
-    }
-    match Store::pending_migrations(&config.database)
+    let place = &config.database;
+    match Store::pending_migrations(place)
         .await
-        .map_err(|error| format!("{file}: {error}."))?
+        .map_err(|error| format!("{place}: {error}."))?
     {
-        0 => println!("database       good: {file}"),
-        pending => println!("database       good: {file}; the next start brings its tables up to date ({pending} steps)"),
+        None => match place {
+            DatabaseUrl::Sqlite(_) => println!("database       {place} is not there yet; the first start makes it"),
+            DatabaseUrl::Postgres(_) => println!("database       {place} is empty; the first start makes its tables"),
+        },
+        Some(0) => println!("database       good: {place}"),
+        Some(pending) => println!("database       good: {place}; the next start brings its tables up to date ({pending} steps)"),
     }
     Ok(())
 }

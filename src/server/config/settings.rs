@@ -44,9 +44,19 @@ pub struct Settings {
         env = "LATCHKEY_DATABASE_URL",
         value_name = "URL",
         hide_env_values = true,
-        help = "Database [default: sqlite:<data dir>/latchkey.db]"
+        help = "Database: sqlite:<path>, or postgres://user:password@host:port/database [default: sqlite:<data dir>/latchkey.db]"
     )]
     pub database_url: Option<String>,
+
+    /// Connections to PostgreSQL
+    #[arg(
+        long,
+        global = true,
+        env = "LATCHKEY_DATABASE_CONNECTIONS",
+        value_name = "NUMBER",
+        help = "Connections to PostgreSQL that answer requests; two more carry the news of ended sessions [default: 8]"
+    )]
+    pub database_connections: Option<String>,
 
     /// The secret
     #[arg(

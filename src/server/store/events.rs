@@ -1,10 +1,9 @@
 //! The trail at rest.
 
-use sqlx::Row;
-use sqlx::sqlite::SqliteRow;
 use uuid::Uuid;
 
-use super::{Change, Store, StoreError};
+use super::database::{Change, Row, query};
+use super::{Store, StoreError};
 use crate::domain::UserId;
 use crate::server::clock::UnixSeconds;
 use crate::server::events::{Event, EventKind, NewEvent};
@@ -15,32 +14,28 @@ const SHARED_FOR: i64 = 3600;
 
 impl NewEvent<'_> {
     pub(super) async fn insert(&self, change: &mut Change) -> Result<(), StoreError> {
-        sqlx::query("INSERT INTO events (id, user_id, kind, at, count, client, user_agent, address) SELECT $1, id, $3, $4, 1, $5, $6, $7 FROM users WHERE id = $2")
+        change.run(query("INSERT INTO events (id, user_id, kind, at, count, client, user_agent, address) SELECT $1, id, $3, $4, 1, $5, $6, $7 FROM users WHERE id = $2")
             .bind(Uuid::now_v7().to_string())
             .bind(&self.user.0)
             .bind(self.kind.as_str())
             .bind(self.at)
             .bind(self.client.kind.as_str())
             .bind(&self.client.user_agent)
-            .bind(address(self.client))
-            .execute(&mut **change)
-            .await?;
+            .bind(address(self.client))).await?;
         Ok(())
     }
 
     /// Counts it to an earlier one like it, if there is one not long ago.
     pub(super) async fn count_or_insert(&self, change: &mut Change) -> Result<(), StoreError> {
-        let counted = sqlx::query(
+        let counted = change.run(query(
             "UPDATE events SET count = count + 1, at = $1 WHERE id = (SELECT id FROM events WHERE user_id = $2 AND kind = $3 AND address = $4 AND at > $5 ORDER BY at DESC LIMIT 1)",
         )
         .bind(self.at)
         .bind(&self.user.0)
         .bind(self.kind.as_str())
         .bind(address(self.client))
-        .bind(self.at - SHARED_FOR)
-        .execute(&mut **change)
-        .await?;
-        if counted.rows_affected() == 0 {
+        .bind(self.at - SHARED_FOR)).await?;
+        if counted == 0 {
             self.insert(change).await?;
         }
         Ok(())
@@ -53,10 +48,13 @@ impl Store {
     /// # Errors
     /// When the database cannot be used.
     pub async fn events(&self, user: &UserId, limit: i64) -> Result<Vec<Event>, StoreError> {
-        let rows = sqlx::query("SELECT * FROM events WHERE user_id = $1 ORDER BY at DESC, id DESC LIMIT $2")
-            .bind(&user.0)
-            .bind(limit)
-            .fetch_all(self.reader()?)
+        let rows = self
+            .database
+            .all(
+                query("SELECT * FROM events WHERE user_id = $1 ORDER BY at DESC, id DESC LIMIT $2")
+                    .bind(&user.0)
+                    .bind(limit),
+            )
             .await?;
         rows.iter().map(event).collect()
     }
@@ -71,20 +69,20 @@ impl Store {
     }
 }
 
-fn event(row: &SqliteRow) -> Result<Event, StoreError> {
+fn event(row: &Row) -> Result<Event, StoreError> {
     Ok(Event {
-        kind: EventKind::parse(row.try_get("kind")?).ok_or(StoreError::Corrupt("kind of event"))?,
-        at: row.try_get("at")?,
-        count: row.try_get("count")?,
+        kind: EventKind::parse(row.get("kind")?).ok_or(StoreError::Corrupt("kind of event"))?,
+        at: row.get("at")?,
+        count: row.get("count")?,
         client: client(row)?,
     })
 }
 
 /// The client that a row of sessions or events names.
-pub(super) fn client(row: &SqliteRow) -> Result<Client, StoreError> {
-    let kind = ClientKind::parse(row.try_get("client")?).ok_or(StoreError::Corrupt("kind of client"))?;
-    let address: &str = row.try_get("address")?;
-    Ok(Client::new(kind, row.try_get("user_agent")?, address.parse().ok()))
+pub(super) fn client(row: &Row) -> Result<Client, StoreError> {
+    let kind = ClientKind::parse(row.get("client")?).ok_or(StoreError::Corrupt("kind of client"))?;
+    let address: &str = row.get("address")?;
+    Ok(Client::new(kind, row.get("user_agent")?, address.parse().ok()))
 }
 
 /// As a row holds it: empty when it is not known.

@@ -1,8 +1,7 @@
 //! The news at rest: written with what it is about, read by every node.
 
-use sqlx::Row;
-
-use super::{Change, Store, StoreError};
+use super::database::{Change, Row, query};
+use super::{Store, StoreError};
 use crate::domain::UserId;
 use crate::server::clock::UnixSeconds;
 use crate::server::revocations::Revocation;
@@ -14,40 +13,36 @@ impl Revocation {
             Revocation::Session(id) => (Some(id.to_string()), None, None),
             Revocation::User(id, epoch) => (None, Some(&id.0), Some(*epoch)),
         };
-        sqlx::query("INSERT INTO revocations (session_id, user_id, epoch, at) VALUES ($1, $2, $3, $4)")
-            .bind(session)
-            .bind(user)
-            .bind(epoch)
-            .bind(at)
-            .execute(&mut **change)
+        change
+            .run(
+                query("INSERT INTO revocations (session_id, user_id, epoch, at) VALUES ($1, $2, $3, $4)")
+                    .bind(session)
+                    .bind(user)
+                    .bind(epoch)
+                    .bind(at),
+            )
             .await?;
         Ok(())
     }
 }
 
 impl Store {
-    /// The news after a sequence number, in its order, with the number of the last. One program writes at a time here
-    /// (SQLite), so the numbers are in the order of commits.
+    /// The news after a position, and the position up to which all of it was seen. Some pieces may come once more.
     ///
     /// # Errors
     /// When the database cannot be used.
-    pub async fn revocations_after(&self, seq: i64, limit: i64) -> Result<(Vec<Revocation>, i64), StoreError> {
-        let rows = sqlx::query("SELECT seq, session_id, user_id, epoch FROM revocations WHERE seq > $1 ORDER BY seq LIMIT $2")
-            .bind(seq)
-            .bind(limit)
-            .fetch_all(self.reader()?)
-            .await?;
-        let last = rows.last().map(|row| row.try_get("seq")).transpose()?.unwrap_or(seq);
-        let news = rows.iter().map(|row| {
-            let session: Option<String> = row.try_get("session_id")?;
-            let user: Option<String> = row.try_get("user_id")?;
-            match (session.as_deref().and_then(SessionId::parse), user, row.try_get("epoch")?) {
-                (Some(session), None, _) => Ok(Revocation::Session(session)),
-                (None, Some(user), Some(epoch)) => Ok(Revocation::User(UserId(user), epoch)),
-                _ => Err(StoreError::Corrupt("revocation")),
-            }
-        });
-        Ok((news.collect::<Result<_, StoreError>>()?, last))
+    pub async fn revocations_after(&self, position: i64, mut learn: impl FnMut(Revocation)) -> Result<i64, StoreError> {
+        let each = |row: Row| {
+            let session: Option<&str> = row.get("session_id")?;
+            let user: Option<String> = row.get("user_id")?;
+            learn(match (session.and_then(SessionId::parse), user, row.get("epoch")?) {
+                (Some(session), None, _) => Revocation::Session(session),
+                (None, Some(user), Some(epoch)) => Revocation::User(UserId(user), epoch),
+                _ => return Err(StoreError::Corrupt("revocation")),
+            });
+            Ok(())
+        };
+        self.database.news(position, each).await
     }
 
     /// Removes a batch of news older than this. How much there was.

@@ -1,11 +1,9 @@
 //! Sessions at rest.
 
-use sqlx::Row;
-use sqlx::sqlite::SqliteRow;
-
+use super::database::{Change, Row, query};
 use super::events::{address, client};
-use super::users::account;
-use super::{Change, Store, StoreError, throttles};
+use super::users::{account, hold};
+use super::{Store, StoreError, throttles};
 use crate::domain::UserId;
 use crate::server::accounts::Account;
 use crate::server::clock::UnixSeconds;
@@ -40,7 +38,8 @@ pub struct NewSession<'a> {
 impl NewSession<'_> {
     /// Begins it, but only for an account that is enabled and still has the password that was verified: then the news.
     pub(super) async fn insert(&self, change: &mut Change, password_hash: &str) -> Result<Option<Vec<Revocation>>, StoreError> {
-        let made = sqlx::query(
+        hold(change, self.user).await?;
+        let made = change.run(query(
             "INSERT INTO sessions (id, user_id, client, user_agent, address, salt, started_at, rotated_at, last_used_at, proved_at, expires_at, ends_at) SELECT $1, id, $3, $4, $5, $6, $7, $7, $7, $7, $8, $9 FROM users WHERE id = $2 AND password_hash = $10 AND disabled_at IS NULL",
         )
         .bind(self.id.to_string())
@@ -52,15 +51,13 @@ impl NewSession<'_> {
         .bind(self.started_at)
         .bind(self.expires_at)
         .bind(self.ends_at)
-        .bind(password_hash)
-        .execute(&mut **change)
-        .await?;
-        if made.rows_affected() == 1
+        .bind(password_hash)).await?;
+        if made == 1
             && let Some(budget) = self.budget
         {
             throttles::give_back(change, budget, ACCOUNT).await?;
         }
-        match (made.rows_affected(), self.replaced) {
+        match (made, self.replaced) {
             (0, _) => Ok(None),
             (_, None) => Ok(Some(Vec::new())),
             (_, Some(replaced)) => Ok(Some(end_one(change, replaced, EndReason::Replaced, self.started_at).await?)),
@@ -92,7 +89,7 @@ impl Store {
     /// # Errors
     /// When the database cannot be used.
     pub async fn insert_session(&self, session: &NewSession<'_>, password_hash: &str) -> Result<Option<Vec<Revocation>>, StoreError> {
-        let mut change = self.change().await?;
+        let mut change = self.database.change().await?;
         let Some(news) = session.insert(&mut change, password_hash).await? else {
             return Ok(None);
         };
@@ -112,10 +109,8 @@ impl Store {
     /// # Errors
     /// When the database cannot be used.
     pub async fn session(&self, id: SessionId) -> Result<Option<(Session, Account)>, StoreError> {
-        let row = sqlx::query("SELECT sessions.*, users.id AS uid, username, email, role, epoch, created_at, disabled_at FROM sessions JOIN users ON users.id = user_id WHERE sessions.id = $1")
-            .bind(id.to_string())
-            .fetch_optional(self.reader()?)
-            .await?;
+        let row = self.database.one(query("SELECT sessions.*, users.id AS uid, username, email, role, epoch, created_at, disabled_at FROM sessions JOIN users ON users.id = user_id WHERE sessions.id = $1")
+            .bind(id.to_string())).await?;
         row.map(|row| Ok((session(&row)?, account(&row, "uid")?))).transpose()
     }
 
@@ -130,16 +125,14 @@ impl Store {
         now: UnixSeconds,
         limit: i64,
     ) -> Result<(Vec<Session>, usize), StoreError> {
-        let rows = sqlx::query(
+        let rows = self.database.all(query(
             "SELECT *, COUNT(*) OVER () AS total FROM sessions WHERE user_id = $1 AND ended_at IS NULL AND expires_at > $2 ORDER BY CASE WHEN id = $3 THEN 0 ELSE 1 END, last_used_at DESC, id DESC LIMIT $4",
         )
         .bind(&user.0)
         .bind(now)
         .bind(here.map(|here| here.to_string()).unwrap_or_default())
-        .bind(limit)
-        .fetch_all(self.reader()?)
-        .await?;
-        let total: i64 = rows.first().map_or(Ok(0), |row| row.try_get("total"))?;
+        .bind(limit)).await?;
+        let total: i64 = rows.first().map_or(Ok(0), |row| row.get("total"))?;
         let sessions = rows.iter().map(session).collect::<Result<_, _>>()?;
         Ok((sessions, usize::try_from(total).unwrap_or_default()))
     }
@@ -149,11 +142,11 @@ impl Store {
     /// # Errors
     /// When the database cannot be used.
     pub async fn count_live_sessions(&self, now: UnixSeconds) -> Result<i64, StoreError> {
-        let row = sqlx::query("SELECT COUNT(*) FROM sessions WHERE ended_at IS NULL AND expires_at > $1")
-            .bind(now)
-            .fetch_one(self.reader()?)
+        let row = self
+            .database
+            .one(query("SELECT COUNT(*) AS total FROM sessions WHERE ended_at IS NULL AND expires_at > $1").bind(now))
             .await?;
-        Ok(row.try_get(0)?)
+        row.map_or(Ok(0), |row| row.get("total"))
     }
 
     /// Moves a live session on from one refresh token to the next. Whether this call did it: of any number that try
@@ -169,19 +162,17 @@ impl Store {
         expires_at: UnixSeconds,
         refreshes_until: UnixSeconds,
     ) -> Result<bool, StoreError> {
-        let mut change = self.change().await?;
-        let moved = sqlx::query(
+        let mut change = self.database.change().await?;
+        let moved = change.run(query(
             "UPDATE sessions SET counter = counter + 1, rotated_at = $1, last_used_at = $1, expires_at = $2, refreshes_until = $3 WHERE id = $4 AND counter = $5 AND ended_at IS NULL AND expires_at > $1",
         )
         .bind(now)
         .bind(expires_at)
         .bind(refreshes_until)
         .bind(id.to_string())
-        .bind(i64::from(from))
-        .execute(&mut *change)
-        .await?;
+        .bind(i64::from(from))).await?;
         change.commit().await?;
-        Ok(moved.rows_affected() == 1)
+        Ok(moved == 1)
     }
 
     /// Ends sessions of a user. The news: nothing when none of them lived.
@@ -189,7 +180,8 @@ impl Store {
     /// # Errors
     /// When the database cannot be used.
     pub async fn end_sessions(&self, which: Which, reason: EndReason, event: &NewEvent<'_>) -> Result<Vec<Revocation>, StoreError> {
-        let mut change = self.change().await?;
+        let mut change = self.database.change().await?;
+        hold(&mut change, event.user).await?;
         let news = end(&mut change, event.user, which, reason, event.at).await?;
         if !news.is_empty() {
             event.insert(&mut change).await?;
@@ -203,22 +195,17 @@ impl Store {
     /// # Errors
     /// When the database cannot be used.
     pub async fn note(&self, uses: &[(SessionId, Counter, UnixSeconds)], events: &[NewEvent<'_>]) -> Result<(), StoreError> {
-        let mut change = self.change().await?;
-        for (id, counter, at) in uses {
-            sqlx::query(
-                "UPDATE sessions SET used_counter = CASE WHEN used_counter < $1 THEN $1 ELSE used_counter END, last_used_at = CASE WHEN last_used_at < $2 THEN $2 ELSE last_used_at END WHERE id = $3",
-            )
-            .bind(i64::from(*counter))
-            .bind(at)
-            .bind(id.to_string())
-            .execute(&mut *change)
-            .await?;
-        }
+        let mut change = self.database.change_that_yields().await?;
         for event in events {
             event.count_or_insert(&mut change).await?;
         }
-        change.commit().await?;
-        Ok(())
+        for (id, counter, at) in uses {
+            let noted = query(
+                "UPDATE sessions SET used_counter = CASE WHEN used_counter < $1 THEN $1 ELSE used_counter END, last_used_at = CASE WHEN last_used_at < $2 THEN $2 ELSE last_used_at END WHERE id = $3",
+            );
+            change.run(noted.bind(i64::from(*counter)).bind(*at).bind(id.to_string())).await?;
+        }
+        change.commit().await
     }
 
     /// Removes a batch of sessions that ended, or expired, before this. How many there were.
@@ -244,19 +231,17 @@ pub(super) async fn end(
         Which::AllBut(kept) => (None, Some(kept)),
         Which::All => (None, None),
     };
-    let ended: Vec<(String,)> = sqlx::query_as(
+    let ended = change.all(query(
         "UPDATE sessions SET ended_at = $1, end_reason = $2 WHERE user_id = $3 AND ended_at IS NULL AND expires_at > $1 AND id = COALESCE($4, id) AND id <> COALESCE($5, '') RETURNING id",
     )
     .bind(at)
     .bind(reason.as_str())
     .bind(&user.0)
     .bind(one.map(|id| id.to_string()))
-    .bind(but.map(|id| id.to_string()))
-    .fetch_all(&mut **change)
-    .await?;
+    .bind(but.map(|id| id.to_string()))).await?;
     let mut news = Vec::with_capacity(ended.len());
-    for (id,) in ended {
-        let piece = Revocation::Session(SessionId::parse(&id).ok_or(StoreError::Corrupt("session id"))?);
+    for row in &ended {
+        let piece = Revocation::Session(SessionId::parse(row.get("id")?).ok_or(StoreError::Corrupt("session id"))?);
         piece.insert(change, at).await?;
         news.push(piece);
     }
@@ -265,13 +250,15 @@ pub(super) async fn end(
 
 /// Ends one session, whosever it is.
 async fn end_one(change: &mut Change, id: SessionId, reason: EndReason, at: UnixSeconds) -> Result<Vec<Revocation>, StoreError> {
-    let ended = sqlx::query("UPDATE sessions SET ended_at = $1, end_reason = $2 WHERE id = $3 AND ended_at IS NULL")
-        .bind(at)
-        .bind(reason.as_str())
-        .bind(id.to_string())
-        .execute(&mut **change)
+    let ended = change
+        .run(
+            query("UPDATE sessions SET ended_at = $1, end_reason = $2 WHERE id = $3 AND ended_at IS NULL")
+                .bind(at)
+                .bind(reason.as_str())
+                .bind(id.to_string()),
+        )
         .await?;
-    if ended.rows_affected() == 0 {
+    if ended == 0 {
         return Ok(Vec::new());
     }
     let news = Revocation::Session(id);
@@ -279,16 +266,13 @@ async fn end_one(change: &mut Change, id: SessionId, reason: EndReason, at: Unix
     Ok(vec![news])
 }
 
-fn session(row: &SqliteRow) -> Result<Session, StoreError> {
-    let id: String = row.try_get("id")?;
+fn session(row: &Row) -> Result<Session, StoreError> {
+    let id: String = row.get("id")?;
     let counter = |column| -> Result<Counter, StoreError> {
-        let number: i64 = row.try_get(column)?;
+        let number: i64 = row.get(column)?;
         Counter::try_from(number).map_err(|_| StoreError::Corrupt("counter"))
     };
-    let ended = match (
-        row.try_get::<Option<i64>, _>("ended_at")?,
-        row.try_get::<Option<String>, _>("end_reason")?,
-    ) {
+    let ended = match (row.get::<Option<i64>>("ended_at")?, row.get::<Option<String>>("end_reason")?) {
         (Some(_), Some(reason)) => Some(EndReason::parse(&reason).ok_or(StoreError::Corrupt("end reason"))?),
         (Some(_), None) => Some(EndReason::Operator),
         (None, _) => None,
@@ -296,16 +280,16 @@ fn session(row: &SqliteRow) -> Result<Session, StoreError> {
     Ok(Session {
         id: SessionId::parse(&id).ok_or(StoreError::Corrupt("session id"))?,
         client: client(row)?,
-        salt: Salt::from_row(row.try_get("salt")?),
+        salt: Salt::from_row(row.get("salt")?),
         counter: counter("counter")?,
         used_counter: counter("used_counter")?,
-        rotated_at: row.try_get("rotated_at")?,
-        refreshes_until: row.try_get("refreshes_until")?,
-        started_at: row.try_get("started_at")?,
-        last_used_at: row.try_get("last_used_at")?,
-        proved_at: row.try_get("proved_at")?,
-        expires_at: row.try_get("expires_at")?,
-        ends_at: row.try_get("ends_at")?,
+        rotated_at: row.get("rotated_at")?,
+        refreshes_until: row.get("refreshes_until")?,
+        started_at: row.get("started_at")?,
+        last_used_at: row.get("last_used_at")?,
+        proved_at: row.get("proved_at")?,
+        expires_at: row.get("expires_at")?,
+        ends_at: row.get("ends_at")?,
         ended,
     })
 }

@@ -1,8 +1,7 @@
 //! Budgets at rest.
 
-use sqlx::Row;
-
-use super::{Change, Store, StoreError};
+use super::database::{Change, query};
+use super::{Store, StoreError};
 use crate::server::clock::UnixSeconds;
 use crate::server::throttle::{Rate, Wait};
 
@@ -13,25 +12,21 @@ impl Store {
     /// # Errors
     /// When the database cannot be used.
     pub async fn take(&self, budget: &str, rate: Rate, now: UnixSeconds) -> Result<Result<(), Wait>, StoreError> {
-        let mut change = self.change().await?;
-        let taken = sqlx::query(
+        let mut change = self.database.change().await?;
+        let taken = change.run(query(
             "INSERT INTO throttles (key, until) VALUES ($1, $2 + $3) ON CONFLICT (key) DO UPDATE SET until = CASE WHEN throttles.until BETWEEN $2 AND $2 + $4 THEN throttles.until ELSE $2 END + $3 WHERE throttles.until NOT BETWEEN $2 + $4 - $3 + 1 AND $2 + $4",
         )
         .bind(budget)
         .bind(now)
         .bind(rate.interval)
-        .bind(rate.whole())
-        .execute(&mut *change)
-        .await?;
-        if taken.rows_affected() == 1 {
+        .bind(rate.whole())).await?;
+        if taken == 1 {
             change.commit().await?;
             return Ok(Ok(()));
         }
-        let row = sqlx::query("SELECT until FROM throttles WHERE key = $1")
-            .bind(budget)
-            .fetch_one(&mut *change)
-            .await?;
-        Ok(rate.take(row.try_get("until")?, now).map(|_| ()))
+        let row = change.one(query("SELECT until FROM throttles WHERE key = $1").bind(budget)).await?;
+        let until = row.map_or(Ok(0), |row| row.get("until"))?;
+        Ok(rate.take(until, now).map(|_| ()))
     }
 
     /// Gives one back.
@@ -39,7 +34,7 @@ impl Store {
     /// # Errors
     /// When the database cannot be used.
     pub async fn give_back(&self, budget: &str, rate: Rate) -> Result<(), StoreError> {
-        let mut change = self.change().await?;
+        let mut change = self.database.change().await?;
         give_back(&mut change, budget, rate).await?;
         change.commit().await?;
         Ok(())
@@ -50,17 +45,19 @@ impl Store {
     /// # Errors
     /// When the database cannot be used.
     pub async fn remove_throttles_before(&self, before: UnixSeconds, limit: i64) -> Result<u64, StoreError> {
-        const OLD: &str = "DELETE FROM throttles WHERE key IN (SELECT key FROM throttles WHERE until < $1 LIMIT $2)";
+        const OLD: &str = "DELETE FROM throttles WHERE until < $1 AND key IN (SELECT key FROM throttles WHERE until < $1 LIMIT $2)";
         self.remove(OLD, before, limit).await
     }
 }
 
 /// Gives one back, in a change that is under way.
 pub(super) async fn give_back(change: &mut Change, budget: &str, rate: Rate) -> Result<(), StoreError> {
-    sqlx::query("UPDATE throttles SET until = until - $1 WHERE key = $2")
-        .bind(rate.interval)
-        .bind(budget)
-        .execute(&mut **change)
+    change
+        .run(
+            query("UPDATE throttles SET until = until - $1 WHERE key = $2")
+                .bind(rate.interval)
+                .bind(budget),
+        )
         .await?;
     Ok(())
 }

@@ -1,9 +1,7 @@
 //! Accounts at rest.
 
-use sqlx::Row;
-use sqlx::sqlite::SqliteRow;
-
-use super::{Change, NewSession, Store, StoreError, Which, sessions};
+use super::database::{Change, Row, query};
+use super::{NewSession, Store, StoreError, Which, sessions};
 use crate::domain::{Email, Role, UserId, Username};
 use crate::server::accounts::Account;
 use crate::server::clock::UnixSeconds;
@@ -42,30 +40,29 @@ impl Store {
         user: &NewUser<'_>,
         session: Option<&NewSession<'_>>,
     ) -> Result<Option<(Role, Vec<Revocation>)>, StoreError> {
-        let mut change = self.change().await?;
-        let made = sqlx::query("INSERT INTO users (id, username, email, password_hash, role, epoch, created_at) VALUES ($1, $2, $3, $4, $5, 0, $6) ON CONFLICT (username) DO NOTHING")
+        let mut change = self.database.change().await?;
+        let made = change.run(query("INSERT INTO users (id, username, email, password_hash, role, epoch, created_at) VALUES ($1, $2, $3, $4, $5, 0, $6) ON CONFLICT (username) DO NOTHING")
             .bind(&user.id.0)
             .bind(user.username.as_str())
             .bind(user.email.map(Email::as_str))
             .bind(user.password_hash)
             .bind(user.role.as_str())
-            .bind(user.created_at)
-            .execute(&mut *change)
-            .await?;
-        if made.rows_affected() == 0 {
+            .bind(user.created_at)).await?;
+        if made == 0 {
             return Ok(None);
         }
         keep_kind(&mut change, user.password_hash).await?;
-        let first = sqlx::query("INSERT INTO meta (key, value) VALUES ('first_account', $1) ON CONFLICT (key) DO NOTHING")
-            .bind(&user.id.0)
-            .execute(&mut *change)
+        let first = change
+            .run(query("INSERT INTO meta (key, value) VALUES ('first_account', $1) ON CONFLICT (key) DO NOTHING").bind(&user.id.0))
             .await?;
-        let role = if first.rows_affected() == 1 { Role::Admin } else { user.role };
+        let role = if first == 1 { Role::Admin } else { user.role };
         if role != user.role {
-            sqlx::query("UPDATE users SET role = $1 WHERE id = $2")
-                .bind(role.as_str())
-                .bind(&user.id.0)
-                .execute(&mut *change)
+            change
+                .run(
+                    query("UPDATE users SET role = $1 WHERE id = $2")
+                        .bind(role.as_str())
+                        .bind(&user.id.0),
+                )
                 .await?;
         }
         let news = match session {
@@ -88,9 +85,7 @@ impl Store {
     /// # Errors
     /// When the database cannot be used.
     pub async fn never_had_an_account(&self) -> Result<bool, StoreError> {
-        let first = sqlx::query("SELECT 1 FROM meta WHERE key = 'first_account'")
-            .fetch_optional(self.reader()?)
-            .await?;
+        let first = self.database.one(query("SELECT 1 FROM meta WHERE key = 'first_account'")).await?;
         Ok(first.is_none())
     }
 
@@ -99,11 +94,11 @@ impl Store {
     /// # Errors
     /// When the database cannot be used.
     pub async fn credentials(&self, username: &Username) -> Result<Option<(Account, String)>, StoreError> {
-        let row = sqlx::query("SELECT * FROM users WHERE username = $1")
-            .bind(username.as_str())
-            .fetch_optional(self.reader()?)
+        let row = self
+            .database
+            .one(query("SELECT * FROM users WHERE username = $1").bind(username.as_str()))
             .await?;
-        row.map(|row| Ok((account(&row, "id")?, row.try_get("password_hash")?))).transpose()
+        row.map(|row| Ok((account(&row, "id")?, row.get("password_hash")?))).transpose()
     }
 
     /// The account of an id.
@@ -111,10 +106,7 @@ impl Store {
     /// # Errors
     /// When the database cannot be used.
     pub async fn user(&self, id: &UserId) -> Result<Option<Account>, StoreError> {
-        let row = sqlx::query("SELECT * FROM users WHERE id = $1")
-            .bind(&id.0)
-            .fetch_optional(self.reader()?)
-            .await?;
+        let row = self.database.one(query("SELECT * FROM users WHERE id = $1").bind(&id.0)).await?;
         row.as_ref().map(|row| account(row, "id")).transpose()
     }
 
@@ -123,10 +115,13 @@ impl Store {
     /// # Errors
     /// When the database cannot be used.
     pub async fn users_after(&self, username: &str, limit: i64) -> Result<Vec<Account>, StoreError> {
-        let rows = sqlx::query("SELECT * FROM users WHERE username > $1 ORDER BY username LIMIT $2")
-            .bind(username)
-            .bind(limit)
-            .fetch_all(self.reader()?)
+        let rows = self
+            .database
+            .all(
+                query("SELECT * FROM users WHERE username > $1 ORDER BY username LIMIT $2")
+                    .bind(username)
+                    .bind(limit),
+            )
             .await?;
         rows.iter().map(|row| account(row, "id")).collect()
     }
@@ -145,17 +140,19 @@ impl Store {
         session: Option<&NewSession<'_>>,
         event: &NewEvent<'_>,
     ) -> Result<Option<(Vec<Revocation>, i64)>, StoreError> {
-        let mut change = self.change().await?;
+        let mut change = self.database.change().await?;
         let Some(epoch) = new_epoch(&mut change, event.user).await? else {
             return Ok(None);
         };
-        let set = sqlx::query("UPDATE users SET password_hash = $1 WHERE id = $2 AND password_hash = COALESCE($3, password_hash)")
-            .bind(hash)
-            .bind(&event.user.0)
-            .bind(replaced)
-            .execute(&mut *change)
+        let set = change
+            .run(
+                query("UPDATE users SET password_hash = $1 WHERE id = $2 AND password_hash = COALESCE($3, password_hash)")
+                    .bind(hash)
+                    .bind(&event.user.0)
+                    .bind(replaced),
+            )
             .await?;
-        if set.rows_affected() == 0 {
+        if set == 0 {
             return Ok(None);
         }
         keep_kind(&mut change, hash).await?;
@@ -180,12 +177,14 @@ impl Store {
     /// # Errors
     /// When the database cannot be used.
     pub async fn upgrade_hash(&self, user: &UserId, outdated: &str, hash: &str) -> Result<(), StoreError> {
-        let mut change = self.change().await?;
-        sqlx::query("UPDATE users SET password_hash = $1 WHERE id = $2 AND password_hash = $3")
-            .bind(hash)
-            .bind(&user.0)
-            .bind(outdated)
-            .execute(&mut *change)
+        let mut change = self.database.change().await?;
+        change
+            .run(
+                query("UPDATE users SET password_hash = $1 WHERE id = $2 AND password_hash = $3")
+                    .bind(hash)
+                    .bind(&user.0)
+                    .bind(outdated),
+            )
             .await?;
         keep_kind(&mut change, hash).await?;
         change.commit().await?;
@@ -197,8 +196,8 @@ impl Store {
     /// # Errors
     /// When the database cannot be used.
     pub async fn hash_kinds(&self) -> Result<Vec<String>, StoreError> {
-        let rows = sqlx::query_as("SELECT decoy FROM hash_kinds").fetch_all(self.reader()?).await?;
-        Ok(rows.into_iter().map(|(decoy,)| decoy).collect())
+        let rows = self.database.all(query("SELECT decoy FROM hash_kinds")).await?;
+        rows.iter().map(|row| row.get("decoy")).collect()
     }
 
     /// Sets a role and begins a new epoch. The news, or nothing when there is no such account.
@@ -206,14 +205,16 @@ impl Store {
     /// # Errors
     /// When the database cannot be used.
     pub async fn set_role(&self, role: Role, event: &NewEvent<'_>) -> Result<Option<Vec<Revocation>>, StoreError> {
-        let mut change = self.change().await?;
+        let mut change = self.database.change().await?;
         let Some(epoch) = new_epoch(&mut change, event.user).await? else {
             return Ok(None);
         };
-        sqlx::query("UPDATE users SET role = $1 WHERE id = $2")
-            .bind(role.as_str())
-            .bind(&event.user.0)
-            .execute(&mut *change)
+        change
+            .run(
+                query("UPDATE users SET role = $1 WHERE id = $2")
+                    .bind(role.as_str())
+                    .bind(&event.user.0),
+            )
             .await?;
         event.insert(&mut change).await?;
         let news = vec![Revocation::User(event.user.clone(), epoch)];
@@ -225,14 +226,16 @@ impl Store {
     /// # Errors
     /// When the database cannot be used.
     pub async fn disable(&self, event: &NewEvent<'_>) -> Result<Option<Vec<Revocation>>, StoreError> {
-        let mut change = self.change().await?;
+        let mut change = self.database.change().await?;
         let Some(epoch) = new_epoch(&mut change, event.user).await? else {
             return Ok(None);
         };
-        sqlx::query("UPDATE users SET disabled_at = COALESCE(disabled_at, $1) WHERE id = $2")
-            .bind(event.at)
-            .bind(&event.user.0)
-            .execute(&mut *change)
+        change
+            .run(
+                query("UPDATE users SET disabled_at = COALESCE(disabled_at, $1) WHERE id = $2")
+                    .bind(event.at)
+                    .bind(&event.user.0),
+            )
             .await?;
         let mut news = vec![Revocation::User(event.user.clone(), epoch)];
         news.extend(sessions::end(&mut change, event.user, Which::All, EndReason::Disabled, event.at).await?);
@@ -245,12 +248,11 @@ impl Store {
     /// # Errors
     /// When the database cannot be used.
     pub async fn enable(&self, event: &NewEvent<'_>) -> Result<bool, StoreError> {
-        let mut change = self.change().await?;
-        let enabled = sqlx::query("UPDATE users SET disabled_at = NULL WHERE id = $1")
-            .bind(&event.user.0)
-            .execute(&mut *change)
+        let mut change = self.database.change().await?;
+        let enabled = change
+            .run(query("UPDATE users SET disabled_at = NULL WHERE id = $1").bind(&event.user.0))
             .await?;
-        if enabled.rows_affected() == 0 {
+        if enabled == 0 {
             return Ok(false);
         }
         event.insert(&mut change).await?;
@@ -270,7 +272,7 @@ impl Store {
         proven: Option<(&NewSession<'_>, &str)>,
         event: &NewEvent<'_>,
     ) -> Result<Option<Vec<Revocation>>, StoreError> {
-        let mut change = self.change().await?;
+        let mut change = self.database.change().await?;
         let mut news = Vec::new();
         if let Some((session, hash)) = proven {
             news = session.replace(&mut change, hash).await?;
@@ -278,12 +280,14 @@ impl Store {
                 return Ok(None);
             }
         }
-        let set = sqlx::query("UPDATE users SET email = $2 WHERE id = $1")
-            .bind(&event.user.0)
-            .bind(email.map(Email::as_str))
-            .execute(&mut *change)
+        let set = change
+            .run(
+                query("UPDATE users SET email = $2 WHERE id = $1")
+                    .bind(&event.user.0)
+                    .bind(email.map(Email::as_str)),
+            )
             .await?;
-        if set.rows_affected() == 0 {
+        if set == 0 {
             return Ok(None);
         }
         event.insert(&mut change).await?;
@@ -296,12 +300,9 @@ impl Store {
     /// # Errors
     /// When the database cannot be used.
     pub async fn remove_user(&self, id: &UserId, now: UnixSeconds) -> Result<Option<Vec<Revocation>>, StoreError> {
-        let mut change = self.change().await?;
-        let removed = sqlx::query("DELETE FROM users WHERE id = $1")
-            .bind(&id.0)
-            .execute(&mut *change)
-            .await?;
-        if removed.rows_affected() == 0 {
+        let mut change = self.database.change().await?;
+        let removed = change.run(query("DELETE FROM users WHERE id = $1").bind(&id.0)).await?;
+        if removed == 0 {
             return Ok(None);
         }
         // No epoch is high enough any more; whoever asks the database finds neither user nor session.
@@ -313,25 +314,29 @@ impl Store {
 /// Remembers how a password was hashed.
 async fn keep_kind(change: &mut Change, hash: &str) -> Result<(), StoreError> {
     if let Some(stored) = Stored::parse(hash) {
-        sqlx::query("INSERT INTO hash_kinds (decoy) VALUES ($1) ON CONFLICT (decoy) DO NOTHING")
-            .bind(stored.decoy())
-            .execute(&mut **change)
+        change
+            .run(query("INSERT INTO hash_kinds (decoy) VALUES ($1) ON CONFLICT (decoy) DO NOTHING").bind(stored.decoy()))
             .await?;
     }
     Ok(())
 }
 
+/// Keeps every other change of an account's sessions waiting until this one is over. With SQLite they wait already; with
+/// PostgreSQL a session could otherwise begin beside a change that ends all of them and does not see it yet.
+pub(super) async fn hold(change: &mut Change, user: &UserId) -> Result<(), StoreError> {
+    change
+        .run(query("UPDATE users SET epoch = epoch WHERE id = $1").bind(&user.0))
+        .await?;
+    Ok(())
+}
+
 /// Makes every access token of a user stale; they are asked for anew with the facts of then.
 async fn new_epoch(change: &mut Change, user: &UserId) -> Result<Option<i64>, StoreError> {
-    sqlx::query("UPDATE users SET epoch = epoch + 1 WHERE id = $1")
-        .bind(&user.0)
-        .execute(&mut **change)
+    change
+        .run(query("UPDATE users SET epoch = epoch + 1 WHERE id = $1").bind(&user.0))
         .await?;
-    let epoch = sqlx::query_as("SELECT epoch FROM users WHERE id = $1")
-        .bind(&user.0)
-        .fetch_optional(&mut **change)
-        .await?;
-    Ok(epoch.map(|(epoch,)| epoch))
+    let epoch = change.one(query("SELECT epoch FROM users WHERE id = $1").bind(&user.0)).await?;
+    epoch.map(|row| row.get("epoch")).transpose()
 }
 
 /// Writes a user's news and commits: what it says holds from here on.
@@ -344,15 +349,15 @@ async fn committed(mut change: Change, news: Vec<Revocation>, at: UnixSeconds) -
 }
 
 /// The account that a row holds; its id stands in the column of this name.
-pub(super) fn account(row: &SqliteRow, id: &str) -> Result<Account, StoreError> {
-    let role: String = row.try_get("role")?;
+pub(super) fn account(row: &Row, id: &str) -> Result<Account, StoreError> {
+    let role: String = row.get("role")?;
     Ok(Account {
-        id: UserId(row.try_get(id)?),
-        username: row.try_get("username")?,
-        email: row.try_get("email")?,
+        id: UserId(row.get(id)?),
+        username: row.get("username")?,
+        email: row.get("email")?,
         role: Role::parse(&role).ok_or(StoreError::Corrupt("role"))?,
-        epoch: row.try_get("epoch")?,
-        created_at: row.try_get("created_at")?,
-        disabled_at: row.try_get("disabled_at")?,
+        epoch: row.get("epoch")?,
+        created_at: row.get("created_at")?,
+        disabled_at: row.get("disabled_at")?,
     })
 }

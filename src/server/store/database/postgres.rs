@@ -1,0 +1,212 @@
+//! PostgreSQL: a pool of connections, one more that reads the news, one more that is told when there is some.
+//!
+//! Changes run at `READ COMMITTED`. What SQLite's single writer rules out is ruled out here by the row of the account:
+//! whatever begins or ends sessions of an account takes that row first ([`hold`](crate::server::store)).
+
+mod connections;
+mod listener;
+
+use std::time::Duration;
+
+use deadpool::Runtime;
+use deadpool::managed::{Object, Pool, PoolError};
+use futures_util::TryStreamExt;
+use sqlx::Connection as _;
+use sqlx::postgres::{PgConnectOptions, PgConnection};
+use tokio::sync::{Mutex, Notify};
+use tokio::time::{Instant, timeout, timeout_at};
+
+use self::connections::{Connection, Connections, connect};
+use super::{PATIENCE, Query, Row, migrations, query};
+use crate::server::store::StoreError;
+
+/// An open database.
+pub struct Server {
+    options: PgConnectOptions,
+    pool: Pool<Connections>,
+    news: Mutex<Option<PgConnection>>,
+    bell: Notify,
+}
+
+impl Server {
+    /// Connects and brings the tables up to date. Any number of nodes may do so at once: one works, the others wait.
+    ///
+    /// # Errors
+    /// When the database cannot be reached or belongs to a newer program.
+    pub async fn open(options: &PgConnectOptions, connections: usize) -> Result<Self, StoreError> {
+        let mut alone = within(Instant::now() + PATIENCE, connect(options)).await?;
+        // Waiting for another node, and a step over many rows, may take longer than a request may.
+        sqlx::raw_sql("SET statement_timeout = 0; SET lock_timeout = 0")
+            .execute(&mut alone)
+            .await?;
+        migrations::postgres().run(&mut alone).await.map_err(migrations::error)?;
+        alone.close().await?;
+        let pool = Pool::builder(Connections(options.clone()))
+            .max_size(connections)
+            .wait_timeout(Some(PATIENCE))
+            .create_timeout(Some(PATIENCE))
+            .recycle_timeout(Some(Duration::from_secs(1)))
+            .runtime(Runtime::Tokio1)
+            .build()
+            .map_err(|error| StoreError::Unavailable(sqlx::Error::Configuration(error.into())))?;
+        Ok(Self {
+            options: options.clone(),
+            pool,
+            news: Mutex::default(),
+            bell: Notify::default(),
+        })
+    }
+
+    /// How many steps the tables still need, found out without changing them; nothing when there are no tables yet.
+    ///
+    /// # Errors
+    /// When the database cannot be reached or belongs to a newer program.
+    pub async fn pending_migrations(options: &PgConnectOptions) -> Result<Option<usize>, StoreError> {
+        let mut connection = within(Instant::now() + PATIENCE, connect(options)).await?;
+        let (there,): (bool,) = sqlx::query_as("SELECT to_regclass('_sqlx_migrations') IS NOT NULL")
+            .fetch_one(&mut connection)
+            .await?;
+        if !there {
+            return Ok(None);
+        }
+        let applied: Vec<(i64,)> = sqlx::query_as("SELECT version FROM _sqlx_migrations WHERE success")
+            .fetch_all(&mut connection)
+            .await?;
+        connection.close().await?;
+        let applied: Vec<i64> = applied.into_iter().map(|(version,)| version).collect();
+        migrations::pending(&migrations::postgres(), &applied).map(Some)
+    }
+
+    /// All rows of an answer.
+    pub async fn all(&self, query: Query<'_>) -> Result<Vec<Row>, StoreError> {
+        self.connection().await?.all(query, Instant::now() + PATIENCE).await
+    }
+
+    /// Begins a change. All of it has to be done within [`PATIENCE`].
+    pub async fn change(&self) -> Result<Change, StoreError> {
+        let mut connection = self.connection().await?;
+        let deadline = Instant::now() + PATIENCE;
+        connection.run(query("BEGIN"), deadline).await?;
+        Ok(Change {
+            connection: Some(connection),
+            deadline,
+        })
+    }
+
+    /// A change that gives up rather than wait long for a row that another one has: nothing that an answer waits for
+    /// may be chosen to break a deadlock in its stead.
+    pub async fn change_that_yields(&self) -> Result<Change, StoreError> {
+        let mut change = self.change().await?;
+        change.run(query("SET LOCAL lock_timeout = 100")).await?;
+        Ok(change)
+    }
+
+    /// Gives each piece of news after a position to `learn`; the position up to which everything was seen. A connection that
+    /// is new may lead to another server than the one before it, so it reads everything there is.
+    pub async fn news(&self, from: i64, mut learn: impl FnMut(Row) -> Result<(), StoreError>) -> Result<i64, StoreError> {
+        // A transaction that is under way has a number, and those that will begin have higher ones. All below the lowest of them
+        // is decided and visible. The first row is there without news too.
+        const NEWS: &str = "SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint - 1 AS seen, session_id, user_id, epoch FROM (SELECT 1) AS always LEFT JOIN revocations ON written_by > $1 ORDER BY seq";
+        let deadline = Instant::now() + PATIENCE;
+        let mut place = within(deadline, async { Ok(self.news.lock().await) }).await?;
+        let (mut connection, from) = match place.take() {
+            Some(connection) => (connection, from),
+            None => (within(deadline, connect(&self.options)).await?, 0),
+        };
+        let mut seen = from;
+        within(deadline, async {
+            let mut rows = query(NEWS).bind(from).prepare().fetch(&mut connection);
+            while let Some(row) = rows.try_next().await? {
+                let row = Row::Postgres(row);
+                seen = row.get("seen")?;
+                if row.get::<Option<String>>("session_id")?.is_some() || row.get::<Option<String>>("user_id")?.is_some() {
+                    learn(row)?;
+                }
+            }
+            Ok(())
+        })
+        .await?;
+        // Time does not run backwards on one server: this is another one, or another database in its place.
+        if seen >= from {
+            *place = Some(connection);
+        }
+        Ok(seen)
+    }
+
+    /// Waits until there may be news.
+    pub async fn bell(&self) {
+        self.bell.notified().await;
+    }
+
+    /// Rings the bell for as long as the program runs, whenever there may be news.
+    pub async fn listen(&self) {
+        listener::listen(&self.options, &self.bell).await;
+    }
+
+    /// Connections: open ones, idle ones, and callers that wait for one.
+    pub fn connections(&self) -> (usize, usize, usize) {
+        let status = self.pool.status();
+        (status.size, status.available, status.waiting)
+    }
+
+    /// Gives all connections back.
+    pub async fn close(&self) {
+        self.pool.close();
+        if let Some(connection) = self.news.lock().await.take() {
+            let _ = timeout(PATIENCE, connection.close()).await;
+        }
+    }
+
+    async fn connection(&self) -> Result<Object<Connections>, StoreError> {
+        self.pool.get().await.map_err(|error| match error {
+            PoolError::Backend(error) => error,
+            _ => StoreError::slow(),
+        })
+    }
+}
+
+/// A change under way. Dropped without a commit, it never was.
+pub struct Change {
+    connection: Option<Object<Connections>>,
+    deadline: Instant,
+}
+
+impl Change {
+    /// Makes a part of the change; how many rows it was about.
+    pub async fn run(&mut self, query: Query<'_>) -> Result<u64, StoreError> {
+        let deadline = self.deadline;
+        self.connection()?.run(query, deadline).await
+    }
+
+    /// Makes a part of the change, or asks within it.
+    pub async fn all(&mut self, query: Query<'_>) -> Result<Vec<Row>, StoreError> {
+        let deadline = self.deadline;
+        self.connection()?.all(query, deadline).await
+    }
+
+    /// Makes it durable.
+    pub async fn commit(mut self) -> Result<(), StoreError> {
+        let deadline = self.deadline;
+        self.connection()?.run(query("COMMIT"), deadline).await?;
+        self.connection = None;
+        Ok(())
+    }
+
+    fn connection(&mut self) -> Result<&mut Connection, StoreError> {
+        self.connection.as_deref_mut().ok_or_else(StoreError::slow)
+    }
+}
+
+impl Drop for Change {
+    fn drop(&mut self) {
+        if let Some(mut connection) = self.connection.take() {
+            // At once, not when the connection is used next: others wait for the rows.
+            tokio::spawn(async move { connection.run(query("ROLLBACK"), Instant::now() + PATIENCE).await });
+        }
+    }
+}
+
+/// What takes longer counts as failed.
+async fn within<T>(deadline: Instant, work: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
+    timeout_at(deadline, work).await.map_err(|_| StoreError::slow())?
+}

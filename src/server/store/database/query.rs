@@ -1,0 +1,121 @@
+//! A question or a change as one text that both engines take, and what comes back.
+
+use std::borrow::Cow;
+
+use sqlx::postgres::{PgRow, Postgres};
+use sqlx::sqlite::{Sqlite, SqliteRow};
+use sqlx::{Decode, Encode, Row as _, SqlSafeStr, SqlStr, Type};
+
+use crate::server::store::StoreError;
+
+/// A text with its values. The text names them `$1`, `$2` and so on; columns are TEXT and BIGINT alone.
+pub struct Query<'q> {
+    text: SqlStr,
+    values: Vec<Value<'q>>,
+}
+
+/// What a text is given, typed also when it is absent: PostgreSQL asks for the type of each.
+pub enum Value<'q> {
+    Text(Option<Cow<'q, str>>),
+    Integer(Option<i64>),
+}
+
+/// Begins with the text.
+pub fn query<'q>(text: impl SqlSafeStr) -> Query<'q> {
+    Query {
+        text: text.into_sql_str(),
+        values: Vec::new(),
+    }
+}
+
+impl<'q> Query<'q> {
+    /// Gives it the next value.
+    pub fn bind(mut self, value: impl Into<Value<'q>>) -> Self {
+        self.values.push(value.into());
+        self
+    }
+
+    /// For the driver of an engine.
+    pub(super) fn prepare<DB>(self) -> sqlx::query::Query<'q, DB, DB::Arguments>
+    where
+        DB: sqlx::Database,
+        Option<Cow<'q, str>>: Encode<'q, DB> + Type<DB>,
+        Option<i64>: Encode<'q, DB> + Type<DB>,
+    {
+        let prepared = sqlx::query(self.text);
+        self.values.into_iter().fold(prepared, |prepared, value| match value {
+            Value::Text(text) => prepared.bind(text),
+            Value::Integer(integer) => prepared.bind(integer),
+        })
+    }
+}
+
+impl<'q> From<&'q str> for Value<'q> {
+    fn from(text: &'q str) -> Self {
+        Self::Text(Some(Cow::Borrowed(text)))
+    }
+}
+
+impl<'q> From<&'q String> for Value<'q> {
+    fn from(text: &'q String) -> Self {
+        Self::Text(Some(Cow::Borrowed(text)))
+    }
+}
+
+impl From<String> for Value<'_> {
+    fn from(text: String) -> Self {
+        Self::Text(Some(Cow::Owned(text)))
+    }
+}
+
+impl<'q> From<Option<&'q String>> for Value<'q> {
+    fn from(text: Option<&'q String>) -> Self {
+        text.map(String::as_str).into()
+    }
+}
+
+impl<'q> From<Option<&'q str>> for Value<'q> {
+    fn from(text: Option<&'q str>) -> Self {
+        Self::Text(text.map(Cow::Borrowed))
+    }
+}
+
+impl From<Option<String>> for Value<'_> {
+    fn from(text: Option<String>) -> Self {
+        Self::Text(text.map(Cow::Owned))
+    }
+}
+
+impl From<i64> for Value<'_> {
+    fn from(integer: i64) -> Self {
+        Self::Integer(Some(integer))
+    }
+}
+
+impl From<Option<i64>> for Value<'_> {
+    fn from(integer: Option<i64>) -> Self {
+        Self::Integer(integer)
+    }
+}
+
+/// A row of an answer.
+pub enum Row {
+    Sqlite(SqliteRow),
+    Postgres(PgRow),
+}
+
+impl Row {
+    /// What stands in a column.
+    ///
+    /// # Errors
+    /// When there is no such column or it holds something else.
+    pub fn get<'r, T>(&'r self, column: &str) -> Result<T, StoreError>
+    where
+        T: Decode<'r, Sqlite> + Type<Sqlite> + Decode<'r, Postgres> + Type<Postgres>,
+    {
+        Ok(match self {
+            Self::Sqlite(row) => row.try_get(column)?,
+            Self::Postgres(row) => row.try_get(column)?,
+        })
+    }
+}

@@ -1,0 +1,111 @@
+//! Databases for tests: a file of its own for each, or a database of its own on a real server.
+
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use sqlx::postgres::{PgConnectOptions, PgConnection};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
+use sqlx::{AssertSqlSafe, Connection, Executor};
+
+/// The engine that a test binary is about.
+#[expect(dead_code, reason = "a test binary is about one of them")]
+pub enum Engine {
+    Sqlite,
+    Postgres,
+}
+
+pub enum Database {
+    Sqlite(PathBuf),
+    Postgres {
+        server: Box<PgConnectOptions>,
+        url: String,
+        name: String,
+    },
+}
+
+impl Database {
+    pub async fn new(dir: &Path) -> Self {
+        match crate::ENGINE {
+            Engine::Sqlite => Self::Sqlite(dir.join("latchkey.db")),
+            Engine::Postgres => {
+                let url = std::env::var("LATCHKEY_TEST_POSTGRES_URL")
+                    .expect("LATCHKEY_TEST_POSTGRES_URL is not set: run this by `scripts/postgres with …`, as `make test` does");
+                let server = PgConnectOptions::from_str(&url).expect("LATCHKEY_TEST_POSTGRES_URL is good");
+                let name = format!("latchkey_test_{}", uuid::Uuid::now_v7().simple());
+                on_server(&server, &format!("CREATE DATABASE {name}")).await;
+                let mut url = url::Url::parse(&url).expect("a URL");
+                url.set_path(&name);
+                Self::Postgres {
+                    server: Box::new(server),
+                    url: url.into(),
+                    name,
+                }
+            }
+        }
+    }
+
+    /// What the program is told of it, where that is anything.
+    pub fn url(&self) -> Option<String> {
+        match self {
+            Self::Sqlite(_) => None,
+            Self::Postgres { url, .. } => Some(url.clone()),
+        }
+    }
+
+    /// Nobody can reach it any more.
+    pub async fn goes_away(&self) {
+        match self {
+            Self::Sqlite(file) => std::fs::rename(file, file.with_extension("away")).expect("moved"),
+            Self::Postgres { server, name, .. } => {
+                on_server(server, &format!("ALTER DATABASE {name} ALLOW_CONNECTIONS false")).await;
+                let end = format!("SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = '{name}'");
+                on_server(server, &end).await;
+            }
+        }
+    }
+
+    pub async fn comes_back(&self) {
+        match self {
+            Self::Sqlite(file) => {
+                assert!(!file.exists(), "it was not made anew");
+                std::fs::rename(file.with_extension("away"), file).expect("moved back");
+            }
+            Self::Postgres { server, name, .. } => on_server(server, &format!("ALTER DATABASE {name} ALLOW_CONNECTIONS true")).await,
+        }
+    }
+
+    /// Runs a statement beside the program.
+    pub async fn execute(&self, statement: &str) {
+        match self {
+            Self::Sqlite(file) => {
+                let options = SqliteConnectOptions::new().filename(file);
+                let mut connection = SqliteConnection::connect_with(&options).await.expect("opened");
+                connection.execute(AssertSqlSafe(statement.to_owned())).await.expect("done");
+                connection.close().await.expect("closed");
+            }
+            Self::Postgres { server, name, .. } => on_server(&PgConnectOptions::clone(server).database(name), statement).await,
+        }
+    }
+}
+
+impl Drop for Database {
+    fn drop(&mut self) {
+        let Self::Postgres { server, name, .. } = self else { return };
+        let (server, statement) = (server.clone(), format!("DROP DATABASE {name} WITH (FORCE)"));
+        // A test's own runtime cannot be waited for while it is dropped.
+        let removed = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .expect("a runtime");
+            runtime.block_on(on_server(&server, &statement));
+        });
+        let _ = removed.join();
+    }
+}
+
+async fn on_server(server: &PgConnectOptions, statement: &str) {
+    let mut connection = PgConnection::connect_with(server).await.expect("connected");
+    connection.execute(AssertSqlSafe(statement.to_owned())).await.expect("done");
+    connection.close().await.expect("closed");
+}

@@ -1,0 +1,47 @@
+//! The contract on PostgreSQL: the same tests as on SQLite, from the same files, and what only PostgreSQL has.
+
+#![expect(clippy::expect_used, reason = "a test may expect what it wants")]
+
+/// What the tests run on.
+const ENGINE: databases::Engine = databases::Engine::Postgres;
+
+#[path = "../app/account.rs"]
+mod account;
+#[path = "../app/api.rs"]
+mod api;
+#[path = "../app/cost.rs"]
+mod cost;
+#[path = "../app/databases.rs"]
+mod databases;
+#[path = "../app/ending.rs"]
+mod ending;
+#[path = "../app/every_route.rs"]
+mod every_route;
+#[path = "../app/forms.rs"]
+mod forms;
+#[path = "../app/guard.rs"]
+mod guard;
+#[path = "../app/hashes.rs"]
+mod hashes;
+#[path = "../app/hostile.rs"]
+mod hostile;
+#[path = "../app/hostile_strings.rs"]
+mod hostile_strings;
+#[path = "../app/new_passwords.rs"]
+mod new_passwords;
+#[path = "../app/news.rs"]
+mod news;
+#[path = "../app/pages.rs"]
+mod pages;
+#[path = "../app/races.rs"]
+mod races;
+#[path = "../app/refresh.rs"]
+mod refresh;
+#[path = "../app/sameness.rs"]
+mod sameness;
+#[path = "../app/services.rs"]
+mod services;
+#[path = "../app/support.rs"]
+mod support;
+#[path = "../app/throttle.rs"]
+mod throttle;
