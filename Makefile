@@ -4,11 +4,11 @@ export PATH := $(shell scripts/tools path):$(PATH)
 
 .DEFAULT_GOAL := help
 # Tests that measure time: they have the machine to themselves, here and in .config/nextest.toml.
-timed := sameness:: slow:: load::
+timed := sameness:: slow:: load:: nodes::
 # How often `make fuzz` tries each property.
 CASES ?= 1000000
 
-.PHONY: help run test build dev check attack fuzz clean build-tools test-tools check-tools attack-tools
+.PHONY: help run test build dev check attack soak fuzz clean build-tools test-tools check-tools attack-tools
 
 binary := target/release/latchkey
 built := target/release/.latchkey-built
@@ -60,6 +60,10 @@ attack: build attack-tools ## the long attacks: thousands of generated calls, sl
 		SAME_ROUNDS=300 RACE_ROUNDS=1000 END_ROUNDS=100 \
 		scripts/postgres with cargo test --features ssr --test app --test postgres --test program -- --nocapture --test-threads=1 \
 		slow:: load:: trouble:: wire:: tls:: races:: sameness:: hostile_strings:: every_route:: within_a_second
+
+soak: build ## several nodes on PostgreSQL for long: ends, races, kills, crashes and restarts under load, with figures (about half an hour)
+	LATCHKEY_BIN=$(abspath $(binary)) ENDS=1000 NODE_ROUNDS=1000 KILLS=100 RESTARTS=20 ROLLS=10 \
+		scripts/postgres with cargo test --features ssr --test program -- --nocapture --test-threads=1 nodes::
 
 fuzz: ## cookies, headers and tokens against a million random inputs each (CASES=… for another number)
 	PROPTEST_CASES=$(CASES) cargo test --locked --features ssr --test formats

@@ -1,13 +1,16 @@
 //! Tells whatever would go on for long that the server is asked to stop.
 
+use std::sync::Arc;
+
 use tokio::sync::watch;
 
 /// Set once.
-pub struct Stop(watch::Sender<bool>);
+#[derive(Clone)]
+pub struct Stop(Arc<watch::Sender<bool>>);
 
 impl Default for Stop {
     fn default() -> Self {
-        Self(watch::Sender::new(false))
+        Self(Arc::new(watch::Sender::new(false)))
     }
 }
 
@@ -15,6 +18,11 @@ impl Stop {
     /// Asks everybody to stop.
     pub fn ask(&self) {
         self.0.send_replace(true);
+    }
+
+    /// Whether it is.
+    pub fn is_asked(&self) -> bool {
+        *self.0.borrow()
     }
 
     /// Returns once the server is asked to stop.

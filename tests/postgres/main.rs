@@ -31,6 +31,7 @@ mod hostile_strings;
 mod new_passwords;
 #[path = "../app/news.rs"]
 mod news;
+mod nodes;
 #[path = "../app/pages.rs"]
 mod pages;
 #[path = "../app/races.rs"]

@@ -5,6 +5,8 @@
 mod commands;
 mod load;
 mod logs;
+mod nodes;
+mod postgres;
 mod server;
 mod slow;
 mod support;

@@ -1,6 +1,6 @@
 //! A real server: other processes, power cuts and metrics.
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
@@ -134,6 +134,45 @@ fn a_stop_is_held_up_by_nobody() {
     let began = Instant::now();
     server.stop();
     assert!(began.elapsed() < Duration::from_secs(30), "{:?}", began.elapsed());
+}
+
+#[test]
+fn a_request_that_crosses_a_stop_on_an_idle_connection_is_answered() {
+    let here = Installation::new();
+    let server = here.serve(&[]);
+    let port = server.port;
+    let request = format!("GET /health/live HTTP/1.1\r\nHost: localhost:{port}\r\n\r\n");
+    let mut idle = BufReader::new(hanging(&server, &request));
+    let head = |idle: &mut BufReader<TcpStream>| {
+        let mut lines = Vec::new();
+        loop {
+            let mut line = String::new();
+            assert!(idle.read_line(&mut line).expect("read") > 0, "cut off: {lines:?}");
+            if line == "\r\n" {
+                break;
+            }
+            lines.push(line.trim_end().to_lowercase());
+        }
+        let length = lines
+            .iter()
+            .find_map(|line| line.strip_prefix("content-length: "))
+            .map_or(0, |length| length.parse().expect("a number"));
+        idle.read_exact(&mut vec![0; length]).expect("a body");
+        lines
+    };
+    assert!(!head(&mut idle).contains(&"connection: close".to_owned()));
+    let stopping = std::thread::spawn(move || server.stop());
+    within(Duration::from_secs(5), "nobody listens any more", || {
+        TcpStream::connect(("127.0.0.1", port)).is_err()
+    });
+    // As a proxy does that keeps connections: it cannot know yet.
+    idle.get_mut().write_all(request.as_bytes()).expect("sent");
+    let answer = head(&mut idle);
+    assert!(
+        answer[0].contains("200") && answer.contains(&"connection: close".to_owned()),
+        "{answer:?}"
+    );
+    stopping.join().expect("stopped");
 }
 
 /// What a client was told before the power went.

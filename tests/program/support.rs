@@ -58,13 +58,22 @@ impl Installation {
         }
     }
 
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
     pub fn run(&self, arguments: &[&str]) -> Output {
         self.command(arguments).output().expect("ran")
     }
 
     pub fn run_with_input(&self, arguments: &[&str], input: &str) -> Output {
+        self.run_with(arguments, &[], input)
+    }
+
+    pub fn run_with(&self, arguments: &[&str], settings: &[(&str, String)], input: &str) -> Output {
         let mut child = self
             .command(arguments)
+            .envs(settings.iter().map(|(name, value)| (*name, value)))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -275,7 +284,7 @@ impl Asking {
 pub struct Times(Vec<Duration>);
 
 impl Times {
-    fn of(mut times: Vec<Duration>) -> Self {
+    pub fn of(mut times: Vec<Duration>) -> Self {
         times.sort();
         Self(times)
     }
@@ -316,13 +325,30 @@ impl Tokens {
 
 /// Posts a form to a server that may be gone.
 pub fn post(port: u16, path: &str, fields: &[(&str, &str)]) -> std::io::Result<(u16, Value)> {
-    let body = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
-    let (status, body) = exchange(port, "POST", path, &[("Content-Type", "application/x-www-form-urlencoded")], &body)?;
+    let headers = [("Content-Type", "application/x-www-form-urlencoded")];
+    let (status, body) = exchange(port, "POST", path, &headers, &form_of(fields))?;
     Ok((status, serde_json::from_str(&body).unwrap_or_default()))
 }
 
+/// A form's body.
+pub fn form_of(fields: &[(&str, &str)]) -> String {
+    url::form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish()
+}
+
 pub fn exchange(port: u16, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> std::io::Result<(u16, String)> {
-    let answer = whole_answer(port, method, path, headers, body)?;
+    exchange_as(port, &format!("localhost:{port}"), method, path, headers, body)
+}
+
+/// The same where the server goes by another name than its own port.
+pub fn exchange_as(
+    port: u16,
+    host: &str,
+    method: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: &str,
+) -> std::io::Result<(u16, String)> {
+    let answer = answer_as(port, host, method, path, headers, body)?;
     Ok((answer.status, answer.body))
 }
 
@@ -343,13 +369,17 @@ impl Answer {
 
 /// One request on a connection of its own.
 pub fn whole_answer(port: u16, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> std::io::Result<Answer> {
+    answer_as(port, &format!("localhost:{port}"), method, path, headers, body)
+}
+
+fn answer_as(port: u16, host: &str, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> std::io::Result<Answer> {
     let mut stream = TcpStream::connect(("127.0.0.1", port))?;
     stream.set_read_timeout(Some(Duration::from_secs(20)))?;
     let headers: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
     let length = body.len();
     write!(
         stream,
-        "{method} {path} HTTP/1.1\r\nHost: localhost:{port}\r\nConnection: close\r\nContent-Length: {length}\r\n{headers}\r\n{body}"
+        "{method} {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\nContent-Length: {length}\r\n{headers}\r\n{body}"
     )?;
     let mut answer = String::new();
     stream.read_to_string(&mut answer)?;

@@ -1,6 +1,7 @@
 //! Accepts connections and bounds what each may cost: how many there are, how long a request's header may take, how
 //! large it may be, and how long a stop may be held up.
 
+use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -9,7 +10,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::ConnectInfo;
-use http::Request;
+use http::{HeaderValue, Request, Version, header};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -17,8 +18,8 @@ use hyper_util::server::conn::auto::Builder;
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
-use tokio::time::{sleep, timeout};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::{Instant, sleep, timeout};
 use tokio_io_timeout::TimeoutStream;
 use tokio_rustls::TlsAcceptor;
 use tower::Service;
@@ -51,37 +52,72 @@ const MAX_HEADER_LIST: u32 = 64 * 1024;
 /// Longest time that a stop waits for answers under way: below what service managers wait before they kill.
 const STOP_DEADLINE: Duration = Duration::from_secs(25);
 
+/// How long connections are left open after a stop was asked for.
+const LINGER: Duration = Duration::from_secs(1);
+
 /// Serves until it is asked to stop, then finishes what is under way.
 pub async fn serve(listener: TcpListener, tls: Option<TlsAcceptor>, router: Router, stop: &Stop) {
-    let places = Arc::new(Semaphore::new(max_connections()));
+    let all = max_connections();
+    let places = Arc::new(Semaphore::new(all));
     let under_way = GracefulShutdown::new();
     let http = http(tls.is_some());
+    let begin = |place: OwnedSemaphorePermit, (stream, peer): (TcpStream, SocketAddr)| {
+        let (http, tls, watcher) = (http.clone(), tls.clone(), under_way.watcher());
+        let (router, stop) = (router.clone(), stop.clone());
+        tokio::spawn(async move {
+            // Answers are written whole: waiting for more would only delay them.
+            let _ = stream.set_nodelay(true);
+            match tls {
+                None => answer(&http, stream, peer, router, watcher, stop).await,
+                Some(tls) => {
+                    if let Ok(Ok(stream)) = timeout(HANDSHAKE_DEADLINE, tls.accept(stream)).await {
+                        answer(&http, stream, peer, router, watcher, stop).await;
+                    }
+                }
+            }
+            drop(place);
+        });
+    };
     loop {
         let next = async {
             // Never closed while this runs.
             let place = Arc::clone(&places).acquire_owned().await;
             (place, accept(&listener).await)
         };
-        let (place, (stream, peer)) = tokio::select! {
-            next = next => next,
+        tokio::select! {
+            (place, connection) = next => if let Ok(place) = place { begin(place, connection) },
             () = stop.asked() => break,
-        };
-        let (http, tls, router, watcher) = (http.clone(), tls.clone(), router.clone(), under_way.watcher());
-        tokio::spawn(async move {
-            match tls {
-                None => answer(&http, stream, peer, router, watcher).await,
-                Some(tls) => {
-                    if let Ok(Ok(stream)) = timeout(HANDSHAKE_DEADLINE, tls.accept(stream)).await {
-                        answer(&http, stream, peer, router, watcher).await;
-                    }
-                }
-            }
-            drop(place);
-        });
+        }
     }
-    drop(listener);
+    for connection in already_connected(listener) {
+        if let Ok(place) = Arc::clone(&places).try_acquire_owned() {
+            begin(place, connection);
+        }
+    }
+    linger(&places, all).await;
     if timeout(STOP_DEADLINE, under_way.shutdown()).await.is_err() {
         tracing::warn!("some clients did not take their answers in time");
+    }
+}
+
+/// Stops listening. Whoever has connected already would be cut off by that, and a proxy does not send a form a second
+/// time: they are answered too.
+fn already_connected(listener: TcpListener) -> Vec<(TcpStream, SocketAddr)> {
+    let Ok(listener) = listener.into_std() else { return Vec::new() };
+    std::iter::from_fn(|| listener.accept().ok())
+        .filter_map(|(stream, peer)| {
+            stream.set_nonblocking(true).ok()?;
+            Some((TcpStream::from_std(stream).ok()?, peer))
+        })
+        .collect()
+}
+
+/// Leaves open connections a moment: on one that looks idle a request may be on its way. Whoever is answered meanwhile is
+/// told that the connection closes.
+async fn linger(places: &Semaphore, all: usize) {
+    let began = Instant::now();
+    while places.available_permits() < all && began.elapsed() < LINGER {
+        sleep(Duration::from_millis(20)).await;
     }
 }
 
@@ -116,13 +152,21 @@ fn http(tls: bool) -> Builder<TokioExecutor> {
 }
 
 /// Answers the requests of one connection until it closes.
-async fn answer<S>(http: &Builder<TokioExecutor>, stream: S, peer: SocketAddr, router: Router, watcher: Watcher)
+async fn answer<S>(http: &Builder<TokioExecutor>, stream: S, peer: SocketAddr, router: Router, watcher: Watcher, stop: Stop)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let service = service_fn(move |mut request: Request<Incoming>| {
         request.extensions_mut().insert(ConnectInfo(peer));
-        router.clone().call(request.map(Body::new))
+        let (stop, one_after_the_other) = (stop.clone(), request.version() <= Version::HTTP_11);
+        let answer = router.clone().call(request.map(Body::new));
+        async move {
+            let mut response = answer.await?;
+            if stop.is_asked() && one_after_the_other {
+                response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+            }
+            Ok::<_, Infallible>(response)
+        }
     });
     let mut stream = TimeoutStream::new(stream);
     stream.set_write_timeout(Some(WRITE_DEADLINE));
@@ -135,11 +179,7 @@ where
 async fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {
     loop {
         match listener.accept().await {
-            Ok((stream, peer)) => {
-                // Answers are written whole: waiting for more would only delay them.
-                let _ = stream.set_nodelay(true);
-                return (stream, peer);
-            }
+            Ok(connection) => return connection,
             Err(error) if is_about_one_connection(&error) => {}
             Err(error) => {
                 tracing::error!(%error, "connections cannot be accepted");

@@ -1,0 +1,307 @@
+//! A mixed load on all nodes, and a record of what was acknowledged: a live session must go on, an ended one must be dead.
+
+use std::fmt;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread::{JoinHandle, sleep, spawn};
+use std::time::{Duration, Instant};
+
+use super::cluster::{Cluster, post};
+use crate::support::{PASSWORD, Tokens, exchange_as, within};
+
+/// How many ask at the same time.
+const PEOPLE: usize = 16;
+
+/// How long an outage may keep somebody trying.
+const PATIENCE: Duration = Duration::from_mins(1);
+
+/// What was asked and how it went.
+#[derive(Default)]
+pub struct Counts {
+    pub sign_ins: usize,
+    pub refreshes: usize,
+    pub pages: usize,
+    pub ends: usize,
+    /// Answered with 503 or 429: come back later.
+    pub put_off: usize,
+    /// No answer: the connection was refused or broke.
+    pub broken: usize,
+}
+
+impl fmt::Display for Counts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            sign_ins,
+            refreshes,
+            pages,
+            ends,
+            put_off,
+            broken,
+        } = self;
+        write!(
+            f,
+            "{sign_ins} sign-ins, {refreshes} refreshes, {pages} pages, {ends} ends; {put_off} put off, {broken} without an answer"
+        )
+    }
+}
+
+/// Everybody who asks.
+pub struct People {
+    enough: Arc<AtomicBool>,
+    asking: Vec<JoinHandle<Person>>,
+    watching: JoinHandle<usize>,
+    record: Arc<Record>,
+    everywhere: Duration,
+}
+
+/// Sessions that somebody was told are over.
+#[derive(Default)]
+struct Record {
+    ended: Mutex<Vec<(Instant, Tokens)>>,
+    answered: AtomicUsize,
+    put_off: AtomicUsize,
+}
+
+struct Person {
+    name: String,
+    number: usize,
+    ports: Vec<u16>,
+    host: String,
+    record: Arc<Record>,
+    sessions: Vec<Tokens>,
+    counts: Counts,
+    step: usize,
+}
+
+impl People {
+    /// They ask so often a second, all together. An end must be known `everywhere` after that long.
+    pub fn begin(cluster: &mut Cluster, rate: usize, everywhere: Duration) -> Self {
+        let record = Arc::new(Record::default());
+        let enough = Arc::new(AtomicBool::new(false));
+        let pause = Duration::from_secs(1) * u32::try_from(PEOPLE).expect("few") / u32::try_from(rate).expect("few");
+        let ports: Vec<_> = (0..cluster.len()).map(|node| cluster.port(node)).collect();
+        let host = cluster.host().to_owned();
+        let people: Vec<_> = (0..PEOPLE)
+            .map(|number| Person {
+                name: cluster.somebody(&format!("person-{number}")),
+                number,
+                ports: ports.clone(),
+                host: host.clone(),
+                record: Arc::clone(&record),
+                sessions: Vec::new(),
+                counts: Counts::default(),
+                step: number * 7,
+            })
+            .collect();
+        let asking = people
+            .into_iter()
+            .map(|mut person| {
+                let enough = Arc::clone(&enough);
+                spawn(move || {
+                    let mut next = Instant::now();
+                    while !enough.load(Ordering::Relaxed) {
+                        person.take_a_step();
+                        next += pause;
+                        sleep(next.saturating_duration_since(Instant::now()));
+                        next = next.max(Instant::now());
+                    }
+                    person
+                })
+            })
+            .collect();
+        let watching = {
+            let (record, enough) = (Arc::clone(&record), Arc::clone(&enough));
+            spawn(move || watch(&record, &enough, &ports, &host, everywhere))
+        };
+        Self {
+            enough,
+            asking,
+            watching,
+            record,
+            everywhere,
+        }
+    }
+
+    /// Lets them go on until so many were answered.
+    pub fn go_on_for(&self, answers: usize) {
+        let before = self.record.answered.load(Ordering::Relaxed);
+        within(PATIENCE, "people are answered", || {
+            self.record.answered.load(Ordering::Relaxed) >= before + answers
+        });
+    }
+
+    /// Lets them go on until some were told to come back.
+    pub fn are_put_off(&self) {
+        let before = self.record.put_off.load(Ordering::Relaxed);
+        within(PATIENCE, "people are put off", || {
+            self.record.put_off.load(Ordering::Relaxed) > before
+        });
+    }
+
+    /// Stops them, and holds every session against what they were told. What they asked.
+    pub fn stop(self, cluster: &Cluster) -> Counts {
+        self.enough.store(true, Ordering::Relaxed);
+        let people: Vec<_> = self
+            .asking
+            .into_iter()
+            .map(|person| person.join().expect("nothing went wrong"))
+            .collect();
+        let mut checked = self.watching.join().expect("no ended session was used");
+        let mut counts = Counts::default();
+        for mut person in people {
+            for tokens in std::mem::take(&mut person.sessions) {
+                person.refresh(tokens);
+            }
+            counts.sign_ins += person.counts.sign_ins;
+            counts.refreshes += person.counts.refreshes;
+            counts.pages += person.counts.pages;
+            counts.ends += person.counts.ends;
+            counts.put_off += person.counts.put_off;
+            counts.broken += person.counts.broken;
+        }
+        let ended = self.record.ended.lock().expect("not poisoned");
+        if let Some((last, _)) = ended.last() {
+            sleep(self.everywhere.saturating_sub(last.elapsed()));
+        }
+        for (_, tokens) in ended.iter() {
+            for node in 0..cluster.len() {
+                assert_eq!(
+                    cluster.get(node, "/protected", &tokens.access).0,
+                    401,
+                    "an ended session on node {node}"
+                );
+                checked += 1;
+            }
+            let (status, body) = cluster.refresh(0, &tokens.refresh).expect("an answer");
+            assert_eq!(
+                (status, &body["error"]),
+                (400, &"invalid_grant".into()),
+                "an ended session was revived"
+            );
+        }
+        assert!(ended.len() == counts.ends && counts.ends > 0 && checked > 0, "{counts}");
+        counts
+    }
+}
+
+impl Person {
+    /// Of twenty steps one signs in, one ends a session, six refresh and twelve look at something.
+    fn take_a_step(&mut self) {
+        self.step += 1;
+        if self.sessions.is_empty() || self.step.is_multiple_of(20) {
+            return self.sign_in();
+        }
+        let mut tokens = self.sessions.remove(self.step % self.sessions.len());
+        match self.step % 20 {
+            10 => return self.end(&tokens),
+            n if n % 3 == 1 => tokens = self.refresh(tokens),
+            n => self.look(&tokens, n % 3 == 0),
+        }
+        self.sessions.push(tokens);
+    }
+
+    fn sign_in(&mut self) {
+        let name = self.name.clone();
+        if let Some((200, body)) = self.post("/token", &[("username", &name), ("password", PASSWORD)]) {
+            self.counts.sign_ins += 1;
+            self.sessions.push(Tokens::of(&body));
+        }
+    }
+
+    /// Tries until there is an answer that counts: a session that is alive must never be refused.
+    fn refresh(&mut self, tokens: Tokens) -> Tokens {
+        let began = Instant::now();
+        loop {
+            match self.post("/token", &[("grant_type", "refresh_token"), ("refresh_token", &tokens.refresh)]) {
+                Some((200, body)) => {
+                    self.counts.refreshes += 1;
+                    return Tokens::of(&body);
+                }
+                Some((status, body)) => panic!("a live session was refused: {status} {body}"),
+                None => assert!(began.elapsed() < PATIENCE, "a refresh is answered some time"),
+            }
+        }
+    }
+
+    /// Tries until it is acknowledged.
+    fn end(&mut self, tokens: &Tokens) {
+        let began = Instant::now();
+        while self.post("/revoke", &[("token", &tokens.refresh)]).map(|(status, _)| status) != Some(200) {
+            assert!(began.elapsed() < PATIENCE, "an end is answered some time");
+        }
+        self.counts.ends += 1;
+        self.record
+            .ended
+            .lock()
+            .expect("not poisoned")
+            .push((Instant::now(), tokens.clone()));
+    }
+
+    fn look(&mut self, tokens: &Tokens, at_a_page: bool) {
+        let (path, header) = if at_a_page {
+            ("/dashboard", ("Cookie", format!("latchkey={}", tokens.access)))
+        } else {
+            ("/protected", ("Authorization", format!("Bearer {}", tokens.access)))
+        };
+        let answer = exchange_as(self.port(), &self.host, "GET", path, &[(header.0, &header.1)], "");
+        match self.count(answer) {
+            Some((200, _)) => self.counts.pages += 1,
+            Some((status, body)) => panic!("a live session was refused: {status} {body}"),
+            None => {}
+        }
+    }
+
+    fn port(&self) -> u16 {
+        self.ports[(self.step + self.number) % self.ports.len()]
+    }
+
+    /// An answer that counts; nothing when it has to be asked for again.
+    fn post(&mut self, path: &str, fields: &[(&str, &str)]) -> Option<(u16, serde_json::Value)> {
+        let answer = post(self.port(), &self.host, self.number, path, fields);
+        let answer = self.count(answer);
+        if answer.is_none() {
+            // The next try goes to another node.
+            self.step += 1;
+            sleep(Duration::from_millis(20));
+        }
+        answer
+    }
+
+    fn count<T>(&mut self, answer: std::io::Result<(u16, T)>) -> Option<(u16, T)> {
+        match answer {
+            Ok((503 | 429, _)) => {
+                self.counts.put_off += 1;
+                self.record.put_off.fetch_add(1, Ordering::Relaxed);
+            }
+            Ok(answer) => {
+                self.record.answered.fetch_add(1, Ordering::Relaxed);
+                return Some(answer);
+            }
+            Err(_) => self.counts.broken += 1,
+        }
+        None
+    }
+}
+
+/// Uses what ended longer ago than everybody may need to know it, on each node in turn. How often that was refused.
+fn watch(record: &Record, enough: &AtomicBool, ports: &[u16], host: &str, everywhere: Duration) -> usize {
+    let (mut next, mut refused) = (0, 0);
+    while !enough.load(Ordering::Relaxed) {
+        let due = record.ended.lock().expect("not poisoned").get(next).cloned();
+        let Some((at, tokens)) = due else {
+            sleep(Duration::from_millis(20));
+            continue;
+        };
+        sleep(everywhere.saturating_sub(at.elapsed()));
+        for port in ports {
+            let authorization = format!("Bearer {}", tokens.access);
+            match exchange_as(*port, host, "GET", "/protected", &[("Authorization", &authorization)], "") {
+                Ok((200, _)) => panic!("a session that ended {:?} ago was used", at.elapsed()),
+                Ok((401, _)) => refused += 1,
+                Ok(_) | Err(_) => {}
+            }
+        }
+        next += 1;
+    }
+    refused
+}
