@@ -1,7 +1,9 @@
 //! Several nodes on one PostgreSQL database: what holds on one holds on all, whatever stops, crashes or is slow.
 
 mod cluster;
+mod link;
 mod people;
+mod proxy;
 
 use std::time::{Duration, Instant};
 
@@ -160,7 +162,7 @@ fn a_database_that_is_restarted_or_crashes_loses_nothing_and_every_node_recovers
 #[test]
 fn nodes_that_are_restarted_one_after_the_other_fail_no_request() {
     let rolls = how_many("ROLLS", 2);
-    let mut cluster = Cluster::behind_a_proxy(2);
+    let mut cluster = Cluster::behind_a_proxy();
     let people = People::begin(&mut cluster, RATE, EVERYWHERE);
     for n in 0..rolls * 2 {
         people.go_on_for(100);

@@ -1,13 +1,12 @@
 //! Nodes, their database, and what stands between them.
 
 use std::io;
-use std::net::{Shutdown, TcpListener, TcpStream};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Condvar, Mutex};
-use std::thread::spawn;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde_json::Value;
 
+use super::link::Link;
+use super::proxy::Proxy;
 use crate::postgres::Postgres;
 use crate::support::{Installation, PASSWORD, Server, Tokens, error, exchange_as, form_of};
 
@@ -19,7 +18,7 @@ pub struct Cluster {
     /// What people type into the address bar.
     host: String,
     /// Where requests go that may go to any node.
-    any: Option<u16>,
+    any: Option<Proxy>,
     link: Option<Link>,
     asked: AtomicUsize,
 }
@@ -35,9 +34,9 @@ impl Cluster {
         Self::new(number, false, false, settings)
     }
 
-    /// The same behind a proxy, which people use.
-    pub fn behind_a_proxy(number: usize) -> Self {
-        Self::new(number, true, false, &[])
+    /// Two behind a proxy, which people use.
+    pub fn behind_a_proxy() -> Self {
+        Self::new(2, true, false, &[])
     }
 
     /// The same with a link to the database that can hang.
@@ -49,12 +48,12 @@ impl Cluster {
         let postgres = Postgres::new();
         let nodes: Vec<_> = (0..number).map(|_| Installation::new()).collect();
         let ports: Vec<u16> = nodes.iter().map(Installation::port).collect();
-        let any = proxy.then(|| balance(ports));
+        let any = proxy.then(|| Proxy::before([ports[0], ports[1]]));
         let link = slow.then(|| Link::to(postgres.port()));
         let url = link
             .as_ref()
             .map_or_else(|| postgres.url.clone(), |link| postgres.url_through(link.port));
-        let host = format!("localhost:{}", any.unwrap_or(nodes[0].port()));
+        let host = format!("localhost:{}", any.as_ref().map_or(nodes[0].port(), |proxy| proxy.port));
         let mut all = vec![
             ("LATCHKEY_DATABASE_URL", url),
             ("LATCHKEY_SECRET", latchkey::server::secret::generate().to_string()),
@@ -116,7 +115,7 @@ impl Cluster {
 
     /// Where to reach a node; any, behind a proxy.
     pub fn port(&self, node: usize) -> u16 {
-        self.any.unwrap_or_else(|| self.nodes[node].port())
+        self.any.as_ref().map_or_else(|| self.nodes[node].port(), |proxy| proxy.port)
     }
 
     /// What clients send as `Host`.
@@ -181,96 +180,4 @@ pub fn post(port: u16, host: &str, from: usize, path: &str, fields: &[(&str, &st
     let headers = [("Content-Type", "application/x-www-form-urlencoded"), ("X-Forwarded-For", &address)];
     let (status, body) = exchange_as(port, host, "POST", path, &headers, &form_of(fields))?;
     Ok((status, serde_json::from_str(&body).unwrap_or_default()))
-}
-
-/// A proxy in front of nodes, as simple as one can be: a node each in turn, and the next one where nobody listens. Its port.
-fn balance(nodes: Vec<u16>) -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-    let port = listener.local_addr().expect("an address").port();
-    spawn(move || {
-        for (turn, client) in listener.incoming().enumerate() {
-            let (client, nodes) = (client.expect("a client"), nodes.clone());
-            spawn(move || {
-                let found = (0..nodes.len()).find_map(|n| TcpStream::connect(("127.0.0.1", nodes[(turn + n) % nodes.len()])).ok());
-                if let Some(node) = found {
-                    join(client, node, None);
-                }
-            });
-        }
-    });
-    port
-}
-
-/// A link that can hang: nothing gets through, nothing is closed.
-pub struct Link {
-    port: u16,
-    hangs: Arc<(Mutex<bool>, Condvar)>,
-    gone: Arc<AtomicBool>,
-}
-
-impl Link {
-    fn to(target: u16) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-        let port = listener.local_addr().expect("an address").port();
-        let hangs = Arc::new((Mutex::new(false), Condvar::new()));
-        let gone = Arc::new(AtomicBool::new(false));
-        let (gate, over) = (Arc::clone(&hangs), Arc::clone(&gone));
-        spawn(move || {
-            for client in listener.incoming() {
-                if over.load(Ordering::Relaxed) {
-                    return;
-                }
-                let Ok(server) = TcpStream::connect(("127.0.0.1", target)) else {
-                    continue;
-                };
-                let gate = Arc::clone(&gate);
-                spawn(move || join(client.expect("a client"), server, Some(gate)));
-            }
-        });
-        Self { port, hangs, gone }
-    }
-
-    pub fn hang(&self) {
-        *self.hangs.0.lock().expect("not poisoned") = true;
-    }
-
-    pub fn goes_on(&self) {
-        *self.hangs.0.lock().expect("not poisoned") = false;
-        self.hangs.1.notify_all();
-    }
-}
-
-impl Drop for Link {
-    fn drop(&mut self) {
-        self.gone.store(true, Ordering::Relaxed);
-        self.goes_on();
-    }
-}
-
-type Gate = Arc<(Mutex<bool>, Condvar)>;
-
-/// Carries bytes both ways until both ends are closed.
-fn join(client: TcpStream, server: TcpStream, gate: Option<Gate>) {
-    let carry = |mut from: TcpStream, mut to: TcpStream, gate: Option<Gate>| {
-        spawn(move || {
-            let mut buffer = [0; 16 * 1024];
-            while let Ok(read @ 1..) = io::Read::read(&mut from, &mut buffer) {
-                if let Some(gate) = &gate {
-                    let hangs = gate.0.lock().expect("not poisoned");
-                    drop(gate.1.wait_while(hangs, |hangs| *hangs).expect("not poisoned"));
-                }
-                if io::Write::write_all(&mut to, &buffer[..read]).is_err() {
-                    break;
-                }
-            }
-            let _ = to.shutdown(Shutdown::Write);
-        })
-    };
-    let there = carry(
-        client.try_clone().expect("a handle"),
-        server.try_clone().expect("a handle"),
-        gate.clone(),
-    );
-    let back = carry(server, client, gate);
-    let _ = (there.join(), back.join());
 }
