@@ -2,6 +2,7 @@
 
 mod backup;
 mod check;
+mod move_data;
 mod user;
 
 use clap::{Parser, Subcommand};
@@ -38,6 +39,11 @@ enum Command {
         /// The file to make; one that is there already is left alone
         file: String,
     },
+    /// Move all accounts, sessions and events to another database, such as from SQLite to PostgreSQL
+    ///
+    /// It is all there at the end or nothing is, so a move that was interrupted can be repeated, and one that was made
+    /// is recognised. The database that is moved is not changed. With the same secret nobody is signed out.
+    Move(move_data::Ends),
     /// Manage accounts, also while the server runs
     #[command(subcommand)]
     User(user::Command),
@@ -70,6 +76,8 @@ pub async fn run(cli: Cli) -> Result<(), Failure> {
             state.store.close().await;
             done
         }
+        // Not by the settings: it needs no secret, and servers use one of the two at most.
+        Command::Move(ends) => move_data::run(&ends, cli.settings.data_dir.as_deref()).await,
         Command::User(command) => {
             let state = serve::open(Config::from_settings(&cli.settings)?).await?;
             let done = user::run(command, &state).await;

@@ -2,6 +2,7 @@
 
 mod database;
 mod events;
+pub mod moving;
 mod revocations;
 mod sessions;
 mod throttles;
@@ -34,6 +35,9 @@ pub enum StoreError {
     /// Something that this database has a better tool for.
     #[error("{0}")]
     NotHere(&'static str),
+    /// Nothing was heard from it for longer than any step may take.
+    #[error("the database does not answer any more")]
+    Silent,
     /// A row holds what this program never writes.
     #[error("the database holds an unknown {0}")]
     Corrupt(&'static str),

@@ -26,21 +26,29 @@ pub enum Database {
 impl Database {
     pub async fn new(dir: &Path) -> Self {
         match crate::ENGINE {
-            Engine::Sqlite => Self::Sqlite(dir.join("latchkey.db")),
-            Engine::Postgres => {
-                let url = std::env::var("LATCHKEY_TEST_POSTGRES_URL")
-                    .expect("LATCHKEY_TEST_POSTGRES_URL is not set: run this by `scripts/postgres with …`, as `make test` does");
-                let server = PgConnectOptions::from_str(&url).expect("LATCHKEY_TEST_POSTGRES_URL is good");
-                let name = format!("latchkey_test_{}", uuid::Uuid::now_v7().simple());
-                on_server(&server, &format!("CREATE DATABASE {name}")).await;
-                let mut url = url::Url::parse(&url).expect("a URL");
-                url.set_path(&name);
-                Self::Postgres {
-                    server: Box::new(server),
-                    url: url.into(),
-                    name,
-                }
-            }
+            Engine::Sqlite => Self::sqlite(dir),
+            Engine::Postgres => Self::postgres().await,
+        }
+    }
+
+    /// The file of a data directory.
+    pub fn sqlite(dir: &Path) -> Self {
+        Self::Sqlite(dir.join("latchkey.db"))
+    }
+
+    /// A new database on the server that the tests were given.
+    pub async fn postgres() -> Self {
+        let url = std::env::var("LATCHKEY_TEST_POSTGRES_URL")
+            .expect("LATCHKEY_TEST_POSTGRES_URL is not set: run this by `scripts/postgres with …`, as `make test` does");
+        let server = PgConnectOptions::from_str(&url).expect("LATCHKEY_TEST_POSTGRES_URL is good");
+        let name = format!("latchkey_test_{}", uuid::Uuid::now_v7().simple());
+        on_server(&server, &format!("CREATE DATABASE {name}")).await;
+        let mut url = url::Url::parse(&url).expect("a URL");
+        url.set_path(&name);
+        Self::Postgres {
+            server: Box::new(server),
+            url: url.into(),
+            name,
         }
     }
 

@@ -27,7 +27,7 @@ use crate::databases::Database;
 
 pub const NOW: i64 = 1_800_000_000;
 /// What most tests hash with.
-const CHEAP: Cost = Cost { memory_kib: 64, passes: 1 };
+pub const CHEAP: Cost = Cost { memory_kib: 64, passes: 1 };
 pub const PASSWORD: &str = "quiet harbour lantern";
 pub const ORIGIN: &str = "http://localhost:3000";
 /// Stands in every protected view and nowhere else.
@@ -59,6 +59,11 @@ impl TestApp {
     async fn new_with(change: impl FnOnce(&mut Settings), cost: Cost) -> Self {
         let dir = tempfile::tempdir().expect("a directory");
         let database = Database::new(dir.path()).await;
+        Self::on(dir, database, change, cost).await
+    }
+
+    /// With its data in this directory and this database.
+    pub async fn on(dir: TempDir, database: Database, change: impl FnOnce(&mut Settings), cost: Cost) -> Self {
         let mut settings = Settings {
             data_dir: Some(dir.path().to_owned()),
             database_url: database.url(),

@@ -27,6 +27,7 @@ mod hashes;
 mod hostile;
 #[path = "../app/hostile_strings.rs"]
 mod hostile_strings;
+mod moving;
 #[path = "../app/new_passwords.rs"]
 mod new_passwords;
 #[path = "../app/news.rs"]

@@ -1,6 +1,7 @@
 //! One face for both engines. A question is one text that both take; what has to differ stands in `sqlite` and `postgres`.
 //! The futures of PostgreSQL are boxed: they are large, and every request would carry them.
 
+mod apart;
 mod migrations;
 mod postgres;
 mod query;
@@ -10,6 +11,7 @@ use std::future::pending;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use apart::{Apart, Hold, Rows};
 pub use query::{Query, Row, query};
 
 use super::StoreError;

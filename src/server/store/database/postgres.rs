@@ -3,6 +3,7 @@
 //! Changes run at `READ COMMITTED`. What SQLite's single writer rules out is ruled out here by the row of the account:
 //! whatever begins or ends sessions of an account takes that row first ([`hold`](crate::server::store)).
 
+mod apart;
 mod connections;
 mod listener;
 
@@ -16,6 +17,7 @@ use sqlx::postgres::{PgConnectOptions, PgConnection};
 use tokio::sync::{Mutex, Notify};
 use tokio::time::{Instant, timeout, timeout_at};
 
+pub use self::apart::{alone, hold};
 use self::connections::{Connection, Connections, connect};
 use super::{PATIENCE, Query, Row, migrations, query};
 use crate::server::store::StoreError;

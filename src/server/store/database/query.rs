@@ -118,4 +118,18 @@ impl Row {
             Self::Postgres(row) => row.try_get(column)?,
         })
     }
+
+    /// What stands in the column of this number, from 0.
+    ///
+    /// # Errors
+    /// When there is no such column or it holds something else.
+    pub fn at<'r, T>(&'r self, column: usize) -> Result<T, StoreError>
+    where
+        T: Decode<'r, Sqlite> + Type<Sqlite> + Decode<'r, Postgres> + Type<Postgres>,
+    {
+        Ok(match self {
+            Self::Sqlite(row) => row.try_get(column)?,
+            Self::Postgres(row) => row.try_get(column)?,
+        })
+    }
 }

@@ -4,6 +4,7 @@
 //! Every change stands in an explicit transaction: with sqlx on SQLite an autocommit `UPDATE … RETURNING` can say Ok
 //! although its commit failed.
 
+mod apart;
 mod place;
 
 use std::path::Path;
@@ -11,6 +12,7 @@ use std::path::Path;
 use sqlx::sqlite::{Sqlite, SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{ConnectOptions, Connection, Transaction};
 
+pub use self::apart::hold;
 use self::place::Place;
 use super::{PATIENCE, Query, Row, migrations, query};
 use crate::server::store::StoreError;
@@ -62,7 +64,7 @@ impl File {
         })
     }
 
-    /// How many steps its tables still need, found out without changing it; nothing when there is no file yet.
+    /// How many steps its tables still need, found out without changing it; nothing when there is no file yet, or an empty one.
     ///
     /// # Errors
     /// When the file cannot be read or belongs to a newer program.
@@ -76,6 +78,12 @@ impl File {
             .busy_timeout(PATIENCE)
             .connect()
             .await?;
+        let (tables,): (i64,) = sqlx::query_as("SELECT COUNT(*) FROM sqlite_master WHERE name = '_sqlx_migrations'")
+            .fetch_one(&mut connection)
+            .await?;
+        if tables == 0 {
+            return Ok(None);
+        }
         let applied: Vec<(i64,)> = sqlx::query_as("SELECT version FROM _sqlx_migrations WHERE success")
             .fetch_all(&mut connection)
             .await?;

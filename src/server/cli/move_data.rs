@@ -1,0 +1,96 @@
+//! `latchkey move`
+
+mod progress;
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+
+use self::progress::Bars;
+use crate::server::config::DatabaseUrl;
+use crate::server::serve::Failure;
+use crate::server::store::moving::{self, Moved};
+
+/// From where to where.
+#[derive(Args)]
+pub struct Ends {
+    /// The database to move: sqlite:<path> or postgres://user:password@host:port/database; it is not changed
+    #[arg(long, value_name = "URL")]
+    from: String,
+    /// An empty database, or the path of a new file; a password that is not to be seen can stand in `PGPASSWORD` or ~/.pgpass
+    #[arg(long, value_name = "URL")]
+    to: String,
+}
+
+/// Moves everything, says how far it is, and what is to be done next.
+pub async fn run(ends: &Ends, data_dir: Option<&Path>) -> Result<(), Failure> {
+    let from = parse("--from", &ends.from)?;
+    let to = parse("--to", &ends.to)?;
+    eprintln!("Moving {from} to {to}.");
+    eprintln!(
+        "Stop the servers that use {from}: they can change nothing until the move is over, and what they change after it does not come along."
+    );
+    let mut bars = Bars::new();
+    let moved = moving::run(&from, &to, |progress| bars.show(&progress)).await;
+    bars.finish();
+    let Moved { already, rows } = moved?;
+    println!(
+        "{}",
+        if already {
+            "It was moved before and is all there:"
+        } else {
+            "Moved, and the same on both sides:"
+        }
+    );
+    for (table, rows) in rows {
+        println!("{rows:>12}  {}", what(table));
+    }
+    println!("{}", next(&from, &to, data_dir));
+    Ok(())
+}
+
+/// The URL is not repeated: it may hold a password.
+fn parse(flag: &str, text: &str) -> Result<DatabaseUrl, Failure> {
+    DatabaseUrl::parse(text).map_err(|reason| format!("{flag}: {reason}.").into())
+}
+
+fn what(table: &'static str) -> &'static str {
+    match table {
+        "users" => "accounts",
+        "sessions" => "sessions, ended ones included",
+        "revocations" => "ended sessions and stale tokens to remember",
+        "throttles" => "budgets of guesses",
+        "hash_kinds" => "kinds of password hashes",
+        "meta" => "facts about the installation",
+        other => other,
+    }
+}
+
+fn next(from: &DatabaseUrl, to: &DatabaseUrl, data_dir: Option<&Path>) -> String {
+    let secret = match generated_secret(from, data_dir) {
+        Some(file) => format!(
+            "LATCHKEY_SECRET_FILE to {}, where the secret is that was made for it (or to a copy, on another machine)",
+            file.display()
+        ),
+        None => "LATCHKEY_SECRET, or LATCHKEY_SECRET_FILE, to what it was".to_owned(),
+    };
+    format!(
+        "Next: set LATCHKEY_DATABASE_URL to {to}{}, and {secret}. Then start the servers: nobody is signed out.\n\
+         {from} is as it was. Start no server on it any more, and remove it when you need it no longer.",
+        if matches!(to, DatabaseUrl::Postgres(_)) {
+            " with its user and password"
+        } else {
+            ""
+        }
+    )
+}
+
+/// The secret that a server made for itself, where its data is.
+fn generated_secret(from: &DatabaseUrl, data_dir: Option<&Path>) -> Option<PathBuf> {
+    let DatabaseUrl::Sqlite(file) = from else { return None };
+    let dirs = [data_dir, file.parent()];
+    dirs.into_iter()
+        .flatten()
+        .map(|dir| dir.join("secret"))
+        .find(|secret| secret.is_file())
+}

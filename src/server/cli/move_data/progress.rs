@@ -1,0 +1,98 @@
+//! How far a move is: a bar for each table, or a line where nobody watches.
+
+use std::io::{IsTerminal, stderr};
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+use crate::server::store::moving::Progress;
+
+/// Between two looks of a bar.
+const TICK: Duration = Duration::from_millis(200);
+
+/// What a bar shows.
+const BAR: &str = "{prefix:<12} {wide_bar} {human_pos} of {human_len}, {per_sec}, {eta} left";
+/// What stays of it.
+const DONE: &str = "{prefix:<12} {human_len} rows in {elapsed}, {per_sec}";
+
+/// One after the other.
+pub struct Bars {
+    watched: bool,
+    current: Option<Current>,
+}
+
+struct Current {
+    table: &'static str,
+    bar: ProgressBar,
+    began: Instant,
+}
+
+impl Bars {
+    /// On standard error.
+    pub fn new() -> Self {
+        Self {
+            watched: stderr().is_terminal(),
+            current: None,
+        }
+    }
+
+    /// Shows how far it is.
+    pub fn show(&mut self, progress: &Progress) {
+        match *progress {
+            Progress::Counts => eprintln!("Counting what there is."),
+            Progress::Moves { table, moved, of } => {
+                if self.current.as_ref().is_none_or(|current| current.table != table) {
+                    self.finish();
+                    self.current = Some(self.begin(table, of));
+                }
+                if let Some(current) = &self.current {
+                    current.bar.set_position(moved);
+                }
+            }
+            Progress::Checks => {
+                self.finish();
+                eprintln!("Checking what arrived.");
+            }
+        }
+    }
+
+    /// There is no more to come.
+    pub fn finish(&mut self) {
+        let Some(Current { table, bar, began }) = self.current.take() else {
+            return;
+        };
+        if self.watched {
+            bar.set_style(style(DONE));
+            bar.abandon();
+        } else {
+            let (rows, seconds) = (bar.position(), began.elapsed().as_secs_f64());
+            eprintln!("{table}: {rows} rows in {seconds:.1} s, {:.0}/s", per_second(rows, seconds));
+        }
+    }
+
+    fn begin(&self, table: &'static str, rows: u64) -> Current {
+        let bar = if self.watched {
+            ProgressBar::new(rows)
+        } else {
+            ProgressBar::hidden()
+        };
+        bar.set_prefix(table);
+        bar.set_style(style(BAR));
+        bar.enable_steady_tick(TICK);
+        Current {
+            table,
+            bar,
+            began: Instant::now(),
+        }
+    }
+}
+
+/// A text that could not be read would show a plain bar.
+fn style(text: &str) -> ProgressStyle {
+    ProgressStyle::with_template(text).unwrap_or_else(|_| ProgressStyle::default_bar())
+}
+
+#[expect(clippy::cast_precision_loss, reason = "for people to read")]
+fn per_second(rows: u64, seconds: f64) -> f64 {
+    rows as f64 / seconds.max(0.001)
+}

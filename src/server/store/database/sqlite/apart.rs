@@ -1,0 +1,36 @@
+//! A connection that holds the file still.
+
+use std::path::Path;
+use std::time::Duration;
+
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteSynchronous};
+use sqlx::{ConnectOptions, raw_sql};
+
+use crate::server::store::StoreError;
+use crate::server::store::database::Hold;
+
+/// Longest wait for a program that writes.
+const WAIT: Duration = Duration::from_secs(30);
+
+/// Opens a file that is there and takes its write lock.
+///
+/// # Errors
+/// When the file cannot be used, or another program does not let go of it.
+pub async fn hold(path: &Path, hold: Hold) -> Result<SqliteConnection, StoreError> {
+    let mut connection = SqliteConnectOptions::new()
+        .filename(path)
+        .synchronous(SqliteSynchronous::Full)
+        .foreign_keys(true)
+        .busy_timeout(WAIT)
+        // Rows that wait to be taken.
+        .row_buffer_size(500)
+        // 64 MiB: much of what a large change touches is touched again.
+        .pragma("cache_size", "-65536")
+        .connect()
+        .await?;
+    raw_sql("BEGIN IMMEDIATE").execute(&mut connection).await?;
+    if hold == Hold::Reading {
+        raw_sql("PRAGMA query_only = ON").execute(&mut connection).await?;
+    }
+    Ok(connection)
+}

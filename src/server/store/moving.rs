@@ -1,0 +1,253 @@
+//! Moves everything from one database to another: in one transaction on the target, so that it is there whole or not at all,
+//! and with the source held still, so that no end of a session is left behind.
+
+mod refusal;
+mod tables;
+
+use std::fs::OpenOptions;
+use std::io;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+use std::time::Duration;
+
+use futures_util::TryStreamExt;
+use futures_util::future::try_join;
+use tokio::time::timeout;
+
+pub use self::refusal::Refusal;
+pub use self::tables::{Column, TABLES, Table};
+
+use self::tables::{BATCH, MARK};
+use super::StoreError;
+use super::database::{Apart, Database, Hold, Row, Rows, query};
+use crate::server::config::DatabaseUrl;
+
+/// Longest wait for a batch of rows to come or to be taken. What takes longer does not come any more.
+const SILENCE: Duration = Duration::from_mins(1);
+
+/// How far a move is.
+pub enum Progress {
+    /// Counts what there is.
+    Counts,
+    /// Moves the rows of a table.
+    Moves {
+        /// Its name.
+        table: &'static str,
+        /// Its rows so far.
+        moved: u64,
+        /// All of its rows.
+        of: u64,
+    },
+    /// Reads what arrived.
+    Checks,
+}
+
+/// How it went.
+pub struct Moved {
+    /// Nothing had to be done: the same move was made before.
+    pub already: bool,
+    /// Each table with its rows, the same on both sides.
+    pub rows: Vec<(&'static str, i64)>,
+}
+
+/// What a table holds.
+#[derive(PartialEq, Eq)]
+struct Tally {
+    rows: i64,
+    sum: i64,
+}
+
+/// Moves everything; `watch` is told of each step and each batch.
+///
+/// # Errors
+/// When it cannot be done; then the target is as it was, but for tables brought up to date.
+pub async fn run(from: &DatabaseUrl, to: &DatabaseUrl, mut watch: impl FnMut(Progress) + Send) -> Result<Moved, Refusal> {
+    let mut source = hold_source(from).await?;
+    if source.is_at(to).await.map_err(Refusal::Target)? {
+        return Err(Refusal::Same);
+    }
+    watch(Progress::Counts);
+    let tallies = tallies(&mut source).await.map_err(Refusal::Source)?;
+    let mark = mark_of(&mut source, &tallies).await?;
+    let mut target = hold_target(to).await?;
+    let already = is_there(&mut target, &mark, &tallies).await?;
+    if already {
+        target.let_go().await.map_err(Refusal::Target)?;
+    } else {
+        clear_budgets(&mut target).await.map_err(Refusal::Target)?;
+        for (table, tally) in TABLES.iter().zip(&tallies) {
+            copy(&mut source, &mut target, table, tally.rows.unsigned_abs(), &mut watch).await?;
+        }
+        watch(Progress::Checks);
+        check(&mut target, &tallies).await?;
+        set_mark(&mut target, &mark).await.map_err(Refusal::Target)?;
+        target.commit().await.map_err(Refusal::Target)?;
+    }
+    // Until here nobody could change it: what the target has is what it had.
+    source.let_go().await.map_err(Refusal::Source)?;
+    Ok(Moved {
+        already,
+        rows: TABLES.iter().zip(tallies).map(|(table, tally)| (table.name, tally.rows)).collect(),
+    })
+}
+
+async fn hold_source(from: &DatabaseUrl) -> Result<Apart, Refusal> {
+    match Database::pending_migrations(from).await.map_err(Refusal::Source)? {
+        None => Err(Refusal::NoSource),
+        Some(0) => Apart::hold(from, Hold::Reading, &names()).await.map_err(Refusal::Source),
+        Some(_) => Err(Refusal::OldSource),
+    }
+}
+
+/// Brings the tables of the target up to date and holds them.
+async fn hold_target(to: &DatabaseUrl) -> Result<Apart, Refusal> {
+    if let DatabaseUrl::Sqlite(path) = to {
+        make_for_its_owner(path).map_err(Refusal::NoTarget)?;
+    }
+    // Accounts of an older version are refused before their tables are changed. Where there is no such table yet, there are none.
+    if Database::pending_migrations(to)
+        .await
+        .map_err(Refusal::Target)?
+        .is_some_and(|steps| steps > 0)
+        && let Ok(mut old) = Apart::hold(to, Hold::Reading, &["meta"]).await
+        && old
+            .one(query("SELECT key FROM meta LIMIT 1"))
+            .await
+            .map_err(Refusal::Target)?
+            .is_some()
+    {
+        return Err(Refusal::Foreign);
+    }
+    Database::open(to, 1).await.map_err(Refusal::Target)?.close().await;
+    Apart::hold(to, Hold::Writing, &names()).await.map_err(Refusal::Target)
+}
+
+/// A new file holds password hashes: nobody else may read it.
+fn make_for_its_owner(path: &Path) -> io::Result<()> {
+    match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// Whether the target holds this very move. It is refused when it holds anything else.
+async fn is_there(target: &mut Apart, mark: &str, expected: &[Tally]) -> Result<bool, Refusal> {
+    let found = meta(target, MARK).await.map_err(Refusal::Target)?;
+    let there = tallies(target).await.map_err(Refusal::Target)?;
+    let used = TABLES
+        .iter()
+        .zip(&there)
+        .any(|(table, tally)| table.name != "throttles" && tally.rows > 0);
+    match found {
+        None if used => Err(Refusal::Foreign),
+        None => Ok(false),
+        Some(found) if found != mark => Err(Refusal::AnotherMove),
+        Some(_) if there != expected => Err(Refusal::Used),
+        Some(_) => Ok(true),
+    }
+}
+
+/// Whoever guessed at names before there were accounts left budgets here; those of the source count.
+async fn clear_budgets(target: &mut Apart) -> Result<(), StoreError> {
+    target.run(query("DELETE FROM throttles")).await?;
+    Ok(())
+}
+
+/// While a batch is written, the next one is read.
+async fn copy(
+    source: &mut Apart,
+    target: &mut Apart,
+    table: &Table,
+    of: u64,
+    watch: &mut (impl FnMut(Progress) + Send),
+) -> Result<(), Refusal> {
+    let mut moved = 0;
+    let mut rows = source.rows(query(table.select()));
+    let mut batch = next(&mut rows).await?;
+    loop {
+        watch(Progress::Moves {
+            table: table.name,
+            moved,
+            of,
+        });
+        if batch.is_empty() {
+            return Ok(());
+        }
+        let insert = table.insert(&batch).map_err(Refusal::Source)?;
+        let written = async {
+            let done = timeout(SILENCE, target.run(insert)).await;
+            done.unwrap_or(Err(StoreError::Silent)).map_err(Refusal::Target)
+        };
+        let (written, following) = try_join(written, next(&mut rows)).await?;
+        moved += written;
+        batch = following;
+    }
+}
+
+async fn next(rows: &mut Rows<'_>) -> Result<Vec<Row>, Refusal> {
+    let mut batch = Vec::with_capacity(BATCH);
+    let read = async {
+        while batch.len() < BATCH {
+            match rows.try_next().await? {
+                Some(row) => batch.push(row),
+                None => break,
+            }
+        }
+        Ok(())
+    };
+    let read = timeout(SILENCE, read).await.unwrap_or(Err(StoreError::Silent));
+    read.map_err(Refusal::Source)?;
+    Ok(batch)
+}
+
+/// Whether each table arrived, read back within the transaction that wrote it.
+async fn check(target: &mut Apart, expected: &[Tally]) -> Result<(), Refusal> {
+    let there = tallies(target).await.map_err(Refusal::Target)?;
+    let mut tables = TABLES.iter().zip(expected).zip(&there);
+    match tables.find(|((_, expected), there)| expected != there) {
+        None => Ok(()),
+        Some(((table, expected), there)) => Err(Refusal::Differs {
+            table: table.name,
+            here: expected.rows,
+            there: there.rows,
+        }),
+    }
+}
+
+async fn tallies(database: &mut Apart) -> Result<Vec<Tally>, StoreError> {
+    let mut tallies = Vec::with_capacity(TABLES.len());
+    for table in &TABLES {
+        let row = database.one(query(table.tally())).await?.ok_or(StoreError::Silent)?;
+        tallies.push(Tally {
+            rows: row.get("total")?,
+            sum: row.get("sum")?,
+        });
+    }
+    Ok(tallies)
+}
+
+/// What tells this source, as it is now, from any other: its first account, and what its tables hold.
+async fn mark_of(source: &mut Apart, tallies: &[Tally]) -> Result<String, Refusal> {
+    let first = meta(source, "first_account").await.map_err(Refusal::Source)?;
+    let mut mark = first.ok_or(Refusal::EmptySource)?;
+    for (table, Tally { rows, sum }) in TABLES.iter().zip(tallies) {
+        mark.push_str(&format!(" {}={rows}/{sum}", table.name));
+    }
+    Ok(mark)
+}
+
+async fn set_mark(target: &mut Apart, mark: &str) -> Result<(), StoreError> {
+    target
+        .run(query("INSERT INTO meta (key, value) VALUES ($1, $2)").bind(MARK).bind(mark))
+        .await?;
+    Ok(())
+}
+
+async fn meta(database: &mut Apart, key: &str) -> Result<Option<String>, StoreError> {
+    let row = database.one(query("SELECT value FROM meta WHERE key = $1").bind(key)).await?;
+    row.map(|row| row.get("value")).transpose()
+}
+
+fn names() -> Vec<&'static str> {
+    TABLES.iter().map(|table| table.name).collect()
+}

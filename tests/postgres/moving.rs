@@ -1,0 +1,567 @@
+//! `latchkey move`: between a SQLite file and a PostgreSQL database everything comes along or nothing does.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::sync::mpsc::channel;
+use std::time::{Duration, Instant};
+
+use latchkey::domain::Username;
+use latchkey::server::accounts::operate;
+use latchkey::server::config::DatabaseUrl;
+use latchkey::server::secret;
+use latchkey::server::store::Store;
+use latchkey::server::store::moving::{self, Column, Moved, Progress, Refusal, TABLES};
+use sqlx::postgres::{PgConnectOptions, PgConnection, PgRow};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteRow};
+use sqlx::{AssertSqlSafe, Connection, Row};
+use tempfile::TempDir;
+
+use crate::databases::Database;
+use crate::support::{CHEAP, TestApp, Tokens};
+
+/// What is not moved: columns that each database fills by itself, and what is not this program's.
+const NOT_MOVED: [&str; 4] = ["seq", "written_by", "_sqlx_migrations", "sqlite_sequence"];
+
+/// Every table with its rows, each as one text.
+type Dump = BTreeMap<String, Vec<String>>;
+
+impl Database {
+    fn parsed(&self) -> DatabaseUrl {
+        DatabaseUrl::parse(&self.as_text()).expect("a URL")
+    }
+
+    /// As it is given to the command.
+    fn as_text(&self) -> String {
+        match self {
+            Self::Sqlite(file) => format!("sqlite:{}", file.display()),
+            Self::Postgres { url, .. } => url.clone(),
+        }
+    }
+
+    /// The texts in a row each.
+    async fn rows(&self, statement: &str) -> Vec<Vec<String>> {
+        let statement = AssertSqlSafe(statement.to_owned());
+        match self {
+            Self::Sqlite(file) => {
+                let mut connection = SqliteConnection::connect_with(&SqliteConnectOptions::new().filename(file))
+                    .await
+                    .expect("opened");
+                let rows = sqlx::query(statement).fetch_all(&mut connection).await.expect("rows");
+                connection.close().await.expect("closed");
+                let texts = |row: &SqliteRow| (0..row.len()).map(|column| row.get(column)).collect();
+                rows.iter().map(texts).collect()
+            }
+            Self::Postgres { server, name, .. } => {
+                let options = PgConnectOptions::clone(server).database(name);
+                let mut connection = PgConnection::connect_with(&options).await.expect("connected");
+                let rows = sqlx::query(statement).fetch_all(&mut connection).await.expect("rows");
+                connection.close().await.expect("closed");
+                let texts = |row: &PgRow| (0..row.len()).map(|column| row.get(column)).collect();
+                rows.iter().map(texts).collect()
+            }
+        }
+    }
+
+    async fn count(&self, table: &str) -> usize {
+        let rows = self.rows(&format!("SELECT CAST(COUNT(*) AS TEXT) FROM {table}")).await;
+        rows[0][0].parse().expect("a number")
+    }
+
+    /// Tables and columns with their types, as the database itself knows them.
+    async fn schema(&self) -> BTreeMap<String, BTreeMap<String, String>> {
+        let statement = match self {
+            Self::Sqlite(_) => {
+                "SELECT m.name, c.name, LOWER(c.type) FROM sqlite_master AS m, pragma_table_info(m.name) AS c WHERE m.type = 'table'"
+            }
+            Self::Postgres { .. } => {
+                "SELECT table_name::text, column_name::text, data_type::text FROM information_schema.columns WHERE table_schema = 'public'"
+            }
+        };
+        let mut tables: BTreeMap<_, BTreeMap<_, _>> = BTreeMap::new();
+        for row in self.rows(statement).await {
+            let [table, column, kind] = row.try_into().expect("three");
+            if !NOT_MOVED.contains(&table.as_str()) && !NOT_MOVED.contains(&column.as_str()) {
+                tables.entry(table).or_default().insert(column, kind);
+            }
+        }
+        tables
+    }
+
+    /// All there is, but for the mark of a move: by the database's own list of columns, not by the program's.
+    async fn dump(&self) -> Dump {
+        let mut dump = Dump::new();
+        for (table, columns) in self.schema().await {
+            let columns: Vec<String> = columns
+                .keys()
+                .map(|column| format!("'{column}=' || COALESCE(CAST({column} AS TEXT), 'NULL')"))
+                .collect();
+            // The news in its order, the others in any.
+            let order = if table == "revocations" { "seq" } else { "1" };
+            let statement = format!("SELECT {} FROM {table} ORDER BY {order}", columns.join(" || ' ' || "));
+            let mut rows = self.rows(&statement).await.concat();
+            if table != "revocations" {
+                rows.sort();
+            }
+            rows.retain(|row| !row.contains("key=moved_from"));
+            dump.insert(table, rows);
+        }
+        dump
+    }
+}
+
+async fn on_sqlite() -> TestApp {
+    let dir = tempfile::tempdir().expect("a directory");
+    let database = Database::sqlite(dir.path());
+    TestApp::on(
+        dir,
+        database,
+        |settings| settings.secret = Some(secret::generate().to_string()),
+        CHEAP,
+    )
+    .await
+}
+
+async fn moved(from: &Database, to: &Database) -> Result<Moved, Refusal> {
+    moving::run(&from.parsed(), &to.parsed(), |_| {}).await
+}
+
+async fn done(from: &Database, to: &Database) {
+    let moved = moved(from, to).await.expect("moved");
+    assert!(!moved.already);
+}
+
+async fn refusal(from: &Database, to: &Database) -> Refusal {
+    moved(from, to).await.map(|_| ()).expect_err("refused")
+}
+
+/// The same program on what was moved, with the same secret.
+async fn moved_to(app: TestApp, to: &Database) -> TestApp {
+    let url = to.as_text();
+    app.restarted(|settings| settings.database_url = Some(url)).await
+}
+
+/// Somebody who is signed in in a browser and elsewhere, whose other session has just ended, whose name was guessed at; and
+/// somebody whose tokens are stale. The tokens that live, and those of the ended session.
+async fn lived_in(app: &TestApp) -> (Tokens, Tokens, String) {
+    let ada = app.signed_up_with_email("ada", "ada@example.org").await;
+    app.signed_up("grace").await;
+    app.signed_up("linus").await;
+    let (live, ended) = (app.grant("ada").await, app.grant("ada").await);
+    let live = app.refreshed(&live.refresh).await;
+    assert_eq!(app.post("/revoke", &[("token", &ended.refresh)]).await.status, 200);
+    app.post("/token", &[("username", "ada"), ("password", "not her password")]).await;
+    app.post("/token", &[("username", "nobody"), ("password", "not a password")]).await;
+    let name = |name| Username::parse(name).expect("a name");
+    operate::disable(&app.state, &name("grace")).await.expect("disabled");
+    operate::remove(&app.state, &name("linus")).await.expect("removed");
+    (live, ended, ada.cookie_header())
+}
+
+#[tokio::test]
+async fn every_row_is_moved_the_source_stays_as_it_was_and_a_repeat_changes_nothing() {
+    let app = on_sqlite().await;
+    lived_in(&app).await;
+    let (from, to) = (&app.database, Database::postgres().await);
+    let before = from.dump().await;
+    for table in ["users", "sessions", "events", "revocations", "throttles", "hash_kinds", "meta"] {
+        assert!(!before[table].is_empty(), "there is something in {table}");
+    }
+    done(from, &to).await;
+    assert_eq!(to.dump().await, before);
+    assert_eq!(from.dump().await, before);
+    let again = moved(from, &to).await.expect("there");
+    assert!(again.already);
+    for (table, rows) in again.rows {
+        assert_eq!(usize::try_from(rows).expect("a number"), before[table].len(), "{table}");
+    }
+    assert_eq!(to.dump().await, before);
+}
+
+#[tokio::test]
+async fn tokens_and_cookies_work_on_the_other_database_and_ended_ones_stay_dead_there_and_back() {
+    let app = on_sqlite().await;
+    let (live, ended, cookies) = lived_in(&app).await;
+    let grace = app.user_id("grace").await;
+    let (there, dir) = (Database::postgres().await, TempDir::new().expect("a directory"));
+    done(&app.database, &there).await;
+    let app = moved_to(app, &there).await;
+    // The session was begun before the move, and its access token has not expired: memory knows of its end by what was moved.
+    assert!(!app.opens(&ended.access).await);
+    assert_eq!(app.refresh(&ended.refresh).await.json()["error"], "invalid_grant");
+    assert!(app.opens(&live.access).await);
+    let live = app.refreshed(&live.refresh).await;
+    let mut ada = app.browser();
+    for pair in cookies.split("; ") {
+        let (name, value) = pair.split_once('=').expect("a pair");
+        ada.plant(name, value);
+    }
+    assert_eq!(ada.get("/dashboard").await.status, 200);
+    assert!(
+        app.state
+            .store
+            .user(&grace)
+            .await
+            .expect("an answer")
+            .expect("there")
+            .disabled_at
+            .is_some()
+    );
+    // The door of the first account stays shut.
+    app.signed_up("eve").await;
+    assert_eq!(
+        app.get_with_token("/me", &app.token("eve").await).await.json()["roles"],
+        serde_json::json!(["user"])
+    );
+
+    // And back, into a file that is not there yet.
+    let again = app.grant("ada").await;
+    assert_eq!(app.post("/revoke", &[("token", &again.refresh)]).await.status, 200);
+    let back = Database::sqlite(dir.path());
+    done(&there, &back).await;
+    assert_eq!(back.dump().await, there.dump().await);
+    let mode = std::os::unix::fs::PermissionsExt::mode(&dir.path().join("latchkey.db").metadata().expect("a file").permissions());
+    assert_eq!(mode & 0o777, 0o600, "password hashes are for its owner alone");
+    let app = moved_to(app, &back).await;
+    assert!(!app.opens(&ended.access).await && !app.opens(&again.access).await);
+    assert!(app.opens(&app.refreshed(&live.refresh).await.access).await);
+}
+
+#[tokio::test]
+async fn a_target_that_was_used_is_refused_and_stays_as_it_is() {
+    let app = on_sqlite().await;
+    app.signed_up("ada").await;
+    let to = Database::postgres().await;
+    done(&app.database, &to).await;
+
+    // Used since: one more session.
+    let app = moved_to(app, &to).await;
+    let from = Database::sqlite(app.dir());
+    app.grant("ada").await;
+    let used = to.dump().await;
+    assert!(matches!(refusal(&from, &to).await, Refusal::Used));
+    assert_eq!(to.dump().await, used);
+
+    // A source that went on is another one.
+    let app = moved_to(app, &from).await;
+    let to = Database::postgres().await;
+    done(&from, &to).await;
+    let tokens = app.grant("ada").await;
+    assert!(matches!(refusal(&from, &to).await, Refusal::AnotherMove));
+
+    // Accounts of its own, and one that had some.
+    let other = on_sqlite().await;
+    other.signed_up("eve").await;
+    let theirs = other.database.dump().await;
+    assert!(matches!(refusal(&from, &other.database).await, Refusal::Foreign));
+    assert_eq!(other.database.dump().await, theirs);
+    operate::remove(&other.state, &Username::parse("eve").expect("a name"))
+        .await
+        .expect("removed");
+    assert!(matches!(refusal(&from, &other.database).await, Refusal::Foreign));
+    assert!(app.opens(&tokens.access).await);
+}
+
+#[tokio::test]
+async fn a_target_of_an_older_version_with_accounts_is_not_touched() {
+    let (app, other) = (on_sqlite().await, on_sqlite().await);
+    app.signed_up("ada").await;
+    other.signed_up("eve").await;
+    other.database.execute("ALTER TABLE sessions DROP COLUMN refreshes_until").await;
+    other.database.execute("DELETE FROM _sqlx_migrations WHERE version = 5").await;
+    assert!(matches!(refusal(&app.database, &other.database).await, Refusal::Foreign));
+    assert_eq!(Store::pending_migrations(&other.database.parsed()).await.expect("read"), Some(1));
+}
+
+#[tokio::test]
+async fn guesses_at_a_target_without_accounts_are_no_use_of_it() {
+    let app = on_sqlite().await;
+    lived_in(&app).await;
+    let to = Database::postgres().await;
+    Store::open(&to.parsed(), 1).await.expect("opened").close().await;
+    let key = &app.database.rows("SELECT key FROM throttles").await[0][0];
+    to.execute(&format!("INSERT INTO throttles VALUES ('{key}', 1), ('another', 1)"))
+        .await;
+    done(&app.database, &to).await;
+    assert_eq!(to.dump().await, app.database.dump().await);
+}
+
+#[tokio::test]
+async fn what_arrives_otherwise_than_it_was_sent_is_found_and_nothing_is_kept() {
+    let app = on_sqlite().await;
+    lived_in(&app).await;
+    for (fault, table) in [
+        ("IF NEW.kind = 'signed_in' THEN RETURN NULL; END IF; RETURN NEW;", "events"),
+        ("NEW.ended_at = NULL; RETURN NEW;", "sessions"),
+        ("NEW.role = 'admin'; RETURN NEW;", "users"),
+    ] {
+        let to = Database::postgres().await;
+        Store::open(&to.parsed(), 1).await.expect("opened").close().await;
+        to.execute(&format!(
+            "CREATE FUNCTION fault() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN {fault} END $$"
+        ))
+        .await;
+        to.execute(&format!(
+            "CREATE TRIGGER fault BEFORE INSERT ON {table} FOR EACH ROW EXECUTE FUNCTION fault()"
+        ))
+        .await;
+        let refused = refusal(&app.database, &to).await;
+        assert!(
+            matches!(&refused, Refusal::Differs { table: found, .. } if *found == table),
+            "{refused}"
+        );
+        assert!(to.dump().await.values().all(Vec::is_empty), "nothing is kept");
+    }
+}
+
+#[tokio::test]
+async fn one_database_under_two_names_is_not_moved_to_itself() {
+    let app = on_sqlite().await;
+    app.signed_up("ada").await;
+    assert!(matches!(refusal(&app.database, &app.database).await, Refusal::Same));
+    let link = app.dir().join("other.db");
+    std::os::unix::fs::symlink(app.dir().join("latchkey.db"), &link).expect("linked");
+    assert!(matches!(refusal(&app.database, &Database::Sqlite(link)).await, Refusal::Same));
+
+    let app = TestApp::new().await;
+    app.signed_up("ada").await;
+    let Database::Postgres { url, .. } = &app.database else {
+        panic!("this is the PostgreSQL one")
+    };
+    let other_name = if url.contains("127.0.0.1") {
+        url.replace("127.0.0.1", "localhost")
+    } else {
+        format!("{url}?application_name=other")
+    };
+    assert_ne!(url, &other_name);
+    let other_name = DatabaseUrl::parse(&other_name).expect("a URL");
+    let refused = moving::run(&app.database.parsed(), &other_name, |_| {})
+        .await
+        .map(|_| ())
+        .expect_err("refused");
+    assert!(matches!(refused, Refusal::Same), "{refused}");
+}
+
+#[tokio::test]
+async fn a_source_has_to_be_there_up_to_date_and_in_use() {
+    let dir = TempDir::new().expect("a directory");
+    let (from, to) = (Database::sqlite(dir.path()), Database::postgres().await);
+    assert!(matches!(refusal(&from, &to).await, Refusal::NoSource));
+    assert_eq!(std::fs::read_dir(dir.path()).expect("listed").count(), 0, "no file is made");
+    std::fs::write(dir.path().join("latchkey.db"), "").expect("written");
+    assert!(matches!(refusal(&from, &to).await, Refusal::NoSource));
+    assert!(matches!(refusal(&Database::postgres().await, &from).await, Refusal::NoSource));
+
+    let app = on_sqlite().await;
+    assert!(matches!(refusal(&app.database, &to).await, Refusal::EmptySource));
+    app.signed_up("ada").await;
+    app.database.execute("DELETE FROM _sqlx_migrations WHERE version = 5").await;
+    assert!(matches!(refusal(&app.database, &to).await, Refusal::OldSource));
+    assert_eq!(Store::pending_migrations(&app.database.parsed()).await.expect("read"), Some(1));
+    assert_eq!(
+        Store::pending_migrations(&to.parsed()).await.expect("read"),
+        None,
+        "the target was not touched"
+    );
+    let nowhere = Database::Sqlite(dir.path().join("nowhere/latchkey.db"));
+    let app = TestApp::new().await;
+    app.signed_up("ada").await;
+    assert!(matches!(refusal(&app.database, &nowhere).await, Refusal::NoTarget(_)));
+}
+
+/// What is ended during a move must not live on after it: so nobody is told that it has ended.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_change_of_the_source_during_a_move_is_refused_and_not_lost() {
+    for app in [on_sqlite().await, TestApp::new().await] {
+        app.signed_up("ada").await;
+        let tokens = app.grant("ada").await;
+        let dir = TempDir::new().expect("a directory");
+        let to = match &app.database {
+            Database::Sqlite(_) => Database::postgres().await,
+            Database::Postgres { .. } => Database::sqlite(dir.path()),
+        };
+        let (in_the_middle, wait_for_it) = channel();
+        let (go_on, told) = channel::<()>();
+        let (source, target) = (app.database.parsed(), to.parsed());
+        let moving = tokio::spawn(async move {
+            moving::run(&source, &target, |progress| {
+                if let Progress::Moves {
+                    table: "sessions",
+                    moved: 1..,
+                    ..
+                } = progress
+                {
+                    in_the_middle.send(()).expect("sent");
+                    told.recv().expect("told to go on");
+                }
+            })
+            .await
+        });
+        wait_for_it.recv_timeout(Duration::from_secs(60)).expect("in the middle");
+        let revoked = app.post("/revoke", &[("token", &tokens.refresh)]).await;
+        assert_eq!(revoked.status, 503, "{}", revoked.body);
+        assert!(revoked.header("retry-after").is_some());
+        assert!(app.opens(&tokens.access).await, "reading goes on");
+        go_on.send(()).expect("sent");
+        moving.await.expect("ended").expect("moved");
+        assert_eq!(to.dump().await, app.database.dump().await);
+        // On the source nothing is left that holds anybody up.
+        assert_eq!(app.post("/revoke", &[("token", &tokens.refresh)]).await.status, 200);
+        // On the target it is ended by being ended there.
+        let app = moved_to(app, &to).await;
+        assert!(app.opens(&tokens.access).await);
+        assert_eq!(app.post("/revoke", &[("token", &tokens.refresh)]).await.status, 200);
+        assert!(!app.opens(&tokens.access).await);
+    }
+}
+
+#[tokio::test]
+async fn a_move_knows_every_table_and_column_of_both_engines() {
+    let dir = TempDir::new().expect("a directory");
+    for database in [Database::sqlite(dir.path()), Database::postgres().await] {
+        Store::open(&database.parsed(), 1).await.expect("opened").close().await;
+        let known: BTreeMap<_, BTreeMap<_, _>> = TABLES
+            .iter()
+            .map(|table| {
+                let columns = table.columns.iter().map(|column| {
+                    let kind = if matches!(column, Column::Text(_)) { "text" } else { "bigint" };
+                    (column.name().to_owned(), kind.to_owned())
+                });
+                (table.name.to_owned(), columns.collect())
+            })
+            .collect();
+        assert_eq!(database.schema().await, known);
+    }
+}
+
+/// The program in a directory of its own, with nothing set.
+fn run(dir: &Path, from: &str, to: &str) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_latchkey"));
+    command
+        .args(["move", "--from", from, "--to", to])
+        .current_dir(dir)
+        .stdin(Stdio::null());
+    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("LATCHKEY_")) {
+        command.env_remove(name);
+    }
+    command
+}
+
+fn said(output: &Output) -> String {
+    String::from_utf8_lossy(&[output.stdout.as_slice(), output.stderr.as_slice()].concat()).into_owned()
+}
+
+/// As many accounts with a session each, whatever is in them.
+async fn fill(database: &Database, accounts: u32) {
+    let numbers = format!("WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {accounts})");
+    database
+        .execute(&format!(
+            "{numbers} INSERT INTO users (id, username, password_hash, role, epoch, created_at) SELECT 'u' || i, 'user' || i, 'x', 'user', 0, 0 FROM n"
+        ))
+        .await;
+    database
+        .execute(&format!(
+            "{numbers} INSERT INTO sessions (id, user_id, client, user_agent, started_at, expires_at) SELECT 's' || i, 'u' || i, 'api', '', 0, 0 FROM n"
+        ))
+        .await;
+}
+
+#[tokio::test]
+async fn a_move_that_is_killed_leaves_nothing_and_can_be_repeated() {
+    const MANY: u32 = 20_000;
+    let (sqlite, postgres) = (on_sqlite().await, TestApp::new().await);
+    let dir = TempDir::new().expect("a directory");
+    for (app, to) in [(sqlite, Database::postgres().await), (postgres, Database::sqlite(dir.path()))] {
+        app.signed_up("ada").await;
+        fill(&app.database, MANY).await;
+        let (from, url) = (app.database.as_text(), to.as_text());
+        let mut killed = run(app.dir(), &from, &url).stderr(Stdio::piped()).spawn().expect("started");
+        // It says so when all accounts are written, and goes on with the sessions.
+        let mut lines = std::io::BufRead::lines(std::io::BufReader::new(killed.stderr.take().expect("a pipe")));
+        let accounts = lines
+            .find(|line| line.as_ref().expect("read").starts_with("users: "))
+            .expect("a line")
+            .expect("read");
+        assert!(accounts.starts_with(&format!("users: {} rows", MANY + 1)), "{accounts}");
+        killed.kill().expect("killed");
+        assert!(!killed.wait().expect("gone").success(), "it was not done yet");
+        alone(&to).await;
+        assert!(to.dump().await.values().all(Vec::is_empty), "nothing of it is there");
+
+        let output = run(app.dir(), &from, &url).output().expect("ran");
+        assert!(
+            output.status.success() && said(&output).contains("Moved, and the same"),
+            "{}",
+            said(&output)
+        );
+        assert_eq!(to.count("sessions").await, usize::try_from(MANY + 1).expect("a number"));
+        assert_eq!(to.dump().await, app.database.dump().await);
+    }
+}
+
+/// Waits until the server has noticed that a program is gone.
+async fn alone(database: &Database) {
+    if let Database::Postgres { name, .. } = database {
+        let others = format!("SELECT pid::text FROM pg_stat_activity WHERE datname = '{name}' AND pid <> pg_backend_pid()");
+        let began = Instant::now();
+        while !database.rows(&others).await.is_empty() {
+            assert!(began.elapsed() < Duration::from_secs(20), "it is still there");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_command_needs_no_settings_says_what_comes_next_and_shows_no_password() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let file = Database::sqlite(dir.path());
+    // A server that makes its secret itself.
+    let app = TestApp::on(dir, file, |_| {}, CHEAP).await;
+    app.signed_up("ada").await;
+    let to = Database::postgres().await;
+    let secret = app.dir().join("secret");
+    assert!(secret.is_file());
+    let password = url::Url::parse(&to.as_text())
+        .expect("a URL")
+        .password()
+        .expect("a password")
+        .to_owned();
+    let elsewhere = TempDir::new().expect("a directory");
+    for begins in ["Moved, and the same on both sides", "It was moved before and is all there"] {
+        let output = run(elsewhere.path(), &app.database.as_text(), &to.as_text()).output().expect("ran");
+        let said = said(&output);
+        assert!(output.status.success(), "{said}");
+        for words in [
+            begins,
+            "1  accounts",
+            "Stop the servers",
+            "set LATCHKEY_DATABASE_URL to postgres://",
+            &format!("LATCHKEY_SECRET_FILE to {}", secret.display()),
+        ] {
+            assert!(said.contains(words), "{words}: {said}");
+        }
+        assert!(!said.contains(&password), "{said}");
+    }
+    assert_eq!(
+        std::fs::read_dir(elsewhere.path()).expect("listed").count(),
+        0,
+        "nothing is made on the way"
+    );
+
+    let back = PathBuf::from("copy.db");
+    let output = run(elsewhere.path(), &to.as_text(), "sqlite:copy.db").output().expect("ran");
+    let words = said(&output);
+    assert!(
+        output.status.success() && words.contains("LATCHKEY_SECRET, or LATCHKEY_SECRET_FILE, to what it was"),
+        "{words}"
+    );
+    assert!(elsewhere.path().join(back).is_file());
+    let unreadable = run(elsewhere.path(), "mysql://ada:canary@db/x", "sqlite:other.db")
+        .output()
+        .expect("ran");
+    let words = said(&unreadable);
+    assert!(
+        !unreadable.status.success() && words.contains("--from: it begins neither") && !words.contains("canary"),
+        "{words}"
+    );
+}
