@@ -61,7 +61,7 @@ struct Tally {
 ///
 /// # Errors
 /// When it cannot be done; then the target is as it was, but for tables brought up to date.
-pub async fn run(from: &DatabaseUrl, to: &DatabaseUrl, mut watch: impl FnMut(Progress) + Send) -> Result<Moved, Refusal> {
+pub async fn run(from: &DatabaseUrl, to: &DatabaseUrl, mut watch: impl FnMut(Progress)) -> Result<Moved, Refusal> {
     let mut source = hold_source(from).await?;
     if source.is_at(to).await.map_err(Refusal::Target)? {
         return Err(Refusal::Same);
@@ -154,13 +154,7 @@ async fn clear_budgets(target: &mut Apart) -> Result<(), StoreError> {
 }
 
 /// While a batch is written, the next one is read.
-async fn copy(
-    source: &mut Apart,
-    target: &mut Apart,
-    table: &Table,
-    of: u64,
-    watch: &mut (impl FnMut(Progress) + Send),
-) -> Result<(), Refusal> {
+async fn copy(source: &mut Apart, target: &mut Apart, table: &Table, of: u64, watch: &mut impl FnMut(Progress)) -> Result<(), Refusal> {
     let mut moved = 0;
     let mut rows = source.rows(query(table.select()));
     let mut batch = next(&mut rows).await?;
