@@ -5,6 +5,7 @@ use std::time::Duration;
 use tokio::sync::Mutex;
 use tokio::time::{interval, timeout};
 
+use super::revocations::BATCH;
 use super::state::AppState;
 use super::store::StoreError;
 
@@ -13,9 +14,6 @@ const EVERY: Duration = Duration::from_millis(200);
 
 /// Longest wait for another call that is reading already.
 const PATIENCE: Duration = Duration::from_secs(5);
-
-/// Pieces learnt at a time: while memory learns, requests wait.
-const BATCH: usize = 1000;
 
 /// The position up to which the news was read.
 #[derive(Default)]

@@ -37,6 +37,9 @@ pub enum Standing {
     Unknown,
 }
 
+/// Pieces learnt at a time: while memory learns, requests wait.
+pub const BATCH: usize = 1000;
+
 /// The news, in memory.
 pub struct Revocations {
     /// How long a piece of news is kept, in seconds: no token that it is about lives longer.
@@ -109,16 +112,15 @@ impl Revocations {
 
     /// Learns what has been committed, and tells the open pages it is about. Learning it twice changes nothing.
     pub fn learn(&self, news: &[Revocation], now: UnixSeconds) {
-        if news.is_empty() {
-            return;
-        }
         let until = now + self.keep;
-        let new: Vec<_> = {
-            let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
-            news.iter().filter(|piece| known.learn(piece, until)).collect()
-        };
-        for piece in new {
-            self.watchers.tell(piece);
+        for batch in news.chunks(BATCH) {
+            let new: Vec<_> = {
+                let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
+                batch.iter().filter(|piece| known.learn(piece, until)).collect()
+            };
+            for piece in new {
+                self.watchers.tell(piece);
+            }
         }
     }
 

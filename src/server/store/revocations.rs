@@ -7,23 +7,34 @@ use crate::server::clock::UnixSeconds;
 use crate::server::revocations::Revocation;
 use crate::server::sessions::SessionId;
 
-impl Revocation {
-    pub(super) async fn insert(&self, change: &mut Change, at: UnixSeconds) -> Result<(), StoreError> {
-        let (session, user, epoch) = match self {
-            Revocation::Session(id) => (Some(id.to_string()), None, None),
-            Revocation::User(id, epoch) => (None, Some(&id.0), Some(*epoch)),
-        };
-        change
-            .run(
-                query("INSERT INTO revocations (session_id, user_id, epoch, at) VALUES ($1, $2, $3, $4)")
-                    .bind(session)
-                    .bind(user)
-                    .bind(epoch)
-                    .bind(at),
-            )
-            .await?;
-        Ok(())
+/// Writes that sessions have ended, in a change that is under way: one row each, however many, by one statement. Both engines
+/// read the keys of a JSON object as rows.
+pub(super) async fn sessions_ended(change: &mut Change, ended: &[SessionId], at: UnixSeconds) -> Result<Vec<Revocation>, StoreError> {
+    if ended.is_empty() {
+        return Ok(Vec::new());
     }
+    let keys: Vec<String> = ended.iter().map(|id| format!("\"{id}\":0")).collect();
+    change
+        .run(
+            query("INSERT INTO revocations (session_id, at) SELECT key, $2 FROM json_each(json($1))")
+                .bind(format!("{{{}}}", keys.join(",")))
+                .bind(at),
+        )
+        .await?;
+    Ok(ended.iter().copied().map(Revocation::Session).collect())
+}
+
+/// Writes that a user's access tokens of an earlier epoch are stale.
+pub(super) async fn epoch_began(change: &mut Change, user: &UserId, epoch: i64, at: UnixSeconds) -> Result<(), StoreError> {
+    change
+        .run(
+            query("INSERT INTO revocations (user_id, epoch, at) VALUES ($1, $2, $3)")
+                .bind(&user.0)
+                .bind(epoch)
+                .bind(at),
+        )
+        .await?;
+    Ok(())
 }
 
 impl Store {

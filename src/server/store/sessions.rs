@@ -2,6 +2,7 @@
 
 use super::database::{Change, Row, query};
 use super::events::{address, client};
+use super::revocations::sessions_ended;
 use super::users::{account, hold};
 use super::{Store, StoreError, throttles};
 use crate::domain::UserId;
@@ -218,6 +219,9 @@ impl Store {
     }
 }
 
+const ALL_BUT: &str =
+    "UPDATE sessions SET ended_at = $1, end_reason = $2 WHERE user_id = $3 AND ended_at IS NULL AND expires_at > $1 AND id <> $4 RETURNING id";
+
 /// Ends sessions and writes the news, in a change that is under way. Ending one twice changes nothing.
 pub(super) async fn end(
     change: &mut Change,
@@ -226,26 +230,18 @@ pub(super) async fn end(
     reason: EndReason,
     at: UnixSeconds,
 ) -> Result<Vec<Revocation>, StoreError> {
-    let (one, but) = match which {
-        Which::One(one) => (Some(one), None),
-        Which::AllBut(kept) => (None, Some(kept)),
-        Which::All => (None, None),
+    // One of many is found by its own id: each sign-out comes this way.
+    let (text, id) = match which {
+        Which::One(one) => (
+            "UPDATE sessions SET ended_at = $1, end_reason = $2 WHERE id = $4 AND user_id = $3 AND ended_at IS NULL AND expires_at > $1 RETURNING id",
+            one.to_string(),
+        ),
+        Which::AllBut(kept) => (ALL_BUT, kept.to_string()),
+        Which::All => (ALL_BUT, String::new()),
     };
-    let ended = change.all(query(
-        "UPDATE sessions SET ended_at = $1, end_reason = $2 WHERE user_id = $3 AND ended_at IS NULL AND expires_at > $1 AND id = COALESCE($4, id) AND id <> COALESCE($5, '') RETURNING id",
-    )
-    .bind(at)
-    .bind(reason.as_str())
-    .bind(&user.0)
-    .bind(one.map(|id| id.to_string()))
-    .bind(but.map(|id| id.to_string()))).await?;
-    let mut news = Vec::with_capacity(ended.len());
-    for row in &ended {
-        let piece = Revocation::Session(SessionId::parse(row.get("id")?).ok_or(StoreError::Corrupt("session id"))?);
-        piece.insert(change, at).await?;
-        news.push(piece);
-    }
-    Ok(news)
+    let ended = change.all(query(text).bind(at).bind(reason.as_str()).bind(&user.0).bind(id)).await?;
+    let ended = ended.iter().map(|row| SessionId::parse(row.get("id")?).ok_or(StoreError::Corrupt("session id")));
+    sessions_ended(change, &ended.collect::<Result<Vec<_>, _>>()?, at).await
 }
 
 /// Ends one session, whosever it is.
@@ -261,9 +257,7 @@ async fn end_one(change: &mut Change, id: SessionId, reason: EndReason, at: Unix
     if ended == 0 {
         return Ok(Vec::new());
     }
-    let news = Revocation::Session(id);
-    news.insert(change, at).await?;
-    Ok(vec![news])
+    sessions_ended(change, &[id], at).await
 }
 
 fn session(row: &Row) -> Result<Session, StoreError> {

@@ -1,6 +1,7 @@
 //! Accounts at rest.
 
 use super::database::{Change, Row, query};
+use super::revocations::epoch_began;
 use super::{NewSession, Store, StoreError, Which, sessions};
 use crate::domain::{Email, Role, UserId, Username};
 use crate::server::accounts::Account;
@@ -341,8 +342,10 @@ async fn new_epoch(change: &mut Change, user: &UserId) -> Result<Option<i64>, St
 
 /// Writes a user's news and commits: what it says holds from here on.
 async fn committed(mut change: Change, news: Vec<Revocation>, at: UnixSeconds) -> Result<Vec<Revocation>, StoreError> {
-    for piece in news.iter().filter(|piece| matches!(piece, Revocation::User(..))) {
-        piece.insert(&mut change, at).await?;
+    for piece in &news {
+        if let Revocation::User(user, epoch) = piece {
+            epoch_began(&mut change, user, *epoch, at).await?;
+        }
     }
     change.commit().await?;
     Ok(news)
