@@ -33,7 +33,7 @@ function server(origin: string, settings: Record<string, string> = {}) {
 
 const withJavaScript = ["**/*.spec.ts"];
 /** Journeys run twice; what needs JavaScript, or no browser at all, runs once. */
-const withoutJavaScript = ["journeys", "changes", "first-account", "accessibility", "hydration", "storage", "pasting", "hostile"].map((name) => `**/${name}.spec.ts`);
+const withoutJavaScript = ["journeys", "changes", "first-account", "accessibility", "hydration", "storage", "pasting", "hostile", "sessions-paging"].map((name) => `**/${name}.spec.ts`);
 
 export default defineConfig({
   testDir: "tests",

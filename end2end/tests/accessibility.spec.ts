@@ -1,6 +1,6 @@
 import { AxeBuilder } from "@axe-core/playwright";
 import type { Browser, Page } from "@playwright/test";
-import { PASSWORD, expect, freshName, hydrated, signIn, signUp, test } from "./support.js";
+import { PASSWORD, expect, freshName, hydrated, moreSessions, signIn, signUp, test } from "./support.js";
 
 const TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"];
 
@@ -102,9 +102,44 @@ const STATES: State[] = [
     reach: async (page, js) => {
       const name = freshName();
       await signUp(page, name);
-      for (let n = 0; n < 2; n++) await page.request.post("/token", { form: { username: name, password: PASSWORD } });
+      await moreSessions(page, name, 2);
       await open("/sessions")(page, js);
       await expect(page.getByRole("button", { name: "End all 2 other sessions" })).toBeVisible();
+    },
+  },
+  {
+    name: "sessions-first-page",
+    reach: async (page, js) => {
+      const name = freshName();
+      await signUp(page, name);
+      await moreSessions(page, name, 60);
+      await open("/sessions")(page, js);
+      await expect(page.getByRole("link", { name: "Older sessions" })).toBeVisible();
+    },
+  },
+  {
+    name: "sessions-later-page",
+    reach: async (page, js) => {
+      const name = freshName();
+      await signUp(page, name);
+      await moreSessions(page, name, 60);
+      await page.goto("/sessions");
+      await page.getByRole("link", { name: "Older sessions" }).click();
+      await hydrated(page, js);
+      await expect(page.getByText("26 to 50 of 61")).toBeVisible();
+    },
+  },
+  {
+    name: "sessions-last-page",
+    reach: async (page, js) => {
+      const name = freshName();
+      await signUp(page, name);
+      await moreSessions(page, name, 26);
+      await page.goto("/sessions");
+      await page.getByRole("link", { name: "Older sessions" }).click();
+      await hydrated(page, js);
+      await expect(page.getByRole("link", { name: "Older sessions" })).toHaveCount(0);
+      await expect(page.getByRole("link", { name: "Back to the newest" })).toBeVisible();
     },
   },
   {

@@ -79,3 +79,11 @@ export async function account(page: Page, name = freshName()): Promise<string> {
   await page.context().clearCookies();
   return name;
 }
+
+/** More sessions of an account, begun by a program. */
+export async function moreSessions(page: Page, name: string, many: number) {
+  for (let n = 0; n < many; n++) {
+    const answer = await page.request.post("/token", { form: { username: name, password: PASSWORD } });
+    expect(answer.status()).toBe(200);
+  }
+}

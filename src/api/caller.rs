@@ -122,18 +122,16 @@ impl Caller {
         for cookie in self.state.cookies.sign_out() {
             self.cookie(cookie);
         }
-        self.done(FormPlace::page(super::LogIn::PAGE), notice)
+        self.done(FormPlace::page(super::LogIn::PAGE).flash(), notice)
     }
 
     /// Leads to a page that says what was done.
-    pub fn done(&self, place: FormPlace, notice: Notice) -> Destination {
+    pub fn done(&self, mut place: Flash, notice: Notice) -> Destination {
+        place.notice = Some(notice);
         if self.wants_page {
-            self.flash(&Flash {
-                notice: Some(notice),
-                ..place.flash()
-            });
+            self.flash(&place);
         }
-        self.go(&anchored(place.page, place.form))
+        self.go(&anchored(&place.page, &place.form))
     }
 
     /// Answers with a status, or leads back to the form, which says what was wrong and keeps what was typed.

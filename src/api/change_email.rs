@@ -26,7 +26,7 @@ pub async fn change_email(
             if let Some(tokens) = renewed {
                 caller.sign_in(&tokens);
             }
-            Ok(caller.done(ChangeEmail::PLACE, Notice::EmailChanged))
+            Ok(caller.done(ChangeEmail::PLACE.flash(), Notice::EmailChanged))
         }
         Err(refusal) => {
             let mut typed = ChangeEmail::PLACE.flash();

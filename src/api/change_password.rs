@@ -26,7 +26,7 @@ pub async fn change_password(
     match change(&caller, &current_password, &new_password, keep_others.is_empty()).await {
         Ok(tokens) => {
             caller.sign_in(&tokens);
-            Ok(caller.done(ChangePassword::PLACE, Notice::PasswordChanged))
+            Ok(caller.done(ChangePassword::PLACE.flash(), Notice::PasswordChanged))
         }
         Err(refusal) => Err(caller.refuse(&refusal, &Next::default(), ChangePassword::PLACE.flash())),
     }

@@ -16,7 +16,7 @@ pub async fn end_other_sessions() -> Result<Destination, Refused> {
     let caller = Caller::from_context();
     let place = FormPlace::page(super::EndSession::PAGE);
     match end(&caller).await {
-        Ok(()) => Ok(caller.done(place, Notice::OthersEnded)),
+        Ok(()) => Ok(caller.done(place.flash(), Notice::OthersEnded)),
         Err(refusal) => Err(caller.refuse(&refusal, &Next::default(), place.flash())),
     }
 }

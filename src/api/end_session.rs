@@ -2,11 +2,11 @@
 
 use leptos::prelude::*;
 
-use super::caller::{Caller, Destination, FormPlace};
+use super::caller::{Caller, Destination};
 use super::refused::Refused;
 use crate::domain::Next;
 use crate::server::accounts::Refusal;
-use crate::server::flash::Notice;
+use crate::server::flash::{Flash, Notice};
 use crate::server::sessions::{self, EndReason, SessionId};
 use crate::server::store::Which;
 
@@ -16,15 +16,21 @@ pub async fn end_session(
     /// Its id, as the page of sessions shows it.
     #[server(default)]
     session: String,
+    /// The session that the page of the form begins behind, if it is not the first one: back to that page.
+    #[server(default)]
+    after: String,
 ) -> Result<Destination, Refused> {
     let caller = Caller::from_context();
-    let place = FormPlace::page(EndSession::PAGE);
+    let place = Flash {
+        page: EndSession::page(SessionId::parse(&after)),
+        ..Flash::default()
+    };
     match end(&caller, &session).await {
         Ok(Some(Notice::SignedOut)) => Ok(caller.signed_out(Notice::SignedOut)),
         Ok(Some(notice)) => Ok(caller.done(place, notice)),
         // Somebody else's, or none: the same answer.
-        Ok(None) => Err(caller.refuse(&Refusal::NoSuchSession, &Next::default(), place.flash())),
-        Err(refusal) => Err(caller.refuse(&refusal, &Next::default(), place.flash())),
+        Ok(None) => Err(caller.refuse(&Refusal::NoSuchSession, &Next::default(), place)),
+        Err(refusal) => Err(caller.refuse(&refusal, &Next::default(), place)),
     }
 }
 
@@ -43,4 +49,9 @@ async fn end(caller: &Caller, session: &str) -> Result<Option<Notice>, Refusal> 
 impl EndSession {
     /// The page of its form.
     pub const PAGE: &str = "/sessions";
+
+    /// The address of its page that begins behind a session.
+    pub fn page(after: Option<SessionId>) -> String {
+        after.map_or_else(|| Self::PAGE.to_owned(), |after| format!("{}?after={after}", Self::PAGE))
+    }
 }

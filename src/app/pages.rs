@@ -16,6 +16,7 @@ pub use log_in::log_in;
 pub use sessions::sessions;
 pub use sign_up::sign_up;
 
+use std::borrow::Cow;
 use std::convert::Infallible;
 
 use axum::extract::FromRequestParts;
@@ -36,10 +37,17 @@ impl FromRequestParts<AppState> for NextQuery {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, _: &AppState) -> Result<Self, Infallible> {
-        let query = parts.uri.query().unwrap_or_default();
-        let asked = url::form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "next");
-        Ok(Self(asked.map_or_else(Next::default, |(_, asked)| Next::parse(&asked))))
+        Ok(Self(
+            query_value(parts, "next").map_or_else(Next::default, |asked| Next::parse(&asked)),
+        ))
     }
+}
+
+/// A value of the query, by its name.
+fn query_value<'q>(parts: &'q Parts, name: &str) -> Option<Cow<'q, str>> {
+    let query = parts.uri.query().unwrap_or_default();
+    let mut pairs = url::form_urlencoded::parse(query.as_bytes());
+    pairs.find(|(known, _)| known == name).map(|(_, value)| value)
 }
 
 /// Whoever is signed in already goes where signing in would lead.

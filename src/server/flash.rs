@@ -22,7 +22,7 @@ const MAX_VALUE: usize = 512;
 /// What the next page is told. Codes, never sentences; and never a password.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Flash {
-    /// The page that may show it.
+    /// The page that may show it; where that has several addresses, with the query of this one.
     pub page: String,
     /// The form there, where there are several.
     #[serde(default, skip_serializing_if = "String::is_empty")]
@@ -180,7 +180,8 @@ impl FlashBox {
         let (body, mac) = value.split_once('.')?;
         hmac::verify(&self.key, body.as_bytes(), &URL_SAFE_NO_PAD.decode(mac).ok()?).ok()?;
         let sealed: Sealed = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(body).ok()?).ok()?;
-        (now < sealed.until && sealed.flash.page == page).then_some(sealed.flash)
+        let path = sealed.flash.page.split('?').next();
+        (now < sealed.until && path == Some(page)).then_some(sealed.flash)
     }
 }
 

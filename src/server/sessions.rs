@@ -58,6 +58,13 @@ pub struct Session {
     pub ended: Option<EndReason>,
 }
 
+impl Session {
+    /// Whether it is not over.
+    pub const fn lives(&self, now: UnixSeconds) -> bool {
+        self.ended.is_none() && now < self.expires_at
+    }
+}
+
 /// What a client is given: the token to show and the one to get the next two with.
 pub struct Tokens {
     /// Short-lived, shown with each request.

@@ -2,6 +2,7 @@
 
 mod database;
 mod events;
+mod live_sessions;
 pub mod moving;
 mod revocations;
 mod sessions;
@@ -10,6 +11,7 @@ mod users;
 
 use thiserror::Error;
 
+pub use live_sessions::{COUNTED, Counted, Listed};
 pub use sessions::{NewSession, Which};
 pub use users::NewUser;
 

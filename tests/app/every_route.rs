@@ -72,7 +72,10 @@ const ROWS: &[Row] = &[
     look("/signup", [200, 303, 200], HTML),
     look("/docs", [200, 200, 200], HTML),
     look("/dashboard", [303, 200, 303], HTML),
-    look("/sessions", [303, 200, 303], HTML),
+    Row {
+        address: "/sessions?after=0190a6b8-5f3e-7cc1-9a3b-1f0e8d7c6b5a",
+        ..look("/sessions", [303, 200, 303], HTML)
+    },
     look("/account", [303, 200, 303], HTML),
     look("/session/events", [401, 200, 401], STREAM),
     look("/protected", [401, 401, 200], JSON),

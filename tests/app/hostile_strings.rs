@@ -523,6 +523,7 @@ async fn no_string_in_an_address_breaks_anything_or_is_shown() {
     let segments: Vec<String> = encoded.chain(as_they_are).chain(NO_TEXT.map(str::to_owned)).collect();
     let nowhere = Parsed::of(&app.browser().get("/nowhere").await.body);
     let sign_in = Parsed::of(&app.browser().get("/login").await.body);
+    let sessions = Parsed::of(&ada.get("/sessions").await.body);
     let is_address = |path: &str| path.len() < 4096 && http::Uri::try_from(path).is_ok();
     let mut asked = 0;
     for segment in segments.iter().filter(|segment| !segment.is_empty()) {
@@ -542,6 +543,13 @@ async fn no_string_in_an_address_breaks_anything_or_is_shown() {
                 "{path}: {}",
                 stranger.body
             );
+        }
+        let query = format!("/sessions?after={segment}");
+        if is_address(&query) {
+            asked += 1;
+            let answer = ada.get(&query).await;
+            assert_eq!(answer.status, 200, "{query}");
+            assert_eq!(Parsed::of(&answer.body), sessions, "{query}");
         }
         let query = format!("/login?next={segment}");
         if is_address(&query) {

@@ -19,6 +19,7 @@ mod hostile_strings;
 mod new_passwords;
 mod news;
 mod pages;
+mod paging;
 mod races;
 mod record;
 mod refresh;

@@ -35,6 +35,8 @@ mod news;
 mod nodes;
 #[path = "../app/pages.rs"]
 mod pages;
+#[path = "../app/paging.rs"]
+mod paging;
 #[path = "../app/races.rs"]
 mod races;
 #[path = "../app/refresh.rs"]

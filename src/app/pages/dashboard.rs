@@ -14,13 +14,13 @@ use crate::islands::{CopyButton, Countdown};
 use crate::server::accounts::Account;
 use crate::server::events::Event;
 use crate::server::session::SignedIn;
-use crate::server::sessions::{Session, SessionId};
+use crate::server::sessions::SessionId;
 use crate::server::state::AppState;
-use crate::server::store::StoreError;
+use crate::server::store::{COUNTED, Listed, StoreError};
 use crate::server::tokens::Claims;
 
 /// Sessions shown here; the others are on their own page.
-const SESSIONS_SHOWN: i64 = 4;
+const SESSIONS_SHOWN: usize = 4;
 
 /// Events shown.
 const EVENTS_SHOWN: i64 = 8;
@@ -33,12 +33,7 @@ pub async fn dashboard(State(state): State<AppState>, page: Page, signed_in: Sig
         Err(error) => return unavailable(page, &error),
     };
     let seconds_left = signed_in.claims.exp - state.clock.now();
-    let Loaded {
-        account,
-        sessions,
-        all_sessions,
-        events,
-    } = loaded;
+    let Loaded { account, sessions, events } = loaded;
     let curl = curl_line(state.config.public_url.origin(), &account.username);
     let header = state.tokens.header().clone();
     page.guarded("Dashboard", signed_in, |SignedIn { user, claims }| {
@@ -48,7 +43,7 @@ pub async fn dashboard(State(state): State<AppState>, page: Page, signed_in: Sig
             </p>
             <div class="overview">
                 <WhoYouAre account />
-                <YourSessions sessions total=all_sessions here=claims.sid />
+                <YourSessions listed=sessions here=claims.sid />
                 <YourToken header claims seconds_left />
                 <YourEvents events />
                 <CallTheApi curl />
@@ -60,8 +55,7 @@ pub async fn dashboard(State(state): State<AppState>, page: Page, signed_in: Sig
 /// What the page shows.
 struct Loaded {
     account: Account,
-    sessions: Vec<Session>,
-    all_sessions: usize,
+    sessions: Listed,
     events: Vec<Event>,
 }
 
@@ -70,12 +64,10 @@ async fn load(state: &AppState, signed_in: &SignedIn) -> Result<Option<Loaded>, 
     let Some(account) = state.store.user(user).await? else {
         return Ok(None);
     };
-    let here = Some(signed_in.claims.sid);
-    let (sessions, all_sessions) = state.store.live_sessions(user, here, state.clock.now(), SESSIONS_SHOWN).await?;
+    let (here, now) = (signed_in.claims.sid, state.clock.now());
     Ok(Some(Loaded {
         account,
-        sessions,
-        all_sessions,
+        sessions: state.store.live_sessions(user, here, None, now, SESSIONS_SHOWN).await?,
         events: state.store.events(user, EVENTS_SHOWN).await?,
     }))
 }
@@ -96,9 +88,9 @@ fn WhoYouAre(account: Account) -> impl IntoView {
 
 /// The sessions at a glance: this one, and how many others.
 #[component]
-fn YourSessions(sessions: Vec<Session>, total: usize, here: SessionId) -> impl IntoView {
-    let more = total - sessions.len();
-    let rows = sessions.into_iter().map(|session| {
+fn YourSessions(listed: Listed, here: SessionId) -> impl IntoView {
+    let more = listed.all.exactly().map(|all| all.saturating_sub(listed.sessions.len()));
+    let rows = listed.sessions.into_iter().map(|session| {
         let this = session.id == here;
         view! {
             <li>
@@ -114,7 +106,11 @@ fn YourSessions(sessions: Vec<Session>, total: usize, here: SessionId) -> impl I
             <ul class="lines">{rows.collect_view()}</ul>
             <p>
                 <a href="/sessions">
-                    {if more > 0 { format!("See {more} more, and end them") } else { "See and end sessions".to_owned() }}
+                    {match more {
+                        Some(0) => "See and end sessions".to_owned(),
+                        Some(more) => format!("See {more} more, and end them"),
+                        None => format!("See more than {COUNTED}, and end them"),
+                    }}
                 </a>
             </p>
         </section>

@@ -1,12 +1,15 @@
 //! `/sessions`: where the account is signed in, and how to end that.
 
-use axum::extract::State;
+use std::convert::Infallible;
+
+use axum::extract::{FromRequestParts, State};
 use axum::response::Response;
 use http::HeaderMap;
+use http::request::Parts;
 use leptos::prelude::*;
 use leptos::server_fn::ServerFn;
 
-use super::{flash, shown};
+use super::{flash, query_value, shown};
 use crate::api::{EndOtherSessions, EndSession};
 use crate::app::error::unavailable;
 use crate::app::facts::fact;
@@ -14,37 +17,83 @@ use crate::app::{Page, fields, format};
 use crate::server::session::SignedIn;
 use crate::server::sessions::{Client, ClientKind, Session, SessionId};
 use crate::server::state::AppState;
+use crate::server::store::{COUNTED, Counted, Listed};
 
-/// Sessions shown: of more than that, nobody ends one by one.
-const MOST_SHOWN: i64 = 100;
+/// Sessions on a page.
+const SHOWN: usize = 25;
+
+/// `?after=`: the session that the page begins behind. Anything else there is the first page.
+pub struct AfterQuery(Option<SessionId>);
+
+impl FromRequestParts<AppState> for AfterQuery {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &AppState) -> Result<Self, Infallible> {
+        Ok(Self(query_value(parts, "after").and_then(|after| SessionId::parse(&after))))
+    }
+}
 
 /// `GET /sessions`
-pub async fn sessions(State(state): State<AppState>, headers: HeaderMap, page: Page, signed_in: SignedIn) -> Response {
+pub async fn sessions(
+    State(state): State<AppState>,
+    headers: HeaderMap,
+    AfterQuery(after): AfterQuery,
+    page: Page,
+    signed_in: SignedIn,
+) -> Response {
     let here = signed_in.claims.sid;
     let found = state
         .store
-        .live_sessions(&signed_in.user.id, Some(here), state.clock.now(), MOST_SHOWN)
+        .live_sessions(&signed_in.user.id, here, after, state.clock.now(), SHOWN)
         .await;
-    let (live, total) = match found {
-        Ok(found) => found,
+    let listed = match found {
+        Ok(listed) => listed,
         Err(error) => return unavailable(page, &error),
     };
     let flash = flash(&state, &headers, EndSession::PAGE);
     let response = page.guarded("Sessions", signed_in, |_| {
-        let others = total.saturating_sub(1);
-        let more = total - live.len();
+        let Listed {
+            sessions,
+            after,
+            older,
+            all,
+            before,
+        } = listed;
+        let paged = after.is_some() || older.is_some();
+        let range = paged.then(|| range(before, sessions.len(), all));
         view! {
             {fields::form_notice(&flash)}
             <p class="lead">"Where you are signed in. A session that you end is over at once, on every device."</p>
-            <ul class="cards">{live.into_iter().map(|session| card(session, here)).collect_view()}</ul>
-            {(more > 0).then(|| view! { <p>{format!("And {more} more, not used as lately.")}</p> })}
-            {(others > 0).then(|| view! { <EndOthers others /> })}
+            {range.map(|range| view! { <p class="hint">{range}</p> })}
+            <ul class="cards">{sessions.into_iter().map(|session| card(session, here, after)).collect_view()}</ul>
+            {paged.then(|| view! { <Pages after older /> })}
+            <EndOthers all />
         }
     });
     shown(&state, &flash, response)
 }
 
-fn card(session: Session, here: SessionId) -> impl IntoView {
+/// Which of all sessions are on the page.
+fn range(before: Counted, shown: usize, all: Counted) -> String {
+    let of_all = all.exactly().map_or_else(|| format!("more than {COUNTED}"), |all| all.to_string());
+    match before.exactly() {
+        Some(before) => format!("{} to {} of {of_all}, the latest sign-in first.", before + 1, before + shown),
+        None => format!("{shown} of {of_all}, the latest sign-in first."),
+    }
+}
+
+/// Ways to the other pages.
+#[component]
+fn Pages(after: Option<SessionId>, older: Option<SessionId>) -> impl IntoView {
+    view! {
+        <nav class="row" aria-label="Pages of sessions">
+            {older.map(|older| view! { <a class="button" href=EndSession::page(Some(older))>"Older sessions"</a> })}
+            {after.is_some().then(|| view! { <a class="button" href=EndSession::PAGE>"Back to the newest"</a> })}
+        </nav>
+    }
+}
+
+fn card(session: Session, here: SessionId, after: Option<SessionId>) -> impl IntoView {
     let this = session.id == here;
     let words = session.client.in_words();
     let label = if this {
@@ -63,6 +112,7 @@ fn card(session: Session, here: SessionId) -> impl IntoView {
             </div>
             <form method="post" action=EndSession::url()>
                 <input type="hidden" name="session" value=session.id.to_string() />
+                {after.map(|after| view! { <input type="hidden" name="after" value=after.to_string() /> })}
                 <button type="submit" aria-label=label>
                     {if this { "Sign out" } else { "End" }}
                 </button>
@@ -84,15 +134,16 @@ fn place(client: &Client) -> String {
 }
 
 #[component]
-fn EndOthers(others: usize) -> impl IntoView {
-    let text = if others == 1 {
-        "End the other session".to_owned()
-    } else {
-        format!("End all {others} other sessions")
+fn EndOthers(all: Counted) -> impl IntoView {
+    let text = match all.exactly() {
+        Some(0 | 1) => return None,
+        Some(2) => "End the other session".to_owned(),
+        Some(all) => format!("End all {} other sessions", all - 1),
+        None => "End all other sessions".to_owned(),
     };
-    view! {
+    Some(view! {
         <form method="post" action=EndOtherSessions::url()>
             <button type="submit">{text}</button>
         </form>
-    }
+    })
 }

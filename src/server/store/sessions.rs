@@ -115,41 +115,6 @@ impl Store {
         row.map(|row| Ok((session(&row)?, account(&row, "uid")?))).transpose()
     }
 
-    /// The live sessions of a user: `here` first, then those last used, so many at most; and how many there are.
-    ///
-    /// # Errors
-    /// When the database cannot be used.
-    pub async fn live_sessions(
-        &self,
-        user: &UserId,
-        here: Option<SessionId>,
-        now: UnixSeconds,
-        limit: i64,
-    ) -> Result<(Vec<Session>, usize), StoreError> {
-        let rows = self.database.all(query(
-            "SELECT *, COUNT(*) OVER () AS total FROM sessions WHERE user_id = $1 AND ended_at IS NULL AND expires_at > $2 ORDER BY CASE WHEN id = $3 THEN 0 ELSE 1 END, last_used_at DESC, id DESC LIMIT $4",
-        )
-        .bind(&user.0)
-        .bind(now)
-        .bind(here.map(|here| here.to_string()).unwrap_or_default())
-        .bind(limit)).await?;
-        let total: i64 = rows.first().map_or(Ok(0), |row| row.get("total"))?;
-        let sessions = rows.iter().map(session).collect::<Result<_, _>>()?;
-        Ok((sessions, usize::try_from(total).unwrap_or_default()))
-    }
-
-    /// How many sessions live.
-    ///
-    /// # Errors
-    /// When the database cannot be used.
-    pub async fn count_live_sessions(&self, now: UnixSeconds) -> Result<i64, StoreError> {
-        let row = self
-            .database
-            .one(query("SELECT COUNT(*) AS total FROM sessions WHERE ended_at IS NULL AND expires_at > $1").bind(now))
-            .await?;
-        row.map_or(Ok(0), |row| row.get("total"))
-    }
-
     /// Moves a live session on from one refresh token to the next. Whether this call did it: of any number that try
     /// at once, one does.
     ///
@@ -214,13 +179,14 @@ impl Store {
     /// # Errors
     /// When the database cannot be used.
     pub async fn remove_sessions_over_before(&self, before: UnixSeconds, limit: i64) -> Result<u64, StoreError> {
-        const OLD: &str = "DELETE FROM sessions WHERE id IN (SELECT id FROM sessions WHERE expires_at < $1 UNION SELECT id FROM sessions WHERE ended_at < $1 LIMIT $2)";
+        // No session is in both halves, so the limit ends the search.
+        const OLD: &str = "DELETE FROM sessions WHERE id IN (SELECT id FROM sessions WHERE ended_at IS NULL AND expires_at < $1 UNION ALL SELECT id FROM sessions WHERE ended_at < $1 LIMIT $2)";
         self.remove(OLD, before, limit).await
     }
 }
 
-const ALL_BUT: &str =
-    "UPDATE sessions SET ended_at = $1, end_reason = $2 WHERE user_id = $3 AND ended_at IS NULL AND expires_at > $1 AND id <> $4 RETURNING id";
+/// A user who has a large part of all sessions is looked up like any other: see [`Listed`](super::Listed).
+const ALL_BUT: &str = "UPDATE sessions SET ended_at = $1, end_reason = $2 WHERE user_id = (SELECT $3) AND ended_at IS NULL AND expires_at > $1 AND id <> $4 RETURNING id";
 
 /// Ends sessions and writes the news, in a change that is under way. Ending one twice changes nothing.
 pub(super) async fn end(
@@ -239,8 +205,12 @@ pub(super) async fn end(
         Which::AllBut(kept) => (ALL_BUT, kept.to_string()),
         Which::All => (ALL_BUT, String::new()),
     };
-    let ended = change.all(query(text).bind(at).bind(reason.as_str()).bind(&user.0).bind(id)).await?;
-    let ended = ended.iter().map(|row| SessionId::parse(row.get("id")?).ok_or(StoreError::Corrupt("session id")));
+    let ended = change
+        .all(query(text).bind(at).bind(reason.as_str()).bind(&user.0).bind(id))
+        .await?;
+    let ended = ended
+        .iter()
+        .map(|row| SessionId::parse(row.get("id")?).ok_or(StoreError::Corrupt("session id")));
     sessions_ended(change, &ended.collect::<Result<Vec<_>, _>>()?, at).await
 }
 
@@ -260,7 +230,8 @@ async fn end_one(change: &mut Change, id: SessionId, reason: EndReason, at: Unix
     sessions_ended(change, &[id], at).await
 }
 
-fn session(row: &Row) -> Result<Session, StoreError> {
+/// The session that a row holds.
+pub(super) fn session(row: &Row) -> Result<Session, StoreError> {
     let id: String = row.get("id")?;
     let counter = |column| -> Result<Counter, StoreError> {
         let number: i64 = row.get(column)?;

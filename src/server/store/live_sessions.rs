@@ -1,0 +1,182 @@
+//! Lists and counts of live sessions, quick however many there are: a page is found by its place in an index, and nothing that
+//! is shown takes counting more than [`COUNTED`].
+//!
+//! `user_id = (SELECT $1)` keeps PostgreSQL from planning for the one user it knows to have a large part of all rows: it would
+//! read the sessions of everybody in order, hoping to come across theirs.
+
+use super::database::query;
+use super::sessions::session;
+use super::{Store, StoreError};
+use crate::domain::UserId;
+use crate::server::clock::UnixSeconds;
+use crate::server::sessions::{Session, SessionId};
+
+/// Sessions counted at most where a page only says how many there are.
+pub const COUNTED: i64 = 1000;
+
+/// Before every session there is.
+const NEWEST: SessionId = SessionId::from_bytes([0xff; 16]);
+
+/// A page of the live sessions of a user, the newest first.
+#[derive(Default)]
+pub struct Listed {
+    /// Those of this page.
+    pub sessions: Vec<Session>,
+    /// Where the page begins: behind this one; nothing on the first page.
+    pub after: Option<SessionId>,
+    /// Where the next page begins, if there is one.
+    pub older: Option<SessionId>,
+    /// How many there are.
+    pub all: Counted,
+    /// How many of them come before this page.
+    pub before: Counted,
+}
+
+/// How many there are, or that there are more than [`COUNTED`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counted(Option<usize>);
+
+impl Counted {
+    /// The number, where it is known.
+    pub const fn exactly(self) -> Option<usize> {
+        self.0
+    }
+
+    fn of(number: i64) -> Self {
+        Self(usize::try_from(number).ok().filter(|_| number <= COUNTED))
+    }
+}
+
+impl Store {
+    /// A page of the live sessions of a user: those behind `after`, which may have ended meanwhile; on the first page `here`
+    /// comes first, and on no other. What is not a session of this user, or has none behind it, gives the first page.
+    ///
+    /// # Errors
+    /// When the database cannot be used.
+    pub async fn live_sessions(
+        &self,
+        user: &UserId,
+        here: SessionId,
+        after: Option<SessionId>,
+        now: UnixSeconds,
+        limit: usize,
+    ) -> Result<Listed, StoreError> {
+        if let Some(after) = after
+            && self.is_of(after, user).await?
+        {
+            let mut sessions = self.newest(user, after, here, now, limit + 1).await?;
+            if !sessions.is_empty() {
+                let older = cut(&mut sessions, limit);
+                let (all, before) = self.count(user, after, here, now).await?;
+                return Ok(Listed {
+                    sessions,
+                    after: Some(after),
+                    older,
+                    all,
+                    before,
+                });
+            }
+        }
+        let mut sessions = self.newest(user, NEWEST, NEWEST, now, limit + 1).await?;
+        match sessions.iter().position(|session| session.id == here) {
+            Some(place) => sessions[..=place].rotate_right(1),
+            None if sessions.len() > limit => {
+                let this = self.session(here).await?;
+                sessions.splice(..0, this.map(|(session, _)| session).filter(|session| session.lives(now)));
+            }
+            None => {}
+        }
+        let known = i64::try_from(sessions.len()).unwrap_or(i64::MAX);
+        let older = cut(&mut sessions, limit);
+        let all = match older {
+            Some(_) => self.count(user, NEWEST, here, now).await?.0,
+            None => Counted::of(known),
+        };
+        Ok(Listed {
+            sessions,
+            older,
+            all,
+            before: Counted::of(0),
+            after: None,
+        })
+    }
+
+    /// How many live sessions a user has, however many.
+    ///
+    /// # Errors
+    /// When the database cannot be used.
+    pub async fn count_sessions_of(&self, user: &UserId, now: UnixSeconds) -> Result<i64, StoreError> {
+        let row = self
+            .database
+            .one(
+                query("SELECT COUNT(*) AS total FROM sessions WHERE user_id = (SELECT $1) AND ended_at IS NULL AND expires_at > $2")
+                    .bind(&user.0)
+                    .bind(now),
+            )
+            .await?;
+        row.map_or(Ok(0), |row| row.get("total"))
+    }
+
+    /// How many sessions live.
+    ///
+    /// # Errors
+    /// When the database cannot be used.
+    pub async fn count_live_sessions(&self, now: UnixSeconds) -> Result<i64, StoreError> {
+        let row = self
+            .database
+            .one(query("SELECT COUNT(*) AS total FROM sessions WHERE ended_at IS NULL AND expires_at > $1").bind(now))
+            .await?;
+        row.map_or(Ok(0), |row| row.get("total"))
+    }
+
+    /// Whether a session, live or not, is this user's.
+    async fn is_of(&self, id: SessionId, user: &UserId) -> Result<bool, StoreError> {
+        let found = query("SELECT 1 FROM sessions WHERE id = $1 AND user_id = $2");
+        Ok(self.database.one(found.bind(id.to_string()).bind(&user.0)).await?.is_some())
+    }
+
+    /// Live sessions begun before `after`, but for `left_out`. Their order is the index's: those that have not ended are all
+    /// the same in `ended_at`.
+    async fn newest(
+        &self,
+        user: &UserId,
+        after: SessionId,
+        left_out: SessionId,
+        now: UnixSeconds,
+        limit: usize,
+    ) -> Result<Vec<Session>, StoreError> {
+        let rows = self.database.all(query(
+            "SELECT * FROM sessions WHERE user_id = (SELECT $1) AND ended_at IS NULL AND expires_at > $2 AND id < $3 AND id <> $4 ORDER BY ended_at DESC, id DESC LIMIT $5",
+        )
+        .bind(&user.0)
+        .bind(now)
+        .bind(after.to_string())
+        .bind(left_out.to_string())
+        .bind(i64::try_from(limit).unwrap_or(i64::MAX))).await?;
+        rows.iter().map(session).collect()
+    }
+
+    /// How many live sessions there are, and how many of them come before the page behind `after`: `here` does, always.
+    async fn count(&self, user: &UserId, after: SessionId, here: SessionId, now: UnixSeconds) -> Result<(Counted, Counted), StoreError> {
+        let row = self.database.one(query(
+            "SELECT COUNT(*) AS total, COUNT(CASE WHEN id >= $3 OR id = $4 THEN 1 END) AS earlier FROM (SELECT id FROM sessions WHERE user_id = (SELECT $1) AND ended_at IS NULL AND expires_at > $2 ORDER BY ended_at DESC, id DESC LIMIT $5) AS counted",
+        )
+        .bind(&user.0)
+        .bind(now)
+        .bind(after.to_string())
+        .bind(here.to_string())
+        .bind(COUNTED + 1)).await?;
+        let Some(row) = row else { return Ok(Default::default()) };
+        let all = Counted::of(row.get("total")?);
+        // Where not all were counted, `here` may be among the others.
+        let before = all.exactly().map(|_| row.get("earlier")).transpose()?;
+        Ok((all, before.map_or(Counted(None), Counted::of)))
+    }
+}
+
+/// Cuts a page to its length; the last one left, if anything was cut.
+fn cut(sessions: &mut Vec<Session>, limit: usize) -> Option<SessionId> {
+    let more = sessions.len() > limit;
+    sessions.truncate(limit);
+    sessions.last().filter(|_| more).map(|last| last.id)
+}
