@@ -2,6 +2,7 @@
 
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
+use std::process::Stdio;
 
 use crate::support::{Installation, PASSWORD, error, text};
 
@@ -96,6 +97,54 @@ fn accounts_of_another_system_are_imported_and_each_line_that_cannot_be_is_named
     std::fs::write(&file, "name,hash\nx,y\n").expect("written");
     assert!(error(&here.run(&["user", "import", "users.csv"])).contains("the first line must name the columns"));
     assert!(error(&here.run(&["user", "import", "nowhere.csv"])).contains("nowhere.csv: "));
+}
+
+#[test]
+fn accounts_are_listed_in_parts_and_a_reader_that_has_seen_enough_is_no_failure() {
+    let here = Installation::new();
+    let bcrypt = bcrypt::hash(PASSWORD, 4).expect("a hash");
+    // More than fits into a pipe that nobody empties.
+    let rows: String = (0..2100).map(|n| format!("user-{n:04},,{bcrypt}\n")).collect();
+    std::fs::write(here.path().join("users.csv"), format!("username,email,password_hash\n{rows}")).expect("written");
+    assert!(here.run(&["user", "import", "users.csv"]).status.success());
+
+    let all = here.run(&["user", "list"]);
+    let names = |list: &str| -> Vec<String> { list.lines().map(|line| line[..9].to_owned()).collect() };
+    let whole: Vec<String> = (0..2100).map(|n| format!("user-{n:04}")).collect();
+    assert_eq!(
+        (names(&text(&all)), error(&all).as_str()),
+        (whole.clone(), ""),
+        "each once, in order"
+    );
+
+    let mut parts = Vec::new();
+    let mut after = String::new();
+    for (limit, listed) in [("1000", 1000), ("1050", 1050), ("50", 50), ("5", 0)] {
+        let part = here.run(&["user", "list", "--after", &after, "--limit", limit]);
+        assert_eq!(names(&text(&part)).len(), listed, "{limit}");
+        parts.extend(names(&text(&part)));
+        after.clone_from(parts.last().expect("a name"));
+        let hint = format!("More follow: latchkey user list --after {after}\n");
+        assert_eq!(error(&part), if parts.len() < whole.len() { hint } else { String::new() });
+    }
+    assert_eq!(parts, whole);
+    assert_eq!(
+        names(&text(&here.run(&["user", "list", "--after", "USER-2098x", "--limit", "5"]))),
+        ["user-2099"]
+    );
+    assert!(!here.run(&["user", "list", "--limit", "0"]).status.success());
+
+    for command in [&["user", "list"][..], &["user", "show", "user-0000"]] {
+        let mut reader = here
+            .command(command)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("started");
+        drop(reader.stdout.take());
+        let done = reader.wait_with_output().expect("ran");
+        assert!(done.status.success() && error(&done).is_empty(), "{command:?}: {}", error(&done));
+    }
 }
 
 #[test]

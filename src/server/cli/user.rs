@@ -1,6 +1,8 @@
 //! `latchkey user …`: accounts from the command line, by the same rules as on the pages.
 
 mod import;
+mod list;
+mod show;
 
 use std::io::{self, BufRead, IsTerminal, Write};
 use std::path::PathBuf;
@@ -10,13 +12,10 @@ use jiff::Timestamp;
 use zeroize::Zeroizing;
 
 use crate::domain::{Problem, Role, Username};
-use crate::server::accounts::{self, Account, Refusal, Typed, operate};
+use crate::server::accounts::{self, Refusal, Typed, operate};
 use crate::server::clock::UnixSeconds;
 use crate::server::serve::Failure;
 use crate::server::state::AppState;
-
-/// Accounts read at a time.
-const PAGE: i64 = 500;
 
 #[derive(Subcommand)]
 pub enum Command {
@@ -38,8 +37,15 @@ pub enum Command {
         /// The file; its first line is `username,email,password_hash`
         file: PathBuf,
     },
-    /// List the accounts
-    List,
+    /// List the accounts, in the order of their names
+    List {
+        /// Begin behind this name; there need not be such an account
+        #[arg(long, value_name = "NAME")]
+        after: Option<String>,
+        /// How many to list
+        #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+        limit: Option<u32>,
+    },
     /// Show one account
     Show {
         /// Its sign-in name
@@ -98,8 +104,8 @@ pub async fn run(command: Command, state: &AppState) -> Result<(), Failure> {
             password,
         } => add(state, &name, email.as_deref(), admin, &password).await,
         Command::Import { file } => import::run(state, &file).await,
-        Command::List => list(state).await,
-        Command::Show { name } => show(state, &parse(&name)?).await,
+        Command::List { after, limit } => list::run(state, after.as_deref().unwrap_or_default(), limit).await,
+        Command::Show { name } => show::run(state, &parse(&name)?).await,
         Command::SetPassword { name, password } => set_password(state, &parse(&name)?, &password).await,
         Command::SetRole { name, role } => set_role(state, &parse(&name)?, &role).await,
         Command::Disable { name } => disable(state, &parse(&name)?).await,
@@ -119,48 +125,6 @@ async fn add(state: &AppState, name: &str, email: Option<&str>, admin: bool, pas
     };
     let account = accounts::add(state, typed, role).await.map_err(sentence)?;
     println!("Added {} ({}).", account.username, account.role);
-    Ok(())
-}
-
-async fn list(state: &AppState) -> Result<(), Failure> {
-    let mut after = String::new();
-    loop {
-        let page = state.store.users_after(&after, PAGE).await?;
-        let Some(last) = page.last() else { return Ok(()) };
-        after.clone_from(&last.username);
-        for account in &page {
-            let disabled = if account.disabled_at.is_some() { "disabled" } else { "" };
-            println!(
-                "{:<32}  {:<5}  {}  {disabled}",
-                account.username,
-                account.role,
-                date(account.created_at)
-            );
-        }
-    }
-}
-
-async fn show(state: &AppState, name: &Username) -> Result<(), Failure> {
-    let (account, _) = state.store.credentials(name).await?.ok_or_else(|| unknown(name))?;
-    let Account {
-        id,
-        username,
-        email,
-        role,
-        created_at,
-        disabled_at,
-        ..
-    } = account;
-    println!(
-        "name      {username}\nid        {id}\nroles     {role}\nemail     {}\ncreated   {}",
-        email.as_deref().unwrap_or("none"),
-        date(created_at)
-    );
-    let (_, sessions) = state.store.live_sessions(&id, None, state.clock.now(), 1).await?;
-    println!(
-        "sessions  {sessions}\ndisabled  {}",
-        disabled_at.map_or_else(|| "no".to_owned(), |since| format!("since {}", date(since)))
-    );
     Ok(())
 }
 
@@ -265,6 +229,14 @@ fn sentence(refusal: Refusal) -> Failure {
             .into(),
         Refusal::Store(error) => error.into(),
         other => other.sentence().into(),
+    }
+}
+
+/// What was written to standard output. Whoever reads it may have seen enough, as `head` has: that is no failure.
+fn written(result: io::Result<()>) -> Result<(), Failure> {
+    match result {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error.into()),
+        _ => Ok(()),
     }
 }
 

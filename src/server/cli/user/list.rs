@@ -1,0 +1,47 @@
+//! `latchkey user list`
+
+use std::io::{self, BufWriter, Write};
+
+use super::{date, written};
+use crate::server::accounts::Account;
+use crate::server::serve::Failure;
+use crate::server::state::AppState;
+
+/// Accounts read at a time: however many there are, these are all that memory holds.
+const PAGE: u32 = 1000;
+
+/// Lists the accounts behind a name, all of them or so many.
+pub async fn run(state: &AppState, after: &str, limit: Option<u32>) -> Result<(), Failure> {
+    let mut after = after.trim().to_lowercase();
+    let mut left = limit;
+    loop {
+        let asked = left.map_or(PAGE, |left| left.min(PAGE));
+        let page = state.store.users_after(&after, asked.into()).await?;
+        if let Err(error) = print(&page) {
+            return written(Err(error));
+        }
+        // A page that is not full is the last one.
+        let Some(last) = page.get(asked.saturating_sub(1) as usize) else {
+            return Ok(());
+        };
+        after.clone_from(&last.username);
+        left = left.map(|left| left - asked);
+        if left == Some(0) {
+            break;
+        }
+    }
+    if !state.store.users_after(&after, 1).await?.is_empty() {
+        eprintln!("More follow: latchkey user list --after {after}");
+    }
+    Ok(())
+}
+
+fn print(page: &[Account]) -> io::Result<()> {
+    let mut out = BufWriter::new(io::stdout());
+    for account in page {
+        let disabled = if account.disabled_at.is_some() { "disabled" } else { "" };
+        let created = date(account.created_at);
+        writeln!(out, "{:<32}  {:<5}  {created}  {disabled}", account.username, account.role)?;
+    }
+    out.flush()
+}

@@ -1,0 +1,35 @@
+//! `latchkey user show`
+
+use std::io::{self, Write};
+
+use super::{date, unknown, written};
+use crate::domain::Username;
+use crate::server::accounts::{Account, operate};
+use crate::server::serve::Failure;
+use crate::server::state::AppState;
+
+/// Shows what there is to know about an account, but for its password.
+pub async fn run(state: &AppState, name: &Username) -> Result<(), Failure> {
+    let account = operate::find(state, name).await?.ok_or_else(|| unknown(name))?;
+    let sessions = state.store.count_sessions_of(&account.id, state.clock.now()).await?;
+    written(print(&account, sessions))
+}
+
+fn print(account: &Account, sessions: i64) -> io::Result<()> {
+    let Account {
+        id,
+        username,
+        email,
+        role,
+        created_at,
+        disabled_at,
+        ..
+    } = account;
+    let email = email.as_deref().unwrap_or("none");
+    let created = date(*created_at);
+    let disabled = disabled_at.map_or_else(|| "no".to_owned(), |since| format!("since {}", date(since)));
+    let shown = format!(
+        "name      {username}\nid        {id}\nroles     {role}\nemail     {email}\ncreated   {created}\nsessions  {sessions}\ndisabled  {disabled}\n"
+    );
+    io::stdout().write_all(shown.as_bytes())
+}
