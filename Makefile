@@ -4,7 +4,7 @@ export PATH := $(shell scripts/tools path):$(PATH)
 
 .DEFAULT_GOAL := help
 # Tests that measure time: they have the machine to themselves, here and in .config/nextest.toml.
-timed := sameness:: slow:: load:: nodes::
+timed := sameness:: slow:: load:: size:: nodes::
 # How often `make fuzz` tries each property.
 CASES ?= 1000000
 

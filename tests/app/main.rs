@@ -25,5 +25,6 @@ mod record;
 mod refresh;
 mod sameness;
 mod services;
+mod size;
 mod support;
 mod throttle;

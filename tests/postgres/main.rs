@@ -45,6 +45,8 @@ mod refresh;
 mod sameness;
 #[path = "../app/services.rs"]
 mod services;
+#[path = "../app/size.rs"]
+mod size;
 #[path = "../app/support.rs"]
 mod support;
 #[path = "../app/throttle.rs"]

@@ -1,0 +1,307 @@
+//! Many accounts, sessions and events: what people and programs wait for costs what it costs with few.
+//!
+//! Short by default. In full: `ACCOUNTS=1000000 SESSIONS=100000` in the environment.
+
+use std::time::{Duration, Instant};
+
+use latchkey::domain::Username;
+use latchkey::server::accounts::operate;
+use latchkey::server::{housekeeping, news};
+
+use crate::databases::Database;
+use crate::support::{Browser, NOW, TestApp};
+
+const DAY: i64 = 24 * 3600;
+
+/// Rounds, in each of which few and many are measured one after the other.
+const ROUNDS: usize = 60;
+
+/// How much more an answer may take with many than with few, at the median. A question that reads all of a user's sessions
+/// takes tens of times as long even at the short size.
+const MORE: f64 = 2.5;
+
+/// How much longer a refresh may take while housekeeping works, at its median and of one in a hundred.
+const BESIDE_HOUSEKEEPING: (f64, f64) = (4.0, 12.0);
+
+/// How long a start and a command may take.
+const SOON: Duration = Duration::from_secs(2);
+
+fn how_many(variable: &str, few: usize) -> usize {
+    std::env::var(variable).ok().and_then(|number| number.parse().ok()).unwrap_or(few)
+}
+
+/// What there is.
+#[derive(Clone, Copy)]
+struct Size {
+    accounts: usize,
+    /// Of ada, and as many again of everybody else.
+    sessions: usize,
+}
+
+/// A program with so much in its database, and ada in a browser.
+struct Site<'a> {
+    app: &'a TestApp,
+    ada: Browser<'a>,
+    /// A refresh token of hers.
+    token: String,
+    signed_in: usize,
+    size: Size,
+}
+
+impl<'a> Site<'a> {
+    async fn of(app: &'a TestApp, size: Size) -> Self {
+        let ada = app.signed_up("ada").await;
+        fill(app, size).await;
+        Self {
+            token: app.grant("ada").await.refresh,
+            app,
+            ada,
+            signed_in: 0,
+            size,
+        }
+    }
+
+    /// Somebody signs in, each time somebody else.
+    async fn sign_in(&mut self) {
+        self.signed_in += 1;
+        self.app
+            .grant(&format!("user-{:07}", self.signed_in * 7919 % self.size.accounts + 1))
+            .await;
+    }
+
+    async fn refresh(&mut self) {
+        self.token = self.app.refreshed(&self.token).await.refresh;
+    }
+
+    async fn look(&mut self, address: &str, marker: &str) {
+        let page = self.ada.get(address).await;
+        assert!(page.status == 200 && page.body.contains(marker), "{address}: {}", page.body);
+    }
+}
+
+/// A statement that makes so many rows, numbered by `n.i`.
+fn rows(many: usize, statement: &str) -> String {
+    let (into, select) = statement.split_once(" SELECT ").expect("both");
+    format!(
+        "WITH RECURSIVE n(i) AS (SELECT CAST(1 AS BIGINT) UNION ALL SELECT i + 1 FROM n WHERE i < {many}) {into} SELECT {select} FROM n"
+    )
+}
+
+/// An id in the order of numbers, as ids are in the order of time.
+fn id(kind: &str, number: &str) -> String {
+    format!("'{kind}-0000-7000-8000-' || substr(CAST(1000000000000 + {number} AS TEXT), 2)")
+}
+
+/// Accounts, their sessions and events, and news that a program reads when it starts.
+async fn fill(app: &TestApp, Size { accounts, sessions }: Size) {
+    let name = Username::parse("ada").expect("a name");
+    let (ada, hash) = app.state.store.credentials(&name).await.expect("an answer").expect("an account");
+    let ada = ada.id;
+    let somebody = id("01000000", &format!("((i * 7919) % {accounts} + 1)"));
+    for (many, statement) in [
+        (
+            accounts,
+            format!(
+                "INSERT INTO users (id, username, password_hash, role, epoch, created_at) SELECT {}, 'user-' || substr(CAST(10000000 + i AS TEXT), 2), '{hash}', 'user', 0, {NOW}",
+                id("01000000", "i")
+            ),
+        ),
+        (sessions, a_session(&id("01100000", "i"), &somebody, NOW + DAY)),
+        (sessions, a_session(&id("01200000", "i"), &format!("'{ada}'"), NOW + DAY)),
+        (
+            accounts,
+            format!(
+                "INSERT INTO events (id, user_id, kind, at, count, client, user_agent, address) SELECT {}, CASE WHEN i % 10 = 0 THEN '{ada}' ELSE {somebody} END, 'signed_in', {NOW} - i, 1, 'api', 'curl/8.5.0', '192.0.2.1'",
+                id("01300000", "i")
+            ),
+        ),
+        (
+            sessions,
+            format!("INSERT INTO revocations (session_id, at) SELECT {}, {NOW}", id("01400000", "i")),
+        ),
+    ] {
+        app.database.execute(&rows(many, &statement)).await;
+    }
+    settle(app).await;
+}
+
+/// What the database does by itself once there are so many rows.
+async fn settle(app: &TestApp) {
+    app.database
+        .execute(match app.database {
+            Database::Sqlite(_) => "PRAGMA wal_checkpoint(TRUNCATE)",
+            Database::Postgres { .. } => "ANALYZE",
+        })
+        .await;
+}
+
+fn a_session(id: &str, user: &str, expires_at: i64) -> String {
+    format!(
+        "INSERT INTO sessions (id, user_id, client, user_agent, address, salt, started_at, rotated_at, last_used_at, proved_at, expires_at, ends_at) SELECT {id}, {user}, 'api', 'curl/8.5.0', '192.0.2.1', '', {NOW}, {NOW}, {NOW}, {NOW}, {expires_at}, {expires_at}"
+    )
+}
+
+/// The time that so many of them, in the order of size, are within.
+fn percentile(times: &mut [Duration], percent: usize) -> Duration {
+    times.sort_unstable();
+    times[(times.len() * percent / 100).min(times.len() - 1)]
+}
+
+/// What was measured, and what of it is too much.
+#[derive(Default)]
+struct Report(Vec<String>);
+
+impl Report {
+    fn ratio(&mut self, what: &str, few: Duration, many: Duration, most: f64) {
+        let ratio = many.as_secs_f64() / few.as_secs_f64();
+        println!("{what}: {few:.2?} and {many:.2?}: {ratio:.2} times");
+        if ratio > most {
+            self.0.push(format!("{what} takes {ratio:.2} times as long, {most} at most"));
+        }
+    }
+
+    fn soon(&mut self, what: &str, took: Duration) {
+        println!("{what}: {took:.2?}");
+        if took > SOON {
+            self.0.push(format!("{what} takes {took:.2?}, {SOON:?} at most"));
+        }
+    }
+
+    /// Does one thing with few and with many, by turns, so that whatever else the machine does falls on both.
+    async fn compare(&mut self, what: &str, sites: &mut [Site<'_>; 2], one: impl AsyncFn(&mut Site<'_>)) {
+        let mut times = [Vec::new(), Vec::new()];
+        for _ in 0..ROUNDS {
+            for (site, times) in sites.iter_mut().zip(&mut times) {
+                let began = Instant::now();
+                one(site).await;
+                times.push(began.elapsed());
+            }
+        }
+        let [few, many] = times.each_mut().map(|times| percentile(times, 50));
+        self.ratio(what, few, many, MORE);
+    }
+}
+
+/// Refreshes while something else goes on; how long each took.
+async fn refreshes(site: &mut Site<'_>, meanwhile: impl Future<Output = ()>) -> Vec<Duration> {
+    let mut times = Vec::new();
+    let mut meanwhile = std::pin::pin!(meanwhile);
+    let mut over = false;
+    // A percentile of fewer would say nothing.
+    while !over || times.len() < 300 {
+        // A session is refreshed so many times at once, and then once a second.
+        site.app.pass_seconds(1);
+        let refresh = async {
+            let began = Instant::now();
+            site.refresh().await;
+            began.elapsed()
+        };
+        if over {
+            times.push(refresh.await);
+            continue;
+        }
+        let mut refresh = std::pin::pin!(refresh);
+        times.push(tokio::select! {
+            biased;
+            took = &mut refresh => took,
+            () = &mut meanwhile => {
+                over = true;
+                refresh.await
+            }
+        });
+    }
+    times
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_accounts_and_sessions_cost_what_few_do() {
+    let size = Size {
+        accounts: how_many("ACCOUNTS", 10_000),
+        sessions: how_many("SESSIONS", 10_000),
+    };
+    let few = Size {
+        accounts: 100,
+        sessions: 30,
+    };
+    let apps = [TestApp::new().await, TestApp::new().await];
+    let mut sites = [Site::of(&apps[0], few).await, Site::of(&apps[1], size).await];
+    let mut report = Report::default();
+    println!(
+        "{} accounts, 2 times {} sessions, against {} and {}",
+        size.accounts, size.sessions, few.accounts, few.sessions
+    );
+
+    report.compare("sign-in", &mut sites, async |site| site.sign_in().await).await;
+    report.compare("refresh", &mut sites, async |site| site.refresh().await).await;
+    report
+        .compare("/sessions", &mut sites, async |site| site.look("/sessions", "Older sessions").await)
+        .await;
+    let middle = format!("01200000-0000-7000-8000-{:012}", size.sessions / 2);
+    let later = [
+        "/sessions?after=01200000-0000-7000-8000-000000000028".to_owned(),
+        format!("/sessions?after={middle}"),
+    ];
+    report
+        .compare("a later page of sessions", &mut sites, async |site| {
+            let address = &later[usize::from(site.size.sessions == size.sessions)];
+            site.look(address, "Back to the newest").await;
+        })
+        .await;
+    report
+        .compare("/dashboard", &mut sites, async |site| {
+            site.look("/dashboard", "What happened lately").await
+        })
+        .await;
+    report
+        .compare("user list --limit 20", &mut sites, async |site| {
+            let listed = site.app.state.store.users_after("user-0000050", 20).await;
+            assert_eq!(listed.expect("accounts").len(), 20);
+        })
+        .await;
+
+    let [_, mut many] = sites;
+    let app = many.app;
+    let ada = app.user_id("ada").await;
+    let began = Instant::now();
+    let counted = app
+        .state
+        .store
+        .count_sessions_of(&ada, app.state.clock.now())
+        .await
+        .expect("a count");
+    report.soon("user show of an account with that many sessions", began.elapsed());
+    assert_eq!(counted, i64::try_from(size.sessions).expect("a number") + 2);
+    let began = Instant::now();
+    let live = app.state.store.count_live_sessions(app.state.clock.now()).await.expect("a count");
+    report.soon("a count of all live sessions", began.elapsed());
+    assert!(live > 2 * i64::try_from(size.sessions).expect("a number"));
+
+    let began = Instant::now();
+    let another = app.another().await;
+    news::catch_up(&another).await.expect("the news");
+    report.soon("a start, with as many pieces of news", began.elapsed());
+    another.store.close().await;
+
+    let long_over = a_session(&id("01500000", "i"), &format!("'{ada}'"), NOW - 8 * DAY);
+    app.database.execute(&rows(size.sessions, &long_over)).await;
+    settle(app).await;
+    let mut alone = refreshes(&mut many, async {}).await;
+    let mut beside = refreshes(&mut many, async { housekeeping::tidy(&app.state).await.expect("tidied") }).await;
+    println!("{} refreshes beside housekeeping", beside.len());
+    let left = app.state.store.remove_sessions_over_before(NOW - 7 * DAY, 1).await;
+    assert_eq!(left.expect("an answer"), 0, "what is long over is removed");
+    for (percent, most) in [(50, BESIDE_HOUSEKEEPING.0), (99, BESIDE_HOUSEKEEPING.1)] {
+        let (alone, beside) = (percentile(&mut alone, percent), percentile(&mut beside, percent));
+        report.ratio(&format!("refresh beside housekeeping, {percent}th percentile"), alone, beside, most);
+    }
+
+    let name = Username::parse("ada").expect("a name");
+    let began = Instant::now();
+    let ended = operate::end_sessions(&app.state, &name)
+        .await
+        .expect("within the deadline of a change");
+    println!("all sessions of an account ended: {:.2?}", began.elapsed());
+    assert_eq!(ended, Some(size.sessions + 2));
+    assert_eq!(app.refresh(&many.token).await.status, 400);
+    assert!(report.0.is_empty(), "{:#?}", report.0);
+}
