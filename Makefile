@@ -8,7 +8,7 @@ timed := sameness:: slow:: load:: size:: nodes::
 # How often `make fuzz` tries each property.
 CASES ?= 1000000
 
-.PHONY: help run test build dev check attack soak fuzz clean build-tools test-tools check-tools attack-tools
+.PHONY: help run test build dev check attack soak fuzz bench clean build-tools test-tools check-tools attack-tools bench-tools
 
 binary := target/release/latchkey
 built := target/release/.latchkey-built
@@ -68,11 +68,18 @@ soak: build ## several nodes on PostgreSQL for long: ends, races, kills, crashes
 fuzz: ## cookies, headers and tokens against a million random inputs each (CASES=… for another number)
 	PROPTEST_CASES=$(CASES) cargo test --locked --features ssr --test formats
 
+bench: build bench-tools ## measure beside what people would use instead, into docs/BENCHMARKS.md (ONLY=protected for a part)
+	@echo "==> programs to measure with: usually 15 minutes the first time"
+	cd bench && cargo build --locked --release
+	cd bench/template && cargo leptos build --release --precompress
+	bench/run $(ONLY)
+
 clean: ## remove what was built; ./data and the tools stay
 	cargo clean
+	rm -rf bench/target bench/template/target bench/*/node_modules
 	rm -rf end2end/node_modules end2end/test-results end2end/playwright-report
 
-build-tools test-tools check-tools attack-tools: %-tools:
+build-tools test-tools check-tools attack-tools bench-tools: %-tools:
 	@scripts/tools $*
 
 # cargo-leptos lays out the site anew on each call, and with it the binary that embeds the site is

@@ -1,0 +1,60 @@
+// paint.mjs CHROMIUM URL NAME PASSWORD TEMPLATE-URL TIMES: milliseconds until something is painted, on a slow line, as JSON.
+import { open, signIn } from "./signed-in.mjs";
+
+const [chromium, url, name, password, template, times] = process.argv.slice(2);
+// What Chromium's developer tools call "Slow 4G".
+const slow = { offline: false, latency: 562.5, downloadThroughput: 180_000, uploadThroughput: 84_375 };
+
+async function throttle(page) {
+  const session = await page.createCDPSession();
+  await session.send("Network.enable");
+  await session.send("Network.emulateNetworkConditions", slow);
+}
+
+/** When the page's first content was painted, since 1970. */
+function painted(page) {
+  return page.evaluate(
+    () =>
+      new Promise((resolve) => {
+        new PerformanceObserver((list) => {
+          for (const entry of list.getEntriesByName("first-contentful-paint")) resolve(performance.timeOrigin + entry.startTime);
+        }).observe({ type: "paint", buffered: true });
+      }),
+  );
+}
+
+/** From the click on a link to the first content of the page behind it. */
+async function click(page, path) {
+  const next = page.waitForNavigation({ waitUntil: "load" });
+  const clicked = await page.evaluate((path) => {
+    const link = document.querySelector(`nav a[href="${path}"]`);
+    const now = performance.timeOrigin + performance.now();
+    link.click();
+    return now;
+  }, path);
+  await next;
+  return (await painted(page)) - clicked;
+}
+
+const clicks = [];
+const firstLoads = [];
+const ours = [];
+const browser = await open(chromium);
+for (let round = 0; round < Number(times); round++) {
+  const context = await browser.createBrowserContext();
+  const page = await context.newPage();
+  await signIn(page, url, name, password);
+  await throttle(page);
+  clicks.push(await click(page, "/sessions"));
+  clicks.push(await click(page, "/dashboard"));
+  for (const [address, taken] of [[template, firstLoads], [`${url}/login`, ours]]) {
+    const fresh = await (await browser.createBrowserContext()).newPage();
+    await throttle(fresh);
+    await fresh.goto(address, { waitUntil: "load" });
+    taken.push((await painted(fresh)) - (await fresh.evaluate(() => performance.timeOrigin)));
+    await fresh.browserContext().close();
+  }
+  await context.close();
+}
+await browser.close();
+console.log(JSON.stringify({ clicks, firstLoads, ours }));

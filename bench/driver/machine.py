@@ -1,0 +1,88 @@
+"""What it was measured on, and with."""
+
+import json
+import os
+import platform
+import re
+import statistics
+import subprocess
+import time
+from pathlib import Path
+
+from .settings import BENCH, CLIENTS, CORES, DATA, LOAD, ROOT, ROUNDS, SECONDS, SERVER, tool
+
+
+def today():
+    return time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime())
+
+
+def shape():
+    """The machine, in one sentence."""
+    text = Path("/proc/cpuinfo").read_text()
+    model = re.search(r"model name\s*:\s*(.+)", text)
+    memory = int(Path("/proc/meminfo").read_text().split()[1]) / 2**20
+    return (
+        f"{len(CORES)} cores ({model[1] if model else platform.machine()}), {memory:.0f} GiB of memory, "
+        f"Linux {platform.release()}, a load average of {os.getloadavg()[0]:.1f} when it began"
+    )
+
+
+def disk():
+    """How long an fsync takes where the databases are: what a durable write waits for."""
+    DATA.mkdir(parents=True, exist_ok=True)
+    file = DATA / "fsync"
+    times = []
+    with open(file, "wb", buffering=0) as out:
+        for _ in range(200):
+            out.write(bytes(4096))
+            begun = time.perf_counter()
+            os.fsync(out.fileno())
+            times.append((time.perf_counter() - begun) * 1000)
+    file.unlink()
+    return statistics.median(times)
+
+
+def settings():
+    return (
+        f"servers on core {SERVER}, load on core {LOAD}, {CLIENTS} connections, "
+        f"{ROUNDS} rounds of {SECONDS:g} seconds each; an fsync of 4 KiB beside the databases takes {disk():.2f} ms"
+    )
+
+
+def versions():
+    """Of everything that takes part."""
+    return {
+        "Latchkey": git("describe", "--always", "--dirty"),
+        "Rust": said("rustc", "--version").split()[1],
+        **locked(BENCH / "Cargo.lock", "axum", "hyper", "jsonwebtoken", "argon2", "tokio"),
+        **locked(BENCH / "template" / "Cargo.lock", "leptos", "leptos_axum", "leptos_router", "leptos_meta", "wasm-bindgen"),
+        "Python": platform.python_version(),
+        **required("fastapi", "uvicorn", "uvloop", "httptools", "python-jose", "PyJWT", "passlib", "bcrypt", "argon2-cffi"),
+        "Node": said("node", "--version").lstrip("v"),
+        **packages("better-auth", "better-auth", "better-sqlite3"),
+        **packages("browser", "lighthouse", "puppeteer-core"),
+        "Chromium": re.search(r"[\d.]{5,}", said(tool("chromium"), "--version") + "0.0.0")[0],
+    }
+
+
+def said(*words):
+    return subprocess.run(words, capture_output=True, text=True).stdout.strip()
+
+
+def git(*words):
+    return said("git", "-C", str(ROOT), *words) or "?"
+
+
+def locked(file, *names):
+    text = file.read_text()
+    return {name: re.search(rf'name = "{name}"\nversion = "([^"]+)"', text)[1] for name in names}
+
+
+def required(*names):
+    text = (BENCH / "tutorial" / "requirements.txt").read_text()
+    return {name: re.search(rf"^{name}==(.+)$", text, re.M)[1] for name in names}
+
+
+def packages(folder, *names):
+    lock = json.loads((BENCH / folder / "package-lock.json").read_text())["packages"]
+    return {name: lock[f"node_modules/{name}"]["version"] for name in names}

@@ -1,0 +1,64 @@
+"""Sign-ins: beside hashing alone, and what they do to everybody else."""
+
+import json
+import os
+import subprocess
+
+from ..latchkey import Latchkey, signing_in
+from ..load import command, run, sample, values
+from ..rounds import each, interleave, ratios
+from ..rows import Result, Row
+from ..settings import BUILT, CORES, PORT, SECONDS, SERVER
+from .protected import bearer
+
+BEHIND_A_PROXY = {"TRUSTED_PROXIES": "127.0.0.1/32"}
+
+
+class Hashes:
+    """As many as argon2 makes on these cores, with nothing around it."""
+
+    def __init__(self, cores):
+        words = [BUILT / "raw-argon2", len(cores), SECONDS]
+        chosen = set(cores)
+        printed = subprocess.run(
+            [str(word) for word in words], stdout=subprocess.PIPE, check=True, preexec_fn=lambda: os.sched_setaffinity(0, chosen)
+        ).stdout
+        self.rate = float(printed)
+
+
+def measure():
+    with (
+        Latchkey("latchkey", PORT, users=200, settings=BEHIND_A_PROXY) as ours,
+        Latchkey("latchkey all cores", PORT + 1, CORES, users=200, settings=BEHIND_A_PROXY) as everywhere,
+    ):
+        names = values("names", ours.users)
+
+        def sign_ins(server, connections):
+            return lambda: run(server, signing_in(names, connections))
+
+        for server in (ours, everywhere):
+            run(server, signing_in(names, 8), seconds=1)
+        samples = interleave({
+            "Latchkey": sign_ins(ours, 8), "argon2": lambda: Hashes([SERVER]),
+            "Latchkey, all cores": sign_ins(everywhere, 16), "argon2, all cores": lambda: Hashes(CORES),
+        })
+        waits = interleave({"/protected": lambda: while_they_queue(ours, names)}, rounds=3)
+    rates = ", ".join(f"{name} {Row('', each(samples, name, 'rate'), '').cells()[2]}" for name in samples)
+    return Result(
+        [
+            Row("sign-ins a second, one core: by argon2 alone", ratios(samples, "Latchkey", "argon2", "rate"), at_least=0.95),
+            Row("the same on all cores, the load on one of them too", ratios(samples, "Latchkey, all cores", "argon2, all cores", "rate")),
+            Row("`/protected` while 200 sign-ins queue on its core: 99 of 100 within", each(waits, "/protected", "p99"), "ms"),
+        ],
+        [f"A second: {rates}."],
+    )
+
+
+def while_they_queue(server, names):
+    """`/protected`, for as long as 200 sign-ins that were sent at once take."""
+    tokens = server.access_tokens(4)
+    queue = subprocess.Popen(command(server, signing_in(names, 200), count=200), stdout=subprocess.PIPE)
+    asked = run(server, bearer(tokens), seconds=3)
+    printed, _ = queue.communicate()
+    sample(server, json.loads(printed))
+    return asked

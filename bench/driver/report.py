@@ -1,0 +1,77 @@
+"""Results for people: on the terminal, and docs/BENCHMARKS.md."""
+
+from .measures import ALL
+from .rows import Result
+from .settings import PAGE
+
+HEAD = """# Measurements
+
+`make bench` measures Latchkey beside what people would use instead, on one machine, in one run, and writes this page.
+`make bench ONLY="protected pages"` measures a part anew; `bench/run --list` names the parts. `BENCH_SECONDS=1 BENCH_ROUNDS=3 make bench`
+is quick and rough. It ends with an error when a goal is missed by more than the noise.
+
+Each number is the median of several rounds, in which the contenders take turns, with the quartiles beside it: half of the
+rounds lie between them. A ratio is taken within a round, of neighbours, so what slows the machine for a while slows both sides.
+The noise is half the distance of the quartiles. Cost is the CPU time that a server's processes used (user and system, from
+`/proc`), by the answers they gave: it hardly depends on who else uses the machine, as requests a second do.
+
+"""
+
+AGAINST = """
+## What is compared
+
+- **tutorial**: FastAPI with python-jose, HS256, and a route behind `OAuth2PasswordBearer` (`bench/tutorial`), served by uvicorn as
+  `pip install fastapi uvicorn` leaves it, without `--reload`. Variants have uvicorn's `[standard]` extras, PyJWT, no access log, or
+  a worker per core on all cores, where the load has to share one. Its `/token` checks no password; two variants verify one, with
+  passlib's bcrypt and with argon2-cffi, each at its defaults.
+- **axum**: a handler that answers the same JSON each time, and one that verifies a token with jsonwebtoken first (`bench/axum`).
+- **template**: the page a new Leptos project on axum has, a heading and a button that counts, with router, `leptos_meta` and full
+  hydration (`bench/template`), built by the same tools, its files precompressed as ours are.
+- **better-auth** on its SQLite adapter, on Node (`bench/better-auth`).
+- **argon2**: the crate alone at our parameters, one thread a core, each keeping its memory (`bench/argon2`).
+
+Latchkey is the binary of `make build` with settings as they come, on SQLite; where sign-ins come from many addresses,
+`LATCHKEY_TRUSTED_PROXIES` says so. Requests come from `bench/load`, on connections that are kept, over tokens of 100 sessions.
+Sessions by the thousand are written into the database while the server is stopped; each is then used as any other.
+"""
+
+
+def say_facts(facts):
+    print(facts["machine"], facts["settings"], versions(facts), sep="\n", flush=True)
+
+
+def say(result):
+    for row in result.rows:
+        name, goal, measured, spread, verdict = row.cells()
+        print(f"  {name}: {measured} ({spread}), goal {goal} {verdict}", flush=True)
+    for note in result.notes:
+        print(f"\n{note}", flush=True)
+    if result.failure:
+        print(f"  could not be measured: {result.failure}", flush=True)
+
+
+def write(known):
+    """The page, once there is something to say about every measure."""
+    if missing := [name for name in ALL if name not in known]:
+        print(f"\n{PAGE.name} is not written: nothing is known yet of {', '.join(missing)}")
+        return
+    facts = known[next(reversed(known))]["facts"]
+    results = {name: Result.of(known[name]["result"]) for name in ALL}
+    text = HEAD
+    text += f"Machine: {facts['machine']}.\nSettings: {facts['settings']}.\nVersions: {versions(facts)}.\n\n"
+    text += "| | goal | measured | spread | |\n|---|---|---|---|---|\n"
+    for name, result in results.items():
+        text += "".join(f"| {' | '.join(row.cells())} |\n" for row in result.rows)
+        if result.failure:
+            text += f"| {name} | | could not be measured | | missed |\n"
+    text += AGAINST + "\n## Behind the table\n"
+    for name, result in results.items():
+        text += f"\n### {name}, {result.date}\n"
+        text += "".join(f"\n{note}\n" for note in result.notes)
+        text += f"\nCould not be measured: {result.failure}\n" if result.failure else ""
+    PAGE.write_text(text)
+    print(f"\nwritten: docs/{PAGE.name}")
+
+
+def versions(facts):
+    return ", ".join(f"{name} {version}" for name, version in facts["versions"].items())

@@ -1,0 +1,31 @@
+"""Where things are, and how long to measure."""
+
+import os
+import subprocess
+from pathlib import Path
+
+BENCH = Path(__file__).resolve().parent.parent
+ROOT = BENCH.parent
+BUILT = BENCH / "target" / "release"
+# On the disk of the clone: what /tmp is made of is not known, and a memory disk syncs for nothing.
+DATA = BENCH / "target" / "data"
+RESULTS = BENCH / "target" / "results.json"
+PAGE = ROOT / "docs" / "BENCHMARKS.md"
+BINARY = ROOT / "target" / "release" / "latchkey"
+
+SECONDS = float(os.environ.get("BENCH_SECONDS", "3"))
+ROUNDS = int(os.environ.get("BENCH_ROUNDS", "7"))
+PORT = int(os.environ.get("BENCH_PORT", "3400"))
+CLIENTS = 32
+
+CORES = sorted(os.sched_getaffinity(0))
+# A server has one core to itself, the load another, if there are two.
+SERVER = CORES[0]
+LOAD = CORES[-1]
+
+PASSWORD = "quiet harbour lantern"
+
+
+def tool(name: str) -> str:
+    """Where scripts/tools keeps something."""
+    return subprocess.check_output([ROOT / "scripts" / "tools", name], text=True).strip()

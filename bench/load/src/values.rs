@@ -1,0 +1,60 @@
+//! Tokens, names, cookies: what differs from one request to the next.
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::fs;
+use std::io;
+use std::path::PathBuf;
+
+pub struct Values {
+    free: RefCell<VecDeque<Value>>,
+    from: Option<PathBuf>,
+    keep: Option<PathBuf>,
+}
+
+#[derive(Clone)]
+pub struct Value {
+    pub text: String,
+    /// The access token that came with it.
+    pub access: String,
+}
+
+impl Values {
+    pub fn read(from: Option<PathBuf>, keep: Option<PathBuf>) -> io::Result<Self> {
+        let text = from.as_ref().map_or_else(|| Ok("\n".to_owned()), fs::read_to_string)?;
+        let free = text
+            .lines()
+            .map(|line| Value {
+                text: line.to_owned(),
+                access: String::new(),
+            })
+            .collect();
+        Ok(Self {
+            free: RefCell::new(free),
+            from,
+            keep,
+        })
+    }
+
+    /// The one that was used longest ago; nobody else has it until it is put back.
+    pub fn take(&self) -> Option<Value> {
+        self.free.borrow_mut().pop_front()
+    }
+
+    pub fn put_back(&self, value: Value) {
+        self.free.borrow_mut().push_back(value);
+    }
+
+    /// Writes successors where their predecessors came from, and the access tokens where they are wanted.
+    pub fn write(&self) -> io::Result<()> {
+        let values = self.free.borrow();
+        if let Some(file) = &self.from {
+            fs::write(file, values.iter().map(|value| format!("{}\n", value.text)).collect::<String>())?;
+        }
+        if let Some(file) = &self.keep {
+            let given = values.iter().filter(|value| !value.access.is_empty());
+            fs::write(file, given.map(|value| format!("{}\n", value.access)).collect::<String>())?;
+        }
+        Ok(())
+    }
+}
