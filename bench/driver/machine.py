@@ -9,7 +9,7 @@ import subprocess
 import time
 from pathlib import Path
 
-from .settings import BENCH, CLIENTS, CORES, DATA, LOAD, ROOT, ROUNDS, SECONDS, SERVER, tool
+from .settings import BENCH, CLIENTS, CORES, DATA, LOAD, ROOT, ROUNDS, SECONDS, SERVER, chromium
 
 
 def today():
@@ -23,8 +23,22 @@ def shape():
     memory = int(Path("/proc/meminfo").read_text().split()[1]) / 2**20
     return (
         f"{len(CORES)} cores ({model[1] if model else platform.machine()}), {memory:.0f} GiB of memory, "
-        f"Linux {platform.release()}, a load average of {os.getloadavg()[0]:.1f} when it began"
+        f"Linux {platform.release()}"
     )
+
+
+def others():
+    """How much of the machine others keep busy, as a share: what the noise is made of."""
+    before = busy()
+    time.sleep(2)
+    return (busy() - before) / 2 / len(CORES)
+
+
+def busy():
+    """Seconds that all cores were not idle, so far."""
+    fields = [int(field) for field in Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9]]
+    idle, waiting = fields[3:5]
+    return (sum(fields) - idle - waiting) / os.sysconf("SC_CLK_TCK")
 
 
 def disk():
@@ -61,7 +75,7 @@ def versions():
         "Node": said("node", "--version").lstrip("v"),
         **packages("better-auth", "better-auth", "better-sqlite3"),
         **packages("browser", "lighthouse", "puppeteer-core"),
-        "Chromium": re.search(r"[\d.]{5,}", said(tool("chromium"), "--version") + "0.0.0")[0],
+        "Chromium": re.search(r"[\d.]{5,}", said(chromium(), "--version") + "0.0.0")[0],
     }
 
 

@@ -34,6 +34,7 @@ def run(names, usage):
 
 
 def measure(name):
+    others = machine.others()
     try:
         result = ALL[name]()
     except Failed as error:
@@ -41,7 +42,7 @@ def measure(name):
     except Exception as error:
         traceback.print_exc()
         result = Result(failure=f"{type(error).__name__}: {error}")
-    result.date = machine.today()
+    result.date, result.others = machine.today(), others
     return result
 
 

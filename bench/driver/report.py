@@ -41,6 +41,7 @@ def say_facts(facts):
 
 
 def say(result):
+    print(f"  others keep {result.others:.0%} of the machine busy")
     for row in result.rows:
         name, goal, measured, spread, verdict = row.cells()
         print(f"  {name}: {measured} ({spread}), goal {goal} {verdict}", flush=True)
@@ -55,7 +56,7 @@ def write(known):
     if missing := [name for name in ALL if name not in known]:
         print(f"\n{PAGE.name} is not written: nothing is known yet of {', '.join(missing)}")
         return
-    facts = known[next(reversed(known))]["facts"]
+    facts = max(known.values(), key=lambda part: part["result"]["date"])["facts"]
     results = {name: Result.of(known[name]["result"]) for name in ALL}
     text = HEAD
     text += f"Machine: {facts['machine']}.\nSettings: {facts['settings']}.\nVersions: {versions(facts)}.\n\n"
@@ -66,7 +67,8 @@ def write(known):
             text += f"| {name} | | could not be measured | | missed |\n"
     text += AGAINST + "\n## Behind the table\n"
     for name, result in results.items():
-        text += f"\n### {name}, {result.date}\n"
+        tree = known[name]["facts"]["versions"]["Latchkey"]
+        text += f"\n### {name}\n\nMeasured {result.date} on {tree}; others kept {result.others:.0%} of the machine busy just before.\n"
         text += "".join(f"\n{note}\n" for note in result.notes)
         text += f"\nCould not be measured: {result.failure}\n" if result.failure else ""
     PAGE.write_text(text)

@@ -57,6 +57,8 @@ class Result:
     rows: list = field(default_factory=list)
     notes: list = field(default_factory=list)
     date: str = ""
+    # How busy others kept the machine just before.
+    others: float = 0.0
     failure: str = ""
 
     def plain(self):

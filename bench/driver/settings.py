@@ -26,6 +26,12 @@ LOAD = CORES[-1]
 PASSWORD = "quiet harbour lantern"
 
 
+def chromium() -> str:
+    """The one that the browser tests use; Playwright's own when the machine has none."""
+    script = 'console.log(require("@playwright/test").chromium.executablePath())'
+    return tool("chromium") or subprocess.check_output(["node", "-e", script], cwd=ROOT / "end2end", text=True).strip()
+
+
 def tool(name: str) -> str:
     """Where scripts/tools keeps something."""
     return subprocess.check_output([ROOT / "scripts" / "tools", name], text=True).strip()

@@ -6,11 +6,11 @@ import subprocess
 from ..latchkey import Latchkey
 from ..process import Failed
 from ..rows import Result, Row
-from ..settings import BENCH, CORES, PASSWORD, PORT, tool
+from ..settings import BENCH, CORES, PASSWORD, PORT, ROUNDS, chromium
 
 PUBLIC = ("/login", "/signup")
 CATEGORIES = {"performance": "performance", "accessibility": "accessibility", "best-practices": "best practices", "seo": "SEO"}
-TIMES = 3
+TIMES = min(ROUNDS, 5)
 
 
 def measure():
@@ -27,10 +27,7 @@ def measure():
 
 def browse(script, *words):
     """One of the scripts in bench/browser."""
-    chromium = tool("chromium")
-    if not chromium:
-        raise Failed("there is no Chromium: set CHROMIUM to one")
-    command = ["node", script, chromium, *map(str, words)]
+    command = ["node", script, chromium(), *map(str, words)]
     done = subprocess.run(command, cwd=BENCH / "browser", capture_output=True, text=True, timeout=1200)
     if done.returncode:
         raise Failed(f"{script}: {done.stderr[-800:]}")

@@ -15,8 +15,10 @@ def measure():
     return Result(
         [
             Row("click to painted, signed in, slow 4G: by the template's first load", [a / b for a, b in zip(clicks, first)], at_most=0.5),
+            Row("the same by the template's first load until its button counts", [a / b for a, b in zip(clicks, found["alive"])]),
             Row("click to painted, signed in, slow 4G", clicks, "ms"),
             Row("the template's first load, painted, slow 4G", first, "ms"),
+            Row("the template's first load, until its button counts, slow 4G", found["alive"], "ms"),
             Row("the sign-in page's first load, painted, slow 4G", found["ours"], "ms"),
         ]
     )
