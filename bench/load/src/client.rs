@@ -7,7 +7,7 @@ use std::time::Instant;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::answer::{Answer, field};
+use crate::answer::Answer;
 use crate::ask::Ask;
 use crate::count::Count;
 
@@ -22,32 +22,30 @@ pub async fn run(ask: Rc<Ask>, count: Rc<Count>) {
             ask.values.put_back(value.clone());
         }
         let begun = Instant::now();
-        let mut at_work = match connection.take() {
-            Some(connection) => connection,
-            None => match Connection::open(&ask).await {
-                Ok(connection) => connection,
-                Err(error) => return count.fail(&error),
-            },
-        };
-        ask.write(&mut at_work.request, &value.text);
-        let answer = at_work.exchange().await;
-        if ask.refresh {
-            if let Ok(answer) = &answer {
-                let body = &at_work.buffer[answer.body.clone()];
-                if let (Some(refresh), Some(access)) = (field(body, "refresh_token"), field(body, "access_token")) {
-                    (value.text, value.access) = (refresh, access);
-                }
-            }
-            ask.values.put_back(value);
-        }
-        match answer {
-            Ok(answer) => {
+        match exchange(connection.take(), &ask, &value.text).await {
+            Ok((answer, at_work)) => {
                 count.note(&answer, begun.elapsed(), &at_work.buffer);
+                if ask.refresh {
+                    value.learn(&at_work.buffer[answer.body.clone()]);
+                }
                 connection = (!answer.closes).then_some(at_work);
             }
             Err(error) => count.fail(&error),
         }
+        if ask.refresh {
+            ask.values.put_back(value);
+        }
     }
+}
+
+async fn exchange(connection: Option<Connection>, ask: &Ask, value: &str) -> io::Result<(Answer, Connection)> {
+    let mut connection = match connection {
+        Some(connection) => connection,
+        None => Connection::open(ask).await?,
+    };
+    ask.write(&mut connection.request, value);
+    let answer = connection.exchange().await?;
+    Ok((answer, connection))
 }
 
 struct Connection {

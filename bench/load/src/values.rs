@@ -6,6 +6,8 @@ use std::fs;
 use std::io;
 use std::path::PathBuf;
 
+use crate::answer::field;
+
 pub struct Values {
     free: RefCell<VecDeque<Value>>,
     from: Option<PathBuf>,
@@ -17,6 +19,15 @@ pub struct Value {
     pub text: String,
     /// The access token that came with it.
     pub access: String,
+}
+
+impl Value {
+    /// Takes the successor from an answer that has one.
+    pub fn learn(&mut self, body: &[u8]) {
+        if let (Some(refresh), Some(access)) = (field(body, "refresh_token"), field(body, "access_token")) {
+            (self.text, self.access) = (refresh, access);
+        }
+    }
 }
 
 impl Values {
