@@ -13,7 +13,8 @@ is quick and rough. It ends with an error when a goal is missed by more than the
 Each number is the median of several rounds, in which the contenders take turns, with the quartiles beside it: half of the
 rounds lie between them. A ratio is taken within a round, of neighbours, so what slows the machine for a while slows both sides.
 The noise is half the distance of the quartiles. Cost is the CPU time that a server's processes used (user and system, from
-`/proc`), by the answers they gave: it hardly depends on who else uses the machine, as requests a second do.
+`/proc`), by the answers they gave: who else uses the machine changes it far less than requests a second, though a busy neighbour
+empties caches, and doubles what costs little. Below each part stands how busy others kept the machine.
 
 """
 
