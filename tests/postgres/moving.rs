@@ -398,7 +398,7 @@ async fn a_change_of_the_source_during_a_move_is_refused_and_not_lost() {
                 }
             }))
         });
-        wait_for_it.recv_timeout(Duration::from_secs(60)).expect("in the middle");
+        wait_for_it.recv_timeout(Duration::from_mins(1)).expect("in the middle");
         let revoked = app.post("/revoke", &[("token", &tokens.refresh)]).await;
         assert_eq!(revoked.status, 503, "{}", revoked.body);
         assert!(revoked.header("retry-after").is_some());

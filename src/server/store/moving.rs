@@ -223,11 +223,14 @@ async fn tallies(database: &mut Apart) -> Result<Vec<Tally>, StoreError> {
 /// What tells this source, as it is now, from any other: its first account, and what its tables hold.
 async fn mark_of(source: &mut Apart, tallies: &[Tally]) -> Result<String, Refusal> {
     let first = meta(source, "first_account").await.map_err(Refusal::Source)?;
-    let mut mark = first.ok_or(Refusal::EmptySource)?;
-    for (table, Tally { rows, sum }) in TABLES.iter().zip(tallies) {
-        mark.push_str(&format!(" {}={rows}/{sum}", table.name));
-    }
-    Ok(mark)
+    let mut mark = vec![first.ok_or(Refusal::EmptySource)?];
+    mark.extend(
+        TABLES
+            .iter()
+            .zip(tallies)
+            .map(|(table, Tally { rows, sum })| format!("{}={rows}/{sum}", table.name)),
+    );
+    Ok(mark.join(" "))
 }
 
 async fn set_mark(target: &mut Apart, mark: &str) -> Result<(), StoreError> {

@@ -128,13 +128,15 @@ impl Table {
     /// # Errors
     /// When a row holds something else than its columns do.
     pub fn insert<'r>(&self, rows: &'r [Row]) -> Result<Query<'r>, StoreError> {
-        let mut text = format!("INSERT INTO {} ({}) VALUES ", self.name, self.names());
         let width = self.columns.len();
-        for row in 0..rows.len() {
-            let values: Vec<String> = (1..=width).map(|value| format!("${}", row * width + value)).collect();
-            let comma = if row == 0 { "" } else { "," };
-            text.push_str(&format!("{comma}({})", values.join(",")));
-        }
+        let values = |row: usize| {
+            (1..=width)
+                .map(|value| format!("${}", row * width + value))
+                .collect::<Vec<_>>()
+                .join(",")
+        };
+        let all = (0..rows.len()).map(values).collect::<Vec<_>>().join("),(");
+        let text = format!("INSERT INTO {} ({}) VALUES ({all})", self.name, self.names());
         let mut insert = query(AssertSqlSafe(text));
         for row in rows {
             for (number, column) in self.columns.iter().enumerate() {
