@@ -249,7 +249,7 @@ async fn many_accounts_and_sessions_cost_what_few_do() {
         .await;
     report
         .compare("/dashboard", &mut sites, async |site| {
-            site.look("/dashboard", "What happened lately").await
+            site.look("/dashboard", "What happened lately").await;
         })
         .await;
     report
