@@ -50,3 +50,13 @@ async fn the_session_check_is_below_a_twentieth_of_a_protected_request() {
     );
     assert!(share < 0.05, "{share}");
 }
+
+#[tokio::test]
+async fn a_statement_is_planned_once_and_not_for_each_value_that_is_bound() {
+    let store = sqlx::SqlitePool::connect("sqlite::memory:").await.expect("SQLite");
+    let planned_once: bool = sqlx::query_scalar("SELECT sqlite_compileoption_used('ENABLE_QPSG')")
+        .fetch_one(&store)
+        .await
+        .expect("an answer");
+    assert!(planned_once, ".cargo/config.toml says so");
+}
