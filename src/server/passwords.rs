@@ -1,23 +1,25 @@
 //! Password hashes: argon2id, on blocking threads, no more at once than there are cores.
 
 mod common;
+mod memory;
 mod pace;
 mod stored;
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::thread::available_parallelism;
 use std::time::{Duration, Instant};
 
 use argon2::password_hash::phc::{Output, ParamsString, PasswordHash, Salt};
-use argon2::{ARGON2ID_IDENT, Algorithm, Argon2, Block, Params, Version};
+use argon2::{ARGON2ID_IDENT, Algorithm, Argon2, Params, Version};
 use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 use tokio::time::{sleep_until, timeout};
-use zeroize::{Zeroize, Zeroizing};
+use zeroize::Zeroizing;
 
 pub use common::is_common;
 pub use stored::Stored;
 
+use self::memory::Memory;
 use self::pace::Pace;
 use crate::domain::Password;
 
@@ -66,14 +68,13 @@ pub struct Passwords(Arc<Inner>);
 
 struct Inner {
     params: Params,
-    /// One for each hash that runs, of [`Inner::cores`].
+    /// One for each hash that runs: as many as there are cores.
     turns: Arc<Semaphore>,
-    cores: usize,
     /// One for each caller, running or waiting, of [`MAX_CALLERS`].
     places: Arc<Semaphore>,
-    /// Memory of finished hashes, kept while others wait: fresh memory costs a third of a hash.
-    memory: Mutex<Vec<Vec<Block>>>,
-    /// What an unknown name is checked against, so that it costs the same.
+    memory: Memory,
+    /// What an unknown name is checked against, so that it costs the same. Nobody knows a password with this hash, and it
+    /// takes no hash to write it down.
     nobody: String,
     pace: Pace,
 }
@@ -83,21 +84,22 @@ impl Passwords {
     ///
     /// # Panics
     /// When the cost is outside what argon2 can do.
+    #[expect(clippy::expect_used, reason = "a cost is a constant of the program, and so are 16 and 32 zeros")]
     pub fn new(cost: Cost) -> Self {
-        #[expect(clippy::expect_used, reason = "a cost is a constant of the program")]
         let params = Params::new(cost.memory_kib, cost.passes, 1, Some(Params::DEFAULT_OUTPUT_LEN)).expect("argon2 parameters");
         let cores = available_parallelism().map_or(1, usize::from);
-        let mut inner = Inner {
+        Self(Arc::new(Inner {
+            nobody: phc(
+                &params,
+                Salt::new(&[0; 16]).expect("a salt"),
+                Output::new(&[0; 32]).expect("an output"),
+            ),
+            memory: Memory::new(params.block_count()),
             params,
             turns: Arc::new(Semaphore::new(cores)),
-            cores,
             places: Arc::new(Semaphore::new(MAX_CALLERS)),
-            memory: Mutex::new(Vec::new()),
-            nobody: String::new(),
             pace: Pace::default(),
-        };
-        inner.nobody = inner.hash(b"nobody has this password");
-        Self(Arc::new(inner))
+        }))
     }
 
     /// Hashes a new password to a PHC string.
@@ -184,14 +186,7 @@ impl Inner {
     fn hash(&self, password: &[u8]) -> String {
         let salt = Salt::generate();
         let output = self.derive(password, &salt, &self.params, Algorithm::Argon2id).expect("a hash");
-        PasswordHash {
-            algorithm: ARGON2ID_IDENT,
-            version: Some(Version::V0x13.into()),
-            params: ParamsString::try_from(&self.params).expect("parameters"),
-            salt: Some(salt),
-            hash: Some(output),
-        }
-        .to_string()
+        phc(&self.params, salt, output)
     }
 
     fn verify(&self, password: &[u8], hash: &str) -> bool {
@@ -210,41 +205,32 @@ impl Inner {
     }
 
     fn derive(&self, password: &[u8], salt: &Salt, params: &Params, algorithm: Algorithm) -> Option<Output> {
-        let mut memory = self.borrow_memory(params.block_count());
+        let mut memory = self.memory.borrow(params.block_count());
         let mut output = [0_u8; Output::MAX_LENGTH];
         let length = params.output_len().unwrap_or(Params::DEFAULT_OUTPUT_LEN);
         let derived = Argon2::new(algorithm, Version::V0x13, params.clone()).hash_password_into_with_memory(
             password,
             salt.as_ref(),
             &mut output[..length],
-            &mut memory,
+            &mut memory[..params.block_count()],
         );
-        self.return_memory(memory);
+        self.memory.put_back(memory);
         derived.ok()?;
         Output::new(&output[..length]).ok()
     }
+}
 
-    fn borrow_memory(&self, blocks: usize) -> Vec<Block> {
-        let kept = self.memory.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        let mut memory = kept.unwrap_or_default();
-        memory.resize(blocks, Block::new());
-        memory
+/// A hash as it is stored.
+#[expect(clippy::expect_used, reason = "the parameters were checked")]
+fn phc(params: &Params, salt: Salt, output: Output) -> String {
+    PasswordHash {
+        algorithm: ARGON2ID_IDENT,
+        version: Some(Version::V0x13.into()),
+        params: ParamsString::try_from(params).expect("parameters"),
+        salt: Some(salt),
+        hash: Some(output),
     }
-
-    /// Keeps the memory for whoever waits next; wipes it and gives it back when nobody does.
-    fn return_memory(&self, mut memory: Vec<Block>) {
-        let running = self.cores - self.turns.available_permits();
-        let others_wait = MAX_CALLERS - self.places.available_permits() > running;
-        if others_wait {
-            self.memory.lock().unwrap_or_else(PoisonError::into_inner).push(memory);
-        } else {
-            let kept = std::mem::take(&mut *self.memory.lock().unwrap_or_else(PoisonError::into_inner));
-            memory.zeroize();
-            for mut memory in kept {
-                memory.zeroize();
-            }
-        }
-    }
+    .to_string()
 }
 
 #[cfg(test)]
@@ -353,6 +339,19 @@ mod tests {
         }
     }
 
+    #[test]
+    fn to_be_ready_costs_no_hash_and_an_unknown_name_costs_one_of_today() {
+        let began = Instant::now();
+        let passwords = Passwords::new(Cost {
+            memory_kib: 256 * 1024,
+            passes: 32,
+        });
+        assert!(began.elapsed() < Duration::from_secs(1), "a hash at this cost takes many");
+        assert!(!passwords.is_outdated(&passwords.0.nobody), "made like all others");
+        let stored = Stored::parse(&Passwords::new(CHEAP).0.nobody).expect("it can be verified");
+        assert_eq!(stored.decoy(), Passwords::new(CHEAP).0.nobody, "and no other salt or output");
+    }
+
     #[tokio::test]
     async fn a_password_that_is_too_long_is_no_password_even_when_its_beginning_is() {
         let passwords = Passwords::new(CHEAP);
@@ -399,7 +398,7 @@ mod tests {
     }
 
     #[tokio::test(flavor = "multi_thread")]
-    async fn no_memory_is_kept_when_nobody_waits() {
+    async fn no_more_memory_is_kept_than_hashes_run_at_a_time() {
         let passwords = Passwords::new(CHEAP);
         let all = (0..32).map(|_| {
             let passwords = passwords.clone();
@@ -408,7 +407,7 @@ mod tests {
         for one in all.collect::<Vec<_>>() {
             assert!(!one.await.expect("ran").expect("a turn").right);
         }
-        passwords.verify("x", None).await.expect("ran");
-        assert!(passwords.0.memory.lock().expect("not poisoned").is_empty());
+        let cores = passwords.0.turns.available_permits();
+        assert!(passwords.0.memory.pieces() <= cores);
     }
 }

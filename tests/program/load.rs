@@ -11,6 +11,9 @@ use crate::support::{Answer, Installation, PASSWORD, how_many, soon, whole_answe
 /// Memory that signing in may take, in MB, however many do.
 const MEMORY: u64 = 150;
 
+/// What may be left of it, in MB, once nobody signs in any more.
+const LEFT: u64 = 15;
+
 /// Accounts `user-0`, `user-1` and so on. They share one hash, of today's cost: to make each its own takes long.
 fn import(here: &Installation, number: usize) {
     let password = Password::parse(PASSWORD, None).expect("within the rules");
@@ -48,6 +51,7 @@ fn many_sign_ins_at_once_are_answered_or_put_off_and_others_are_served_meanwhile
     import(&here, number);
     let server = here.serve(&[]);
     let port = server.port;
+    let fresh = server.resident();
     let token = server.grant("user-0").access;
     let idle = server.resident();
 
@@ -80,7 +84,10 @@ fn many_sign_ins_at_once_are_answered_or_put_off_and_others_are_served_meanwhile
     );
     println!("/health/live: {live}");
     println!("/protected:   {protected}");
-    println!("memory: {idle} MB idle, {peak} MB at most");
+    println!(
+        "memory: {fresh} MB fresh, {idle} MB idle, {peak} MB at most, {} MB now",
+        server.resident()
+    );
     for (n, answer) in answers.iter().enumerate() {
         let expected = match answer.status {
             200 => n % 5 < 3,
@@ -92,6 +99,7 @@ fn many_sign_ins_at_once_are_answered_or_put_off_and_others_are_served_meanwhile
     }
     assert!(count(200) > 0 && count(400) > 0, "somebody is served");
     assert!(peak < idle + MEMORY, "{idle} MB idle, {peak} MB");
+    within(Duration::from_secs(5), "memory is given back", || server.resident() < fresh + LEFT);
     assert!(live.p99() < soon() && protected.p99() < soon(), "{live} {protected}");
     let log = server.stop();
     assert!(!log.contains("panicked"), "{log}");
