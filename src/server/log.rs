@@ -1,18 +1,19 @@
 //! Logging.
 
+mod asked;
+
 use std::io::{IsTerminal, stderr};
 use std::time::Duration;
 
-use http::{Request, Response};
-use ipnet::IpNet;
-use tracing::{Span, field};
+use http::Response;
 use tracing_subscriber::EnvFilter;
-use tracing_subscriber::fmt;
+use tracing_subscriber::fmt::{self, format};
 use tracing_subscriber::prelude::*;
-use uuid::Uuid;
 
+pub use asked::Asked;
+
+use self::asked::{Json, Pretty};
 use super::config::{ConfigError, Settings};
-use super::peer;
 
 /// Starts logging to standard error, for people on a terminal and as JSON elsewhere.
 ///
@@ -37,33 +38,22 @@ pub fn start(settings: &Settings) -> Result<(), ConfigError> {
     };
     let layer = fmt::layer().with_writer(stderr);
     let layer = if pretty {
-        layer.with_ansi(stderr().is_terminal()).boxed()
+        let colours = stderr().is_terminal();
+        layer.with_ansi(colours).event_format(Pretty(format().with_ansi(colours))).boxed()
     } else {
-        layer.json().boxed()
+        layer.json().event_format(Json(format().json().with_current_span(false))).boxed()
     };
     tracing_subscriber::registry().with(filter).with(layer).init();
     Ok(())
 }
 
-/// What every line about a request says of it: an id of its own, and the path without its query, which may hold what is
-/// nobody's business.
-pub fn request_span<B>(trusted_proxies: &[IpNet], request: &Request<B>) -> Span {
-    let client = peer::address(trusted_proxies, request.headers(), request.extensions());
-    tracing::info_span!(
-        "request",
-        id = %Uuid::now_v7(),
-        client = client.map(field::display),
-        method = %request.method(),
-        path = request.uri().path()
-    )
-}
-
 /// One line for each answer: for those who want them, and, where somebody was refused, for whoever looks for attacks
 /// (ASVS 16.3.2).
-pub fn answered<B>(response: &Response<B>, took: Duration, _: &Span) {
-    let (status, microseconds) = (response.status(), took.as_micros());
-    match status.as_u16() {
-        401 | 403 | 421 | 429 | 503 => tracing::info!(status = status.as_u16(), microseconds, "refused"),
-        _ => tracing::debug!(status = status.as_u16(), microseconds, "answered"),
+pub fn answered<B>(response: &Response<B>, took: Duration) {
+    let (status, microseconds) = (response.status().as_u16(), took.as_micros());
+    match status {
+        401 | 403 | 421 | 429 | 503 => tracing::info!(status, microseconds, "refused"),
+        500.. => tracing::error!(status, microseconds, "response failed"),
+        _ => tracing::debug!(status, microseconds, "answered"),
     }
 }

@@ -12,6 +12,9 @@ pub fn address(trusted: &[IpNet], headers: &HeaderMap, extensions: &Extensions) 
     let ConnectInfo(peer) = extensions.get::<ConnectInfo<SocketAddr>>()?;
     let is_trusted = |address: &IpAddr| trusted.iter().any(|network| network.contains(address));
     let mut address = peer.ip().to_canonical();
+    if !is_trusted(&address) {
+        return Some(address);
+    }
     let mut forwarded = headers.get_all("x-forwarded-for").into_iter().rev().flat_map(|header| {
         let text = header.to_str().unwrap_or_default();
         text.rsplit(',')

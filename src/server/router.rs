@@ -1,49 +1,96 @@
 //! Every route, and what each request passes on its way.
 
+use std::panic::AssertUnwindSafe;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Instant;
+
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Request, State};
-use axum::middleware::{from_fn, from_fn_with_state};
+use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
+use futures_util::FutureExt;
 use leptos::context::provide_context;
 use leptos::server_fn::axum::server_fn_paths;
 use leptos_axum::handle_server_fns_with_context;
-use tower::util::option_layer;
-use tower_http::catch_panic::CatchPanicLayer;
-use tower_http::trace::TraceLayer;
+use tower::Service;
 
 use super::form::{self, Form, FormError};
+use super::log::{self, Asked};
+use super::middleware::security_headers::SecurityHeaders;
+use super::middleware::{host, same_origin, session, size};
 use super::rest::{health, introspect, me, openapi, protected, revoke, security_txt, token, well_known};
 use super::session_events::session_events;
 use super::state::AppState;
-use super::{assets, log, metrics, middleware};
+use super::{assets, metrics};
 use crate::app::{error, pages};
 
-/// The whole application.
-pub fn router(state: AppState) -> Router {
-    let timed = state.config.metrics_addr.is_some();
-    Router::new()
-        .merge(with_cookies().layer(from_fn_with_state(state.clone(), middleware::session::attach)))
+/// The whole application: the routes, and what each request passes on its way to them and back. That stands around all
+/// routes at once, as plain calls: as a layer of each route every step would copy those within it, for each request.
+#[derive(Clone)]
+pub struct App(Arc<Inner>);
+
+struct Inner {
+    state: AppState,
+    security_headers: SecurityHeaders,
+    routes: Router,
+}
+
+impl App {
+    /// With the state that everything shares.
+    pub fn new(state: AppState) -> Self {
+        Self(Arc::new(Inner {
+            security_headers: SecurityHeaders::new(state.config.public_url.is_https()),
+            routes: routes(state.clone()),
+            state,
+        }))
+    }
+
+    /// Answers a request. What comes first here is around all that comes later.
+    pub async fn answer(self, request: Request) -> Response {
+        let began = Instant::now();
+        let inner = &*self.0;
+        let asked = Asked::of(&inner.state.config.trusted_proxies, &request);
+        // Pinned where they are: what wraps a future would otherwise move all of it, several times for each request.
+        let work = pin!(async {
+            let checked = pin!(inner.checked(request));
+            let mut response = AssertUnwindSafe(checked).catch_unwind().await.unwrap_or_else(error::panicked);
+            inner.security_headers.add(response.headers_mut());
+            log::answered(&response, began.elapsed());
+            response
+        });
+        asked.scope(work).await
+    }
+}
+
+impl Inner {
+    /// Refuses what no route should see.
+    async fn checked(&self, request: Request) -> Response {
+        let refusal = size::check(&request)
+            .or_else(|| host::check(&self.state, &request))
+            .or_else(|| same_origin::check(&self.state, &request));
+        if let Some(refusal) = refusal {
+            return refusal;
+        }
+        let Ok(response) = self.routes.clone().call(request).await;
+        response
+    }
+}
+
+/// Every route.
+fn routes(state: AppState) -> Router {
+    let routes = Router::new()
+        .merge(with_cookies().layer(from_fn_with_state(state.clone(), session::attach)))
         .merge(rest())
         .route("/assets/{*path}", get(assets::serve))
-        .method_not_allowed_fallback(error::method_not_allowed)
-        // The last one added is the first one passed.
-        .layer(option_layer(timed.then(|| from_fn_with_state(state.clone(), metrics::time))))
-        .layer(from_fn_with_state(state.clone(), middleware::same_origin::check))
-        .layer(from_fn_with_state(state.clone(), middleware::host::check))
-        .layer(from_fn(middleware::size::check))
-        .layer(CatchPanicLayer::custom(error::panicked))
-        .layer(from_fn_with_state(state.clone(), middleware::security_headers::add))
-        .layer(
-            TraceLayer::new_for_http()
-                .make_span_with({
-                    let state = state.clone();
-                    move |request: &Request| log::request_span(&state.config.trusted_proxies, request)
-                })
-                .on_response(log::answered),
-        )
-        .with_state(state)
+        .method_not_allowed_fallback(error::method_not_allowed);
+    let routes = match state.config.metrics_addr {
+        Some(_) => routes.layer(from_fn_with_state(state.clone(), metrics::time)),
+        None => routes,
+    };
+    routes.with_state(state)
 }
 
 /// What knows its visitor by cookies: pages, the posts of their forms, the events of their session. Everything else

@@ -13,9 +13,10 @@ use self::tls::Tls;
 use super::clock::Clock;
 use super::config::{Config, ConfigError};
 use super::passwords::{Cost, Passwords};
+use super::router::App;
 use super::state::AppState;
 use super::store::Store;
-use super::{housekeeping, metrics, news, notes, router};
+use super::{housekeeping, metrics, news, notes};
 
 /// Why a command did not do its work: one sentence.
 pub type Failure = Box<dyn std::error::Error + Send + Sync>;
@@ -66,7 +67,7 @@ pub async fn run(config: Config) -> Result<(), Failure> {
     }
     tracing::info!("serving {url}");
     eprintln!("Latchkey is ready: open {url}");
-    connections::serve(listener, tls.map(|tls| tls.acceptor), router::router(state.clone()), &state.stop).await;
+    connections::serve(listener, tls.map(|tls| tls.acceptor), App::new(state.clone()), &state.stop).await;
     background.shutdown().await;
     if let Err(error) = notes::write(&state).await {
         tracing::warn!(%error, "the last notes could not be written");

@@ -6,7 +6,6 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::task::Poll;
 use std::thread::available_parallelism;
 
-use axum::Router;
 use axum::body::{Body, to_bytes};
 use http::request::Builder;
 use http::{HeaderMap, Method, Request, Response, StatusCode, header};
@@ -15,13 +14,12 @@ use latchkey::server::clock::Clock;
 use latchkey::server::config::{Config, Settings};
 use latchkey::server::news;
 use latchkey::server::passwords::{Cost, Passwords};
-use latchkey::server::router;
+use latchkey::server::router::App;
 use latchkey::server::secret;
 use latchkey::server::state::AppState;
 use latchkey::server::store::Store;
 use serde_json::Value;
 use tempfile::TempDir;
-use tower::ServiceExt;
 
 use crate::databases::Database;
 
@@ -35,7 +33,7 @@ pub const MARKER: &str = "data-protected-view";
 
 pub struct TestApp {
     pub state: AppState,
-    router: Router,
+    app: App,
     clock: Arc<AtomicI64>,
     settings: Settings,
     pub database: Database,
@@ -83,7 +81,7 @@ impl TestApp {
         let state = AppState::new(config, store, Clock::set(Arc::clone(&clock)), Passwords::new(cost));
         news::catch_up(&state).await.expect("the news");
         Self {
-            router: router::router(state.clone()),
+            app: App::new(state.clone()),
             state,
             clock,
             settings,
@@ -167,7 +165,7 @@ impl TestApp {
 
     /// An answer whose body has not been read.
     pub async fn respond(&self, request: Request<Body>) -> Response<Body> {
-        self.router.clone().oneshot(request).await.expect("infallible")
+        self.app.clone().answer(request).await
     }
 
     pub async fn send(&self, request: Request<Body>) -> Answer {

@@ -1,7 +1,6 @@
 //! The server answers to its public URL only: no other name can be rebound to it, poison a link or a cache.
 
-use axum::extract::{Request, State};
-use axum::middleware::Next;
+use axum::extract::Request;
 use axum::response::{IntoResponse, Redirect, Response};
 use http::{StatusCode, header};
 
@@ -11,24 +10,26 @@ use crate::server::state::AppState;
 /// Refuses a `Host` that is not the public URL's (RFC 9110 section 15.5.20). Another name of the same
 /// loopback address will do for programs; a person is led to the right one, where the cookies are.
 /// Health probes come by address and learn nothing.
-pub async fn check(State(state): State<AppState>, request: Request, next: Next) -> Response {
+pub fn check(state: &AppState, request: &Request) -> Option<Response> {
     let url = &state.config.public_url;
-    let host = host(&request);
-    if host.is_some_and(|host| url.is_host(host)) || request.uri().path().starts_with("/health/") {
-        return next.run(request).await;
+    let host = host(request);
+    // As browsers write it there is nothing to fold or to cut.
+    let as_it_is = |host: &str| url.origin().strip_suffix(host).is_some_and(|scheme| scheme.ends_with("//"));
+    if host.is_some_and(|host| as_it_is(host) || url.is_host(host)) || request.uri().path().starts_with("/health/") {
+        return None;
     }
     if host.is_some_and(|host| url.is_loopback_alias(host)) {
         if request.method().is_safe() && wants_page(request.headers()) {
             let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
-            return Redirect::temporary(&format!("{url}{path}")).into_response();
+            return Some(Redirect::temporary(&format!("{url}{path}")).into_response());
         }
-        return next.run(request).await;
+        return None;
     }
-    refuse(
+    Some(refuse(
         request.headers(),
         StatusCode::MISDIRECTED_REQUEST,
         &format!("This server answers to {url} only."),
-    )
+    ))
 }
 
 /// The one host that was asked for: from the request line (HTTP/2, or the absolute form) or the header.

@@ -1,7 +1,6 @@
 //! Cross-site requests change nothing (ASVS 3.5.1): sign-in and sign-out included, whatever the content type.
 
-use axum::extract::{Request, State};
-use axum::middleware::Next;
+use axum::extract::Request;
 use axum::response::Response;
 use http::{StatusCode, header};
 
@@ -10,15 +9,15 @@ use crate::server::state::AppState;
 
 /// Refuses unsafe methods from elsewhere: browsers say where a request comes from in `Sec-Fetch-Site`
 /// and `Origin`, and no page can forge either. Programs send neither, and pass where no cookie counts or they carry none.
-pub async fn check(State(state): State<AppState>, request: Request, next: Next) -> Response {
-    if request.method().is_safe() || is_ours(&state, &request) {
-        return next.run(request).await;
+pub fn check(state: &AppState, request: &Request) -> Option<Response> {
+    if request.method().is_safe() || is_ours(state, request) {
+        return None;
     }
-    refuse(
+    Some(refuse(
         request.headers(),
         StatusCode::FORBIDDEN,
         "This request came from another site, so nothing was done.",
-    )
+    ))
 }
 
 fn is_ours(state: &AppState, request: &Request) -> bool {

@@ -1,7 +1,6 @@
 //! Headers and addresses larger than anybody needs are refused before anything reads them.
 
 use axum::extract::Request;
-use axum::middleware::Next;
 use axum::response::Response;
 use http::{HeaderName, HeaderValue, StatusCode, header};
 
@@ -21,21 +20,28 @@ const TOO_LARGE: StatusCode = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;
 
 /// Answers 414 (RFC 9110 section 15.5.15) or 431 (RFC 6585 section 5). The connection's own bounds lie beyond these; what
 /// is over those is cut off without a page.
-pub async fn check(request: Request, next: Next) -> Response {
+pub fn check(request: &Request) -> Option<Response> {
     let headers = request.headers();
     let target = request.uri().path_and_query().map_or(0, |target| target.as_str().len());
     if target > MAX_TARGET {
-        return refuse(headers, StatusCode::URI_TOO_LONG, "This address is too long.");
+        return Some(refuse(headers, StatusCode::URI_TOO_LONG, "This address is too long."));
     }
     // HTTP/2 has a field for each cookie: they are weighed, not counted.
-    let (cookies, others): (Vec<_>, Vec<_>) = headers.iter().partition(|(name, _)| *name == header::COOKIE);
-    let weight =
-        |fields: &[(&HeaderName, &HeaderValue)]| fields.iter().map(|(name, value)| name.as_str().len() + value.len()).sum::<usize>();
-    if others.len() > MAX_FIELDS || weight(&others) > MAX_HEADER {
-        return refuse(headers, TOO_LARGE, "The header of this request is too large.");
+    let (mut others, mut weight, mut cookies_weight) = (0, 0, 0);
+    for (name, value) in headers {
+        let field = name.as_str().len() + value.len();
+        if name == header::COOKIE {
+            cookies_weight += field;
+        } else {
+            others += 1;
+            weight += field;
+        }
     }
-    if weight(&others) + weight(&cookies) <= MAX_HEADER {
-        return next.run(request).await;
+    if others > MAX_FIELDS || weight > MAX_HEADER {
+        return Some(refuse(headers, TOO_LARGE, "The header of this request is too large."));
+    }
+    if weight + cookies_weight <= MAX_HEADER {
+        return None;
     }
     // Another site of the same domain may have planted them, and nobody could sign in any more.
     let mut response = refuse(
@@ -46,5 +52,5 @@ pub async fn check(request: Request, next: Next) -> Response {
     response
         .headers_mut()
         .insert(HeaderName::from_static("clear-site-data"), HeaderValue::from_static("\"cookies\""));
-    response
+    Some(response)
 }

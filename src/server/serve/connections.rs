@@ -7,7 +7,6 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
 use axum::body::Body;
 use axum::extract::ConnectInfo;
 use http::{HeaderValue, Request, Version, header};
@@ -22,8 +21,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, sleep, timeout};
 use tokio_io_timeout::TimeoutStream;
 use tokio_rustls::TlsAcceptor;
-use tower::Service;
 
+use crate::server::router::App;
 use crate::server::stop::Stop;
 
 /// Connections at a time; the next one waits until another closes.
@@ -44,9 +43,10 @@ const WRITE_DEADLINE: Duration = Duration::from_secs(30);
 /// Requests at a time on one HTTP/2 connection.
 const MAX_STREAMS: u32 = 128;
 
-/// Largest header, in bytes, and most of its fields: cut off beyond. `middleware/size.rs` refuses less, with a sentence.
+/// Largest header, in bytes: cut off beyond, and so are more than 100 fields on HTTP/1.1. That is what hyper does when it is
+/// told no number; told one, it would make room for as many fields anew for each request. `middleware/size.rs` refuses less,
+/// with a sentence.
 const MAX_HEADER: usize = 64 * 1024;
-const MAX_FIELDS: usize = 512;
 const MAX_HEADER_LIST: u32 = 64 * 1024;
 
 /// Longest time that a stop waits for answers under way: below what service managers wait before they kill.
@@ -56,22 +56,22 @@ const STOP_DEADLINE: Duration = Duration::from_secs(25);
 const LINGER: Duration = Duration::from_secs(1);
 
 /// Serves until it is asked to stop, then finishes what is under way.
-pub async fn serve(listener: TcpListener, tls: Option<TlsAcceptor>, router: Router, stop: &Stop) {
+pub async fn serve(listener: TcpListener, tls: Option<TlsAcceptor>, app: App, stop: &Stop) {
     let all = max_connections();
     let places = Arc::new(Semaphore::new(all));
     let under_way = GracefulShutdown::new();
     let http = http(tls.is_some());
     let begin = |place: OwnedSemaphorePermit, (stream, peer): (TcpStream, SocketAddr)| {
         let (http, tls, watcher) = (http.clone(), tls.clone(), under_way.watcher());
-        let (router, stop) = (router.clone(), stop.clone());
+        let (app, stop) = (app.clone(), stop.clone());
         tokio::spawn(async move {
             // Answers are written whole: waiting for more would only delay them.
             let _ = stream.set_nodelay(true);
             match tls {
-                None => answer(&http, stream, peer, router, watcher, stop).await,
+                None => answer(&http, stream, peer, app, watcher, stop).await,
                 Some(tls) => {
                     if let Ok(Ok(stream)) = timeout(HANDSHAKE_DEADLINE, tls.accept(stream)).await {
-                        answer(&http, stream, peer, router, watcher, stop).await;
+                        answer(&http, stream, peer, app, watcher, stop).await;
                     }
                 }
             }
@@ -137,7 +137,6 @@ fn http(tls: bool) -> Builder<TokioExecutor> {
     http.http1()
         .timer(TokioTimer::new())
         .header_read_timeout(HEADER_DEADLINE)
-        .max_headers(MAX_FIELDS)
         .max_buf_size(MAX_HEADER);
     if !tls {
         return http.http1_only();
@@ -152,16 +151,16 @@ fn http(tls: bool) -> Builder<TokioExecutor> {
 }
 
 /// Answers the requests of one connection until it closes.
-async fn answer<S>(http: &Builder<TokioExecutor>, stream: S, peer: SocketAddr, router: Router, watcher: Watcher, stop: Stop)
+async fn answer<S>(http: &Builder<TokioExecutor>, stream: S, peer: SocketAddr, app: App, watcher: Watcher, stop: Stop)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let service = service_fn(move |mut request: Request<Incoming>| {
         request.extensions_mut().insert(ConnectInfo(peer));
         let (stop, one_after_the_other) = (stop.clone(), request.version() <= Version::HTTP_11);
-        let answer = router.clone().call(request.map(Body::new));
+        let answer = app.clone().answer(request.map(Body::new));
         async move {
-            let mut response = answer.await?;
+            let mut response = answer.await;
             if stop.is_asked() && one_after_the_other {
                 response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
             }
