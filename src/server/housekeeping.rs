@@ -42,6 +42,7 @@ pub async fn keep_tidy(state: AppState) {
 pub async fn tidy(state: &AppState) -> Result<(), StoreError> {
     let now = state.clock.now();
     state.revocations.forget(now);
+    state.tokens.forget(now);
     state.notes.forget(now, state.tokens.life());
     state.addresses.forget(now);
     let store = &state.store;

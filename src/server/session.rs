@@ -28,11 +28,11 @@ pub struct SignedIn {
     /// The decoded user.
     pub user: User,
     /// All that the token says.
-    pub claims: Claims,
+    pub claims: Arc<Claims>,
 }
 
-impl From<Claims> for SignedIn {
-    fn from(claims: Claims) -> Self {
+impl From<Arc<Claims>> for SignedIn {
+    fn from(claims: Arc<Claims>) -> Self {
         Self {
             user: claims.user(),
             claims,
@@ -64,8 +64,8 @@ impl Visitor {
     }
 }
 
-impl From<Claims> for Visitor {
-    fn from(claims: Claims) -> Self {
+impl From<Arc<Claims>> for Visitor {
+    fn from(claims: Arc<Claims>) -> Self {
         Self::SignedIn(Arc::new(claims.into()))
     }
 }
@@ -102,7 +102,7 @@ pub async fn resolve(state: &AppState, headers: &HeaderMap, extensions: &Extensi
     let client = client(state, ClientKind::Browser, headers, extensions);
     match (sessions::refresh(state, refresh, &client).await, access) {
         (Ok(tokens), _) => Resolved {
-            visitor: Visitor::from(tokens.access.claims.clone()),
+            visitor: Visitor::from(Arc::new(tokens.access.claims.clone())),
             renewed: Some(tokens),
         },
         (Err(RefreshError::Ended(reason)), _) => Visitor::Ended(reason).into(),
@@ -175,9 +175,9 @@ fn with_query(path: &str, next: &Next) -> String {
     format!("{path}?next={encoded}")
 }
 
-/// On the API: the user of a bearer token (RFC 6750). Cookies are not looked at.
+/// On the API: what a bearer token says (RFC 6750). Cookies are not looked at.
 #[derive(Clone, Debug)]
-pub struct Bearer(pub SignedIn);
+pub struct Bearer(pub Arc<Claims>);
 
 /// Why a bearer token was not accepted; the same for every defect.
 #[derive(Debug)]
@@ -211,7 +211,7 @@ impl FromRequestParts<AppState> for Bearer {
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, BearerRejection> {
         let token = bearer_token(&parts.headers)?;
         match sessions::verify(state, token).await {
-            Ok(claims) => Ok(Self(claims.into())),
+            Ok(claims) => Ok(Self(claims)),
             Err(Denied::Invalid | Denied::Revoked) => Err(BearerRejection::Invalid),
             Err(Denied::Unavailable(error)) => {
                 tracing::error!(%error, "whether a session lives cannot be told");
@@ -231,8 +231,7 @@ pub fn bearer_token(headers: &HeaderMap) -> Result<&str, BearerRejection> {
     if values.next().is_some() {
         return Err(BearerRejection::Invalid);
     }
-    let (scheme, token) = value
-        .to_str()
+    let (scheme, token) = std::str::from_utf8(value.as_bytes())
         .ok()
         .and_then(|value| value.split_once(' '))
         .ok_or(BearerRejection::Invalid)?;

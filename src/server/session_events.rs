@@ -3,6 +3,7 @@
 
 use std::convert::Infallible;
 use std::future::ready;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::State;
@@ -39,7 +40,7 @@ pub async fn session_events(State(state): State<AppState>, headers: HeaderMap, v
         .is_some_and(|accept| accept.contains("text/event-stream"));
     match visitor {
         Visitor::SignedIn(signed_in) => {
-            let claims = signed_in.claims.clone();
+            let claims = Arc::clone(&signed_in.claims);
             match state.revocations.watch(claims.sid, &claims.sub) {
                 Some(watch) => stream_of(events_of(state, claims, watch)),
                 None => too_many(),
@@ -52,7 +53,7 @@ pub async fn session_events(State(state): State<AppState>, headers: HeaderMap, v
     }
 }
 
-fn events_of(state: AppState, claims: Claims, watch: Watch) -> impl Stream<Item = Event> {
+fn events_of(state: AppState, claims: Arc<Claims>, watch: Watch) -> impl Stream<Item = Event> {
     let left = claims.exp - state.clock.now();
     let hello = Event::default()
         .retry(COME_BACK)

@@ -2,6 +2,9 @@
 
 mod id;
 mod keys;
+mod remembered;
+
+use std::sync::Arc;
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use jsonwebtoken::{Header, Validation, decode, encode};
@@ -11,6 +14,7 @@ pub use id::TokenId;
 pub use keys::{Algorithm, Jwk};
 
 use self::keys::{SigningKey, VerifyingKey};
+use self::remembered::Remembered;
 use super::clock::UnixSeconds;
 use super::secret::Secrets;
 use super::sessions::{Issue, SessionId};
@@ -79,6 +83,8 @@ pub struct AccessTokens {
     /// Of the current secret, then of the previous one.
     verifying: Vec<VerifyingKey>,
     validation: Validation,
+    /// What these keys have verified.
+    remembered: Remembered,
 }
 
 impl AccessTokens {
@@ -96,6 +102,7 @@ impl AccessTokens {
             signing: SigningKey::derive(&secrets.current, algorithm),
             verifying: secrets.iter().map(|secret| VerifyingKey::derive(secret, algorithm)).collect(),
             validation,
+            remembered: Remembered::default(),
         }
     }
 
@@ -136,20 +143,46 @@ impl AccessTokens {
         AccessToken { jwt, claims }
     }
 
-    /// Verifies a token. Its header must be, byte for byte, one that we issue: what an attacker writes
-    /// there (`alg: none`, `jwk`, `jku`, `crit`, a foreign `kid`) is compared and never interpreted.
+    /// Verifies a token, or remembers that it did. A token remembered ends on the same second.
     ///
     /// # Errors
     /// [`InvalidToken`], whatever the cause.
-    pub fn verify(&self, jwt: &str, now: UnixSeconds) -> Result<Claims, InvalidToken> {
+    pub fn verify(&self, jwt: &str, now: UnixSeconds) -> Result<Arc<Claims>, InvalidToken> {
+        if let Some(claims) = self.remembered.find(jwt) {
+            return if self.is_alive(&claims, now) {
+                Ok(claims)
+            } else {
+                Err(InvalidToken)
+            };
+        }
+        let claims = self.read(jwt)?;
+        if !self.is_alive(&claims, now) {
+            return Err(InvalidToken);
+        }
+        let claims = Arc::new(claims);
+        self.remembered.insert(jwt, &claims);
+        Ok(claims)
+    }
+
+    /// Forgets verified tokens that have expired.
+    pub fn forget(&self, now: UnixSeconds) {
+        self.remembered.forget(now);
+    }
+
+    /// Reads a token that one of our keys signed. Its header must be, byte for byte, one that we issue: what an attacker
+    /// writes there (`alg: none`, `jwk`, `jku`, `crit`, a foreign `kid`) is compared and never interpreted.
+    fn read(&self, jwt: &str) -> Result<Claims, InvalidToken> {
         if jwt.len() > MAX_LENGTH {
             return Err(InvalidToken);
         }
         let (header, _) = jwt.split_once('.').ok_or(InvalidToken)?;
         let key = self.verifying.iter().find(|key| key.encoded_header == header).ok_or(InvalidToken)?;
-        let claims = decode::<Claims>(jwt, &key.key, &self.validation).map_err(|_| InvalidToken)?.claims;
-        let alive = now < claims.exp && claims.iat <= now.saturating_add(CLOCK_SLACK) && claims.exp.saturating_sub(claims.iat) <= self.life;
-        if alive { Ok(claims) } else { Err(InvalidToken) }
+        let token = decode::<Claims>(jwt, &key.key, &self.validation).map_err(|_| InvalidToken)?;
+        Ok(token.claims)
+    }
+
+    fn is_alive(&self, claims: &Claims, now: UnixSeconds) -> bool {
+        now < claims.exp && claims.iat <= now.saturating_add(CLOCK_SLACK) && claims.exp.saturating_sub(claims.iat) <= self.life
     }
 }
 
@@ -229,6 +262,40 @@ mod tests {
     }
 
     #[test]
+    fn a_token_is_verified_once_and_what_is_not_good_is_never_remembered() {
+        for algorithm in [Algorithm::Hs256, Algorithm::EdDsa] {
+            let tokens = AccessTokens::new(ISSUER, &Secrets::of(secret()), algorithm, 900);
+            let jwt = issued(&tokens);
+            let changed = jwt.replace(".ey", ".ez");
+            for (bad, now) in [(&changed, NOW), (&jwt, NOW + 900), (&jwt, NOW - CLOCK_SLACK - 1)] {
+                assert_eq!(tokens.verify(bad, now), Err(InvalidToken));
+                assert_eq!(tokens.remembered.len(), 0);
+            }
+            let first = tokens.verify(&jwt, NOW).expect("good");
+            let again = tokens.verify(&jwt, NOW + 899).expect("good");
+            assert!(Arc::ptr_eq(&first, &again), "remembered");
+            assert_eq!(tokens.verify(&changed, NOW), Err(InvalidToken));
+            assert_eq!(tokens.remembered.len(), 1);
+        }
+    }
+
+    #[test]
+    fn a_token_that_is_remembered_ends_on_the_same_second() {
+        let tokens = tokens_of(ISSUER, &secret(), 900);
+        let jwt = issued(&tokens);
+        assert!(tokens.verify(&jwt, NOW).is_ok() && tokens.remembered.len() == 1);
+        assert!(tokens.verify(&jwt, NOW + 899).is_ok());
+        assert_eq!(tokens.verify(&jwt, NOW + 900), Err(InvalidToken));
+        assert_eq!(
+            tokens.verify(&jwt, NOW - CLOCK_SLACK - 1),
+            Err(InvalidToken),
+            "the clock stepped back"
+        );
+        tokens.forget(NOW + 900);
+        assert_eq!(tokens.remembered.len(), 0);
+    }
+
+    #[test]
     fn a_token_lives_no_longer_than_its_session() {
         let tokens = tokens_of(ISSUER, &secret(), 900);
         let last = Issue {
@@ -252,6 +319,7 @@ mod tests {
             let (before, rotated, after) = (with(&old, None), with(&new, Some(&old)), with(&new, None));
             let old_token = issued(&before);
             assert!(rotated.verify(&old_token, NOW).is_ok());
+            assert_eq!(rotated.remembered.len(), 1);
             assert_eq!(after.verify(&old_token, NOW), Err(InvalidToken), "once the overlap is over");
             assert!(after.verify(&issued(&rotated), NOW).is_ok());
             assert_eq!(before.verify(&issued(&rotated), NOW), Err(InvalidToken));

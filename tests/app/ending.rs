@@ -138,6 +138,25 @@ async fn a_revoked_token_ends_its_session_whichever_of_its_tokens_it_is() {
 }
 
 #[tokio::test]
+async fn a_token_that_is_remembered_dies_at_once_with_its_session_and_with_its_epoch_and_on_its_second() {
+    let app = TestApp::new().await;
+    app.signed_up("grace").await;
+    app.signed_up("ada").await;
+    let (revoked, stale, expired) = (app.grant("ada").await, app.grant("ada").await, app.grant("grace").await);
+    // Shown before, and shown often.
+    for token in [&revoked, &stale, &expired].into_iter().cycle().take(30) {
+        assert!(app.opens(&token.access).await);
+    }
+    app.post("/revoke", &[("token", &revoked.refresh)]).await;
+    assert!(!app.opens(&revoked.access).await && app.opens(&stale.access).await);
+    operate::set_role(&app.state, &name("ada"), Role::Admin).await.expect("changed");
+    assert!(!app.opens(&stale.access).await && app.opens(&expired.access).await);
+    app.pass_seconds(900);
+    news::catch_up(&app.state).await.expect("the news");
+    assert!(!app.opens(&expired.access).await);
+}
+
+#[tokio::test]
 async fn whatever_the_operator_does_to_an_account_is_true_on_the_next_request() {
     type Deed = (&'static str, [bool; 3], bool);
     // Who still works after it, and whether a refresh does.

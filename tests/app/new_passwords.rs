@@ -1,5 +1,7 @@
 //! The rules for a new password hold wherever one is set.
 
+use std::sync::Arc;
+
 use latchkey::domain::{Field, FieldError, Problem, Role, Username};
 use latchkey::server::accounts::{self, Refusal, Typed, change, operate};
 use latchkey::server::session::SignedIn;
@@ -31,7 +33,7 @@ async fn a_password_that_the_name_the_address_or_the_site_suggests_is_refused_wh
     let tokens = accounts::sign_in(&app.state, "ada.lovelace", PASSWORD, &client, None)
         .await
         .expect("signed in");
-    let who = SignedIn::from(tokens.access.claims);
+    let who = SignedIn::from(Arc::new(tokens.access.claims));
     let name = Username::parse("ada.lovelace").expect("a name");
     for password in suggested {
         let refused = change::password(&app.state, &who, PASSWORD, password, true, &client).await;

@@ -1,5 +1,7 @@
 //! `/dashboard`: a page worth protecting.
 
+use std::sync::Arc;
+
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use jsonwebtoken::Header;
@@ -145,7 +147,7 @@ fn YourEvents(events: Vec<Event>) -> impl IntoView {
 
 /// The decoded token: its header and claims, never its signature.
 #[component]
-fn YourToken(header: Header, claims: Claims, seconds_left: i64) -> impl IntoView {
+fn YourToken(header: Header, claims: Arc<Claims>, seconds_left: i64) -> impl IntoView {
     let left = clock(i32::try_from(seconds_left.max(0)).unwrap_or(i32::MAX));
     let roles: Vec<&str> = claims.roles.iter().map(|role| role.as_str()).collect();
     view! {
@@ -161,8 +163,8 @@ fn YourToken(header: Header, claims: Claims, seconds_left: i64) -> impl IntoView
             </dl>
             <h3>"Claims"</h3>
             <dl class="facts columns">
-                {claim("iss", "issuer", claims.iss)} {claim("aud", "audience", claims.aud)} {claim("sub", "user id", claims.sub.0)}
-                {claim("username", "", claims.username)} {claim("roles", "", format!("{roles:?}"))} {claim("sid", "session", claims.sid.to_string())}
+                {claim("iss", "issuer", claims.iss.clone())} {claim("aud", "audience", claims.aud.clone())} {claim("sub", "user id", claims.sub.0.clone())}
+                {claim("username", "", claims.username.clone())} {claim("roles", "", format!("{roles:?}"))} {claim("sid", "session", claims.sid.to_string())}
                 {claim("jti", "token id", claims.jti.to_string())} {moment("iat", "issued", claims.iat)} {moment("exp", "ends", claims.exp)}
                 {claim("epoch", "", claims.epoch.to_string())}
             </dl>

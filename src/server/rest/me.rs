@@ -38,11 +38,10 @@ pub struct Me {
         (status = 503, description = "The database is away; try again after `Retry-After` seconds", body = Detail),
     ),
 )]
-pub async fn me(Bearer(signed_in): Bearer) -> Json<Me> {
-    let claims = signed_in.claims;
+pub async fn me(Bearer(claims): Bearer) -> Json<Me> {
     Json(Me {
-        sub: claims.sub.0,
-        username: claims.username,
+        sub: claims.sub.0.clone(),
+        username: claims.username.clone(),
         roles: claims.roles.iter().map(|role| role.as_str()).collect(),
         sid: claims.sid.to_string(),
         iat: claims.iat,

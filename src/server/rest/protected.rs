@@ -27,8 +27,8 @@ pub struct Greeting {
         (status = 503, description = "The database is away; try again after `Retry-After` seconds", body = Detail),
     ),
 )]
-pub async fn protected(Bearer(signed_in): Bearer) -> Json<Greeting> {
+pub async fn protected(Bearer(claims): Bearer) -> Json<Greeting> {
     Json(Greeting {
-        message: format!("Hello, {}! This is a protected route.", signed_in.user.username),
+        message: format!("Hello, {}! This is a protected route.", claims.username),
     })
 }

@@ -157,7 +157,7 @@ pub async fn revoke(state: &AppState, token: &str, client: &Client) -> Result<()
             .tokens
             .verify(token, state.clock.now())
             .ok()
-            .map(|claims| (claims.sid, claims.sub)),
+            .map(|claims| (claims.sid, claims.sub.clone())),
     };
     if let Some((session, user)) = session {
         super::end(state, &user, Which::One(session), EndReason::Revoked, client).await?;

@@ -1,4 +1,7 @@
-//! The check of every request: signature, expiry, and whether the session has ended. No I/O as long as there is news.
+//! The check of every request: signature (once), expiry and whether the session has ended (each time). No I/O as long as
+//! there is news.
+
+use std::sync::Arc;
 
 use crate::server::news;
 use crate::server::revocations::Standing;
@@ -21,7 +24,7 @@ pub enum Denied {
 ///
 /// # Errors
 /// [`Denied`]. In doubt nobody gets in.
-pub async fn verify(state: &AppState, jwt: &str) -> Result<Claims, Denied> {
+pub async fn verify(state: &AppState, jwt: &str) -> Result<Arc<Claims>, Denied> {
     let now = state.clock.now();
     let claims = state.tokens.verify(jwt, now).map_err(|_| Denied::Invalid)?;
     let mut standing = state.revocations.standing(&claims, now);
