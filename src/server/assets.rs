@@ -1,6 +1,7 @@
 //! The files that pages load. In a release they are inside the binary, named by their content and
 //! cached for good; while developing they are read afresh from the disk.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
@@ -16,15 +17,17 @@ use rust_embed::{Embed, EmbeddedFile};
 #[allow_missing = true]
 struct Files;
 
-/// Names with the hash of their content, both ways.
+/// What files are called.
 struct Names {
-    hashed: HashMap<String, String>,
+    /// The address of each, by its plain name.
+    urls: HashMap<String, String>,
+    /// The plain name of each, by the one with the hash of its content.
     plain: HashMap<String, String>,
 }
 
 static NAMES: LazyLock<Names> = LazyLock::new(|| {
     let mut names = Names {
-        hashed: HashMap::new(),
+        urls: HashMap::new(),
         plain: HashMap::new(),
     };
     if cfg!(debug_assertions) {
@@ -34,7 +37,7 @@ static NAMES: LazyLock<Names> = LazyLock::new(|| {
         if let (Some(file), Some((stem, extension))) = (Files::get(&plain), plain.rsplit_once('.')) {
             let hash: String = file.metadata.sha256_hash()[..8].iter().map(|byte| format!("{byte:02x}")).collect();
             let hashed = format!("{stem}.{hash}.{extension}");
-            names.hashed.insert(plain.to_string(), hashed.clone());
+            names.urls.insert(plain.to_string(), format!("/assets/{hashed}"));
             names.plain.insert(hashed, plain.to_string());
         }
     }
@@ -42,8 +45,9 @@ static NAMES: LazyLock<Names> = LazyLock::new(|| {
 });
 
 /// The address of a file, such as `pkg/latchkey.css`.
-pub fn url(name: &str) -> String {
-    format!("/assets/{}", NAMES.hashed.get(name).map_or(name, String::as_str))
+pub fn url(name: &str) -> Cow<'static, str> {
+    let known = NAMES.urls.get(name).map(|url| Cow::Borrowed(url.as_str()));
+    known.unwrap_or_else(|| format!("/assets/{name}").into())
 }
 
 /// Whether the islands are there to be loaded: not in a binary that plain `cargo build` made.
