@@ -210,48 +210,33 @@ async fn refreshes(site: &mut Site<'_>, meanwhile: impl Future<Output = ()>) -> 
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn many_accounts_and_sessions_cost_what_few_do() {
-    let size = Size {
-        accounts: how_many("ACCOUNTS", 10_000),
-        sessions: how_many("SESSIONS", 10_000),
-    };
-    let few = Size {
-        accounts: 100,
-        sessions: 30,
-    };
-    let apps = [TestApp::new().await, TestApp::new().await];
-    let mut sites = [Site::of(&apps[0], few).await, Site::of(&apps[1], size).await];
-    let mut report = Report::default();
-    println!(
-        "{} accounts, 2 times {} sessions, against {} and {}",
-        size.accounts, size.sessions, few.accounts, few.sessions
-    );
-
-    report.compare("sign-in", &mut sites, async |site| site.sign_in().await).await;
-    report.compare("refresh", &mut sites, async |site| site.refresh().await).await;
+/// What people and programs do all the time, with few and with many.
+async fn all_the_time(report: &mut Report, sites: &mut [Site<'_>; 2]) {
+    report.compare("sign-in", sites, async |site| site.sign_in().await).await;
+    report.compare("refresh", sites, async |site| site.refresh().await).await;
     report
-        .compare("/sessions", &mut sites, async |site| site.look("/sessions", "Older sessions").await)
+        .compare("/sessions", sites, async |site| site.look("/sessions", "Older sessions").await)
         .await;
-    let middle = format!("01200000-0000-7000-8000-{:012}", size.sessions / 2);
+    let most = sites[1].size.sessions;
+    let middle = format!("01200000-0000-7000-8000-{:012}", most / 2);
     let later = [
         "/sessions?after=01200000-0000-7000-8000-000000000028".to_owned(),
         format!("/sessions?after={middle}"),
     ];
     report
-        .compare("a later page of sessions", &mut sites, async |site| {
-            let address = &later[usize::from(site.size.sessions == size.sessions)];
+        .compare("a later page of sessions", sites, async |site| {
+            let address = &later[usize::from(site.size.sessions == most)];
             site.look(address, "Back to the newest").await;
         })
         .await;
     report
-        .compare("/dashboard", &mut sites, async |site| {
+        .compare("/dashboard", sites, async |site| {
             site.look("/dashboard", "What happened lately").await;
         })
         .await;
     // Pages are mostly rendering, so what they ask the database is looked at by itself too.
     report
-        .compare("a page of sessions, its question", &mut sites, async |site| {
+        .compare("a page of sessions, its question", sites, async |site| {
             let store = &site.app.state.store;
             let listed = store
                 .live_sessions(&site.id, SessionId::new(), None, NOW, 25)
@@ -261,20 +246,22 @@ async fn many_accounts_and_sessions_cost_what_few_do() {
         })
         .await;
     report
-        .compare("the latest events, their question", &mut sites, async |site| {
+        .compare("the latest events, their question", sites, async |site| {
             let events = site.app.state.store.events(&site.id, 8).await.expect("events");
             assert_eq!(events.len(), 8);
         })
         .await;
     report
-        .compare("user list --limit 20", &mut sites, async |site| {
+        .compare("user list --limit 20", sites, async |site| {
             let listed = site.app.state.store.users_after("user-0000050", 20).await;
             assert_eq!(listed.expect("accounts").len(), 20);
         })
         .await;
+}
 
-    let [_, mut many] = sites;
-    let app = many.app;
+/// What is counted or read in whole: it grows with what there is, and is quick all the same.
+async fn now_and_then(report: &mut Report, many: &Site<'_>) {
+    let (app, size) = (many.app, many.size);
     let ada = many.id.clone();
     let began = Instant::now();
     let counted = app
@@ -295,14 +282,18 @@ async fn many_accounts_and_sessions_cost_what_few_do() {
     news::catch_up(&another).await.expect("the news");
     report.soon("a start, with as many pieces of news", began.elapsed());
     another.store.close().await;
+}
 
-    let long_over = a_session(&id("01500000", "i"), &format!("'{ada}'"), NOW - 8 * DAY);
-    app.database.execute(&rows(size.sessions, &long_over)).await;
+/// Refreshing while as many sessions are removed as there are.
+async fn beside_housekeeping(report: &mut Report, many: &mut Site<'_>) {
+    let app = many.app;
+    let long_over = a_session(&id("01500000", "i"), &format!("'{}'", many.id), NOW - 8 * DAY);
+    app.database.execute(&rows(many.size.sessions, &long_over)).await;
     settle(app).await;
-    let mut alone = refreshes(&mut many, tokio::time::sleep(Duration::from_secs(1))).await;
+    let mut alone = refreshes(many, tokio::time::sleep(Duration::from_secs(1))).await;
     let tidied = async { housekeeping::tidy(&app.state).await.expect("tidied") };
     let began = Instant::now();
-    let mut beside = refreshes(&mut many, tidied).await;
+    let mut beside = refreshes(many, tidied).await;
     let longest = percentile(&mut beside, 100);
     println!(
         "{} refreshes beside housekeeping, the longest {longest:.2?} of {:.2?}",
@@ -318,14 +309,38 @@ async fn many_accounts_and_sessions_cost_what_few_do() {
         let (alone, beside) = (percentile(&mut alone, percent), percentile(&mut beside, percent));
         report.ratio(&format!("refresh beside housekeeping, {percent}th percentile"), alone, beside, most);
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_accounts_and_sessions_cost_what_few_do() {
+    let size = Size {
+        accounts: how_many("ACCOUNTS", 10_000),
+        sessions: how_many("SESSIONS", 10_000),
+    };
+    let few = Size {
+        accounts: 100,
+        sessions: 30,
+    };
+    let apps = [TestApp::new().await, TestApp::new().await];
+    let mut sites = [Site::of(&apps[0], few).await, Site::of(&apps[1], size).await];
+    let mut report = Report::default();
+    println!(
+        "{} accounts, 2 times {} sessions, against {} and {}",
+        size.accounts, size.sessions, few.accounts, few.sessions
+    );
+
+    all_the_time(&mut report, &mut sites).await;
+    let [_, mut many] = sites;
+    now_and_then(&mut report, &many).await;
+    beside_housekeeping(&mut report, &mut many).await;
 
     let name = Username::parse("ada").expect("a name");
     let began = Instant::now();
-    let ended = operate::end_sessions(&app.state, &name)
+    let ended = operate::end_sessions(&many.app.state, &name)
         .await
         .expect("within the deadline of a change");
     println!("all sessions of an account ended: {:.2?}", began.elapsed());
     assert_eq!(ended, Some(size.sessions + 2));
-    assert_eq!(app.refresh(&many.token).await.status, 400);
+    assert_eq!(many.app.refresh(&many.token).await.status, 400);
     assert!(report.0.is_empty(), "{:#?}", report.0);
 }

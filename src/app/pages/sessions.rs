@@ -59,15 +59,22 @@ pub async fn sessions(
             all,
             before,
         } = listed;
+        // Ending all is what somebody with many comes for: above them, and away from the links to the other pages.
         let paged = after.is_some() || older.is_some();
-        let range = paged.then(|| range(before, sessions.len(), all));
+        let head = paged.then(|| range(before, sessions.len(), all)).map(|range| {
+            view! {
+                <div class="panel-head">
+                    <p class="hint">{range}</p>
+                    <EndOthers all />
+                </div>
+            }
+        });
         view! {
             {fields::form_notice(&flash)}
             <p class="lead">"Where you are signed in. A session that you end is over at once, on every device."</p>
-            {range.map(|range| view! { <p class="hint">{range}</p> })}
+            {head}
             <ul class="cards">{sessions.into_iter().map(|session| card(session, here, after)).collect_view()}</ul>
-            {paged.then(|| view! { <Pages after older /> })}
-            <EndOthers all />
+            {if paged { view! { <Pages after older /> }.into_any() } else { view! { <EndOthers all /> }.into_any() }}
         }
     });
     shown(&state, &flash, response)
@@ -86,9 +93,9 @@ fn range(before: Counted, shown: usize, all: Counted) -> String {
 #[component]
 fn Pages(after: Option<SessionId>, older: Option<SessionId>) -> impl IntoView {
     view! {
-        <nav class="row" aria-label="Pages of sessions">
-            {older.map(|older| view! { <a class="button" href=EndSession::page(Some(older))>"Older sessions"</a> })}
-            {after.is_some().then(|| view! { <a class="button" href=EndSession::PAGE>"Back to the newest"</a> })}
+        <nav class="pages" aria-label="Pages of sessions">
+            {older.map(|older| view! { <a href=EndSession::page(Some(older))>"Older sessions"</a> })}
+            {after.is_some().then(|| view! { <a href=EndSession::PAGE>"Back to the newest"</a> })}
         </nav>
     }
 }
