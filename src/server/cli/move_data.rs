@@ -2,7 +2,7 @@
 
 mod progress;
 
-use std::path::{Path, PathBuf};
+use std::path::{self, Path, PathBuf};
 
 use clap::Args;
 
@@ -13,6 +13,7 @@ use crate::server::store::moving::{self, Moved};
 
 /// From where to where.
 #[derive(Args)]
+#[command(next_help_heading = "What to move")]
 pub struct Ends {
     /// The database to move: sqlite:<path> or postgres://user:password@host:port/database; it is not changed
     #[arg(long, value_name = "URL")]
@@ -89,8 +90,11 @@ fn next(from: &DatabaseUrl, to: &DatabaseUrl, data_dir: Option<&Path>) -> String
 fn generated_secret(from: &DatabaseUrl, data_dir: Option<&Path>) -> Option<PathBuf> {
     let DatabaseUrl::Sqlite(file) = from else { return None };
     let dirs = [data_dir, file.parent()];
-    dirs.into_iter()
+    let secret = dirs
+        .into_iter()
         .flatten()
         .map(|dir| dir.join("secret"))
-        .find(|secret| secret.is_file())
+        .find(|secret| secret.is_file())?;
+    // The servers may be started elsewhere.
+    Some(path::absolute(&secret).unwrap_or(secret))
 }

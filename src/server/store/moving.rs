@@ -17,7 +17,7 @@ use tokio::time::timeout;
 pub use self::refusal::Refusal;
 pub use self::tables::{Column, TABLES, Table};
 
-use self::tables::{BATCH, MARK};
+use self::tables::MARK;
 use super::StoreError;
 use super::database::{Apart, Database, Hold, Row, Rows, query};
 use crate::server::config::DatabaseUrl;
@@ -155,9 +155,9 @@ async fn clear_budgets(target: &mut Apart) -> Result<(), StoreError> {
 
 /// While a batch is written, the next one is read.
 async fn copy(source: &mut Apart, target: &mut Apart, table: &Table, of: u64, watch: &mut impl FnMut(Progress)) -> Result<(), Refusal> {
-    let mut moved = 0;
+    let (mut moved, size) = (0, target.rows_at_once());
     let mut rows = source.rows(query(table.select()));
-    let mut batch = next(&mut rows).await?;
+    let mut batch = next(&mut rows, size).await?;
     loop {
         watch(Progress::Moves {
             table: table.name,
@@ -172,16 +172,16 @@ async fn copy(source: &mut Apart, target: &mut Apart, table: &Table, of: u64, wa
             let done = timeout(SILENCE, target.run(insert)).await;
             done.unwrap_or(Err(StoreError::Silent)).map_err(Refusal::Target)
         };
-        let (written, following) = try_join(written, next(&mut rows)).await?;
+        let (written, following) = try_join(written, next(&mut rows, size)).await?;
         moved += written;
         batch = following;
     }
 }
 
-async fn next(rows: &mut Rows<'_>) -> Result<Vec<Row>, Refusal> {
-    let mut batch = Vec::with_capacity(BATCH);
+async fn next(rows: &mut Rows<'_>, size: usize) -> Result<Vec<Row>, Refusal> {
+    let mut batch = Vec::with_capacity(size);
     let read = async {
-        while batch.len() < BATCH {
+        while batch.len() < size {
             match rows.try_next().await? {
                 Some(row) => batch.push(row),
                 None => break,

@@ -1,9 +1,10 @@
 //! How far a move is: a bar for each table, or a line where nobody watches.
 
+use std::fmt::Write;
 use std::io::{IsTerminal, stderr};
 use std::time::{Duration, Instant};
 
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{HumanFloatCount, ProgressBar, ProgressState, ProgressStyle};
 
 use crate::server::store::moving::Progress;
 
@@ -11,9 +12,9 @@ use crate::server::store::moving::Progress;
 const TICK: Duration = Duration::from_millis(200);
 
 /// What a bar shows.
-const BAR: &str = "{prefix:<12} {wide_bar} {human_pos} of {human_len}, {per_sec}, {eta} left";
+const BAR: &str = "{prefix:<12} {wide_bar} {human_pos} of {human_len}, {rate}, {eta} left";
 /// What stays of it.
-const DONE: &str = "{prefix:<12} {human_len} rows in {elapsed}, {per_sec}";
+const DONE: &str = "{prefix:<12} {human_len} rows in {elapsed}, {rate}";
 
 /// One after the other.
 pub struct Bars {
@@ -76,8 +77,7 @@ impl Bars {
         } else {
             ProgressBar::hidden()
         };
-        bar.set_prefix(table);
-        bar.set_style(style(BAR));
+        let bar = bar.with_style(style(BAR)).with_prefix(table);
         bar.enable_steady_tick(TICK);
         Current {
             table,
@@ -89,7 +89,10 @@ impl Bars {
 
 /// A text that could not be read would show a plain bar.
 fn style(text: &str) -> ProgressStyle {
-    ProgressStyle::with_template(text).unwrap_or_else(|_| ProgressStyle::default_bar())
+    let style = ProgressStyle::with_template(text).unwrap_or_else(|_| ProgressStyle::default_bar());
+    style.with_key("rate", |state: &ProgressState, shown: &mut dyn Write| {
+        let _ = write!(shown, "{}/s", HumanFloatCount(state.per_sec().round()));
+    })
 }
 
 #[expect(clippy::cast_precision_loss, reason = "for people to read")]

@@ -84,6 +84,15 @@ impl Apart {
         }
     }
 
+    /// How many rows one statement may best write. SQLite looks up each of its values among all of them, so the work grows with
+    /// their square; to PostgreSQL each statement is a journey, and 65,535 values are the most of one.
+    pub const fn rows_at_once(&self) -> usize {
+        match self.connection {
+            Raw::Sqlite(_) => 50,
+            Raw::Postgres(_) => 500,
+        }
+    }
+
     /// All rows of an answer, as they come: there may be more than memory holds.
     pub fn rows<'c>(&'c mut self, query: Query<'c>) -> Rows<'c> {
         match &mut self.connection {

@@ -5,9 +5,6 @@ use sqlx::AssertSqlSafe;
 use crate::server::store::StoreError;
 use crate::server::store::database::{Query, Row, query};
 
-/// Rows that one statement writes. With the values of each they stay below what SQLite takes: 32,766.
-pub const BATCH: usize = 500;
-
 /// Marks, in `meta`, what was moved here. It belongs to the database and is never moved on.
 pub const MARK: &str = "moved_from";
 
@@ -166,17 +163,5 @@ impl Table {
 
     fn names(&self) -> String {
         self.columns.iter().map(|column| column.name()).collect::<Vec<_>>().join(", ")
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_full_batch_has_no_more_values_than_sqlite_takes() {
-        for table in &TABLES {
-            assert!(table.columns.len() * BATCH <= 32_766, "{}", table.name);
-        }
     }
 }
