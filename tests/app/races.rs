@@ -1,6 +1,6 @@
 //! Many callers at the same instant.
 //!
-//! `RACE_ROUNDS` sets how many rounds are run.
+//! `RACE_ROUNDS` sets how many rounds are run; a round takes several times as long where each statement goes to a server.
 
 use std::collections::HashSet;
 use std::pin::pin;
@@ -17,6 +17,7 @@ use latchkey::server::accounts::operate;
 use latchkey::server::sessions::{self, Client, ClientKind, RefreshError, Tokens, verify};
 use latchkey::server::state::AppState;
 
+use crate::databases::Engine;
 use crate::support::{Answer, ORIGIN, PASSWORD, TestApp, form, request};
 
 const CALLERS: usize = 50;
@@ -25,7 +26,10 @@ fn rounds() -> usize {
     std::env::var("RACE_ROUNDS")
         .ok()
         .and_then(|rounds| rounds.parse().ok())
-        .unwrap_or(1000)
+        .unwrap_or(match crate::ENGINE {
+            Engine::Sqlite => 1000,
+            Engine::Postgres => 200,
+        })
 }
 
 fn client() -> Client {
