@@ -315,6 +315,20 @@ async fn what_arrives_otherwise_than_it_was_sent_is_found_and_nothing_is_kept() 
 }
 
 #[tokio::test]
+async fn a_step_that_takes_longer_than_a_request_may_is_waited_for() {
+    let app = on_sqlite().await;
+    app.signed_up("ada").await;
+    let to = Database::postgres().await;
+    Store::open(&to.parsed(), 1).await.expect("opened").close().await;
+    to.execute("CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(6); RETURN NULL; END $$")
+        .await;
+    to.execute("CREATE TRIGGER slow AFTER INSERT ON users FOR EACH STATEMENT EXECUTE FUNCTION slow()")
+        .await;
+    done(&app.database, &to).await;
+    assert_eq!(to.dump().await, app.database.dump().await);
+}
+
+#[tokio::test]
 async fn one_database_under_two_names_is_not_moved_to_itself() {
     let app = on_sqlite().await;
     app.signed_up("ada").await;
