@@ -110,6 +110,7 @@ const STATES: State[] = [
   {
     name: "sessions-first-page",
     reach: async (page, js) => {
+      test.slow();
       const name = freshName();
       await signUp(page, name);
       await moreSessions(page, name, 26);
@@ -133,6 +134,7 @@ const STATES: State[] = [
   {
     name: "sessions-last-page",
     reach: async (page, js) => {
+      test.slow();
       const name = freshName();
       await signUp(page, name);
       await moreSessions(page, name, 26);

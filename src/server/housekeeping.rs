@@ -10,8 +10,8 @@ use super::store::StoreError;
 /// How often.
 const EVERY: Duration = Duration::from_mins(1);
 
-/// Rows removed in one change.
-const BATCH: i64 = 500;
+/// Rows removed in one change: so few that the pauses are longer than the changes.
+const BATCH: i64 = 100;
 
 /// Between two batches others have their turn.
 const PAUSE: Duration = Duration::from_millis(20);

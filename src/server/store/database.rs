@@ -71,6 +71,14 @@ impl Database {
         })
     }
 
+    /// Begins a change of all sessions of an account, of which there may be many: it may take longer.
+    pub async fn change_of_many(&self) -> Result<Change, StoreError> {
+        Ok(match self {
+            Self::Sqlite(file) => Change::Sqlite(file.change().await?),
+            Self::Postgres(server) => Change::Postgres(Box::pin(server.change_of_many()).await?),
+        })
+    }
+
     /// Begins a change that gives way to those that an answer waits for.
     pub async fn change_that_yields(&self) -> Result<Change, StoreError> {
         Ok(match self {

@@ -146,7 +146,10 @@ impl Store {
     /// # Errors
     /// When the database cannot be used.
     pub async fn end_sessions(&self, which: Which, reason: EndReason, event: &NewEvent<'_>) -> Result<Vec<Revocation>, StoreError> {
-        let mut change = self.database.change().await?;
+        let mut change = match which {
+            Which::One(_) => self.database.change().await?,
+            Which::AllBut(_) | Which::All => self.database.change_of_many().await?,
+        };
         hold(&mut change, event.user).await?;
         let news = end(&mut change, event.user, which, reason, event.at).await?;
         if !news.is_empty() {

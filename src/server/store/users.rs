@@ -141,7 +141,7 @@ impl Store {
         session: Option<&NewSession<'_>>,
         event: &NewEvent<'_>,
     ) -> Result<Option<(Vec<Revocation>, i64)>, StoreError> {
-        let mut change = self.database.change().await?;
+        let mut change = self.database.change_of_many().await?;
         let Some(epoch) = new_epoch(&mut change, event.user).await? else {
             return Ok(None);
         };
@@ -227,7 +227,7 @@ impl Store {
     /// # Errors
     /// When the database cannot be used.
     pub async fn disable(&self, event: &NewEvent<'_>) -> Result<Option<Vec<Revocation>>, StoreError> {
-        let mut change = self.database.change().await?;
+        let mut change = self.database.change_of_many().await?;
         let Some(epoch) = new_epoch(&mut change, event.user).await? else {
             return Ok(None);
         };
@@ -301,7 +301,7 @@ impl Store {
     /// # Errors
     /// When the database cannot be used.
     pub async fn remove_user(&self, id: &UserId, now: UnixSeconds) -> Result<Option<Vec<Revocation>>, StoreError> {
-        let mut change = self.database.change().await?;
+        let mut change = self.database.change_of_many().await?;
         let removed = change.run(query("DELETE FROM users WHERE id = $1").bind(&id.0)).await?;
         if removed == 0 {
             return Ok(None);

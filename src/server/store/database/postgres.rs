@@ -22,6 +22,10 @@ use self::connections::{Connection, Connections, connect};
 use super::{PATIENCE, Query, Row, migrations, query};
 use crate::server::store::StoreError;
 
+/// Longest time for a change of all sessions of an account: with the wait for a connection below the 15 seconds in which
+/// everything is answered.
+const PATIENCE_WITH_MANY: Duration = Duration::from_secs(9);
+
 /// An open database.
 pub struct Server {
     options: PgConnectOptions,
@@ -93,6 +97,14 @@ impl Server {
             connection: Some(connection),
             deadline,
         })
+    }
+
+    /// A change that may take as long as an answer can wait for it, after the wait for a connection.
+    pub async fn change_of_many(&self) -> Result<Change, StoreError> {
+        let mut change = self.change().await?;
+        change.deadline += PATIENCE_WITH_MANY - PATIENCE;
+        change.run(query("SET LOCAL statement_timeout = '9s'")).await?;
+        Ok(change)
     }
 
     /// A change that gives up rather than wait long for a row that another one has: nothing that an answer waits for
