@@ -102,7 +102,7 @@ impl Server {
     /// A change that may take as long as an answer can wait for it, after the wait for a connection.
     pub async fn change_of_many(&self) -> Result<Change, StoreError> {
         let mut change = self.change().await?;
-        change.deadline += PATIENCE_WITH_MANY - PATIENCE;
+        change.deadline = Instant::now() + PATIENCE_WITH_MANY;
         change.run(query("SET LOCAL statement_timeout = '9s'")).await?;
         Ok(change)
     }
