@@ -1,7 +1,6 @@
 //! Connections to PostgreSQL: how each is set up, and when it is used no more.
 
 use std::pin::Pin;
-use std::time::Duration;
 
 use deadpool::managed::{Manager, Metrics, RecycleError, RecycleResult};
 use sqlx::Connection as _;
@@ -11,9 +10,6 @@ use tokio::time::Instant;
 use super::within;
 use crate::server::store::StoreError;
 use crate::server::store::database::{Query, Row};
-
-/// After so long without use a connection is tried before it is trusted.
-const FRESH: Duration = Duration::from_secs(1);
 
 /// What a connection is told first. The server's own limits end what nobody waits for any more; `READ COMMITTED` is what the
 /// changes are written for; an answer is given only for what is on disk.
@@ -43,15 +39,14 @@ impl Manager for Connections {
         Ok(Connection { raw, interrupted: false })
     }
 
-    async fn recycle(&self, connection: &mut Connection, metrics: &Metrics) -> RecycleResult<StoreError> {
+    /// Tried each time: one that broke meanwhile costs nobody a 503.
+    async fn recycle(&self, connection: &mut Connection, _: &Metrics) -> RecycleResult<StoreError> {
         if connection.interrupted {
             return Err(RecycleError::message("interrupted"));
         }
-        if metrics.last_used() > FRESH {
-            connection.interrupted = true;
-            connection.raw.ping().await.map_err(StoreError::from)?;
-            connection.interrupted = false;
-        }
+        connection.interrupted = true;
+        connection.raw.ping().await.map_err(StoreError::from)?;
+        connection.interrupted = false;
         Ok(())
     }
 }
