@@ -43,10 +43,9 @@ const WRITE_DEADLINE: Duration = Duration::from_secs(30);
 /// Requests at a time on one HTTP/2 connection.
 const MAX_STREAMS: u32 = 128;
 
-/// Largest header, in bytes: cut off beyond, and so are more than 100 fields on HTTP/1.1. That is what hyper does when it is
-/// told no number; told one, it would make room for as many fields anew for each request. `middleware/size.rs` refuses less,
-/// with a sentence.
+/// Largest header, in bytes, and most of its fields: cut off beyond. `middleware/size.rs` refuses less, with a sentence.
 const MAX_HEADER: usize = 64 * 1024;
+const MAX_FIELDS: usize = 512;
 const MAX_HEADER_LIST: u32 = 64 * 1024;
 
 /// Longest time that a stop waits for answers under way: below what service managers wait before they kill.
@@ -137,6 +136,7 @@ fn http(tls: bool) -> Builder<TokioExecutor> {
     http.http1()
         .timer(TokioTimer::new())
         .header_read_timeout(HEADER_DEADLINE)
+        .max_headers(MAX_FIELDS)
         .max_buf_size(MAX_HEADER);
     if !tls {
         return http.http1_only();
