@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use self::cluster::Cluster;
 use self::people::People;
-use crate::support::{Times, Tokens, how_many, within};
+use crate::support::{Server, Times, Tokens, free_port, how_many, within};
 
 /// Requests a second of the load.
 const RATE: usize = 200;
@@ -229,4 +229,36 @@ fn a_database_that_does_not_answer_delays_nobody_beyond_the_deadline_and_is_foun
         );
     }
     assert_eq!(cluster.get(0, "/protected", &fresh.access).0, 200);
+}
+
+#[test]
+fn however_many_connections_hang_a_request_waits_for_them_together() {
+    const CONNECTIONS: usize = 20;
+    let metrics = free_port();
+    let address = format!("127.0.0.1:{metrics}");
+    let settings = [("LATCHKEY_DATABASE_CONNECTIONS", "20"), ("LATCHKEY_METRICS_ADDR", address.as_str())];
+    let cluster = Cluster::with_a_slow_link(1, &settings);
+    // Each guess takes a connection and keeps it, until the table is free. One is left for whoever looks.
+    let table = cluster.postgres.lock("throttles");
+    std::thread::scope(|scope| {
+        for _ in 1..CONNECTIONS {
+            scope.spawn(|| {
+                cluster
+                    .post(0, "/token", &[("username", "nobody"), ("password", "none")])
+                    .expect("an answer")
+            });
+        }
+        within(Duration::from_secs(3), "all other connections are in use", || {
+            Server::metrics(metrics).contains("latchkey_database_connections{state=\"in_use\"} 19\n")
+        });
+        drop(table);
+    });
+    cluster.link().hang();
+    let began = Instant::now();
+    assert_eq!(cluster.get(0, "/health/ready", "").0, 503);
+    let took = began.elapsed();
+    println!("answered after {took:.1?}");
+    assert!(took < Duration::from_secs(15), "{took:?}");
+    cluster.link().goes_on();
+    within(Duration::from_secs(10), "ready", || cluster.get(0, "/health/ready", "").0 == 200);
 }

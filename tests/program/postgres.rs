@@ -3,6 +3,8 @@
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use sqlx::{AssertSqlSafe, Connection};
+
 pub struct Postgres {
     dir: String,
     pub url: String,
@@ -30,6 +32,24 @@ impl Postgres {
         run(&["start", &self.dir]);
     }
 
+    /// Keeps everybody from a table until what this gives is dropped.
+    pub fn lock(&self, table: &str) -> Locked {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .expect("a runtime");
+        let connection = runtime.block_on(async {
+            let mut connection = sqlx::PgConnection::connect(&self.url).await.expect("connected");
+            let lock = AssertSqlSafe(format!("BEGIN; LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE"));
+            sqlx::raw_sql(lock).execute(&mut connection).await.expect("locked");
+            connection
+        });
+        Locked {
+            runtime,
+            connection: Some(connection),
+        }
+    }
+
     /// Where it listens.
     pub fn port(&self) -> u16 {
         url::Url::parse(&self.url).expect("a URL").port().expect("a port")
@@ -40,6 +60,20 @@ impl Postgres {
         let mut url = url::Url::parse(&self.url).expect("a URL");
         url.set_port(Some(port)).expect("a port");
         url.into()
+    }
+}
+
+/// A table that somebody keeps.
+pub struct Locked {
+    runtime: tokio::runtime::Runtime,
+    connection: Option<sqlx::PgConnection>,
+}
+
+impl Drop for Locked {
+    fn drop(&mut self) {
+        if let Some(connection) = self.connection.take() {
+            let _ = self.runtime.block_on(connection.close());
+        }
     }
 }
 

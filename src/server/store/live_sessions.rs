@@ -4,7 +4,7 @@
 //! `user_id = (SELECT $1)` keeps PostgreSQL from planning for the one user it knows to have a large part of all rows: it would
 //! read the sessions of everybody in order, hoping to come across theirs.
 
-use super::database::query;
+use super::database::{Query, query};
 use super::sessions::session;
 use super::{Store, StoreError};
 use crate::domain::UserId;
@@ -106,15 +106,8 @@ impl Store {
     /// # Errors
     /// When the database cannot be used.
     pub async fn count_sessions_of(&self, user: &UserId, now: UnixSeconds) -> Result<i64, StoreError> {
-        let row = self
-            .database
-            .one(
-                query("SELECT COUNT(*) AS total FROM sessions WHERE user_id = (SELECT $1) AND ended_at IS NULL AND expires_at > $2")
-                    .bind(&user.0)
-                    .bind(now),
-            )
-            .await?;
-        row.map_or(Ok(0), |row| row.get("total"))
+        let counted = query("SELECT COUNT(*) AS total FROM sessions WHERE user_id = (SELECT $1) AND ended_at IS NULL AND expires_at > $2");
+        self.total(counted.bind(&user.0).bind(now)).await
     }
 
     /// How many sessions live.
@@ -122,10 +115,12 @@ impl Store {
     /// # Errors
     /// When the database cannot be used.
     pub async fn count_live_sessions(&self, now: UnixSeconds) -> Result<i64, StoreError> {
-        let row = self
-            .database
-            .one(query("SELECT COUNT(*) AS total FROM sessions WHERE ended_at IS NULL AND expires_at > $1").bind(now))
-            .await?;
+        let counted = query("SELECT COUNT(*) AS total FROM sessions WHERE ended_at IS NULL AND expires_at > $1");
+        self.total(counted.bind(now)).await
+    }
+
+    async fn total(&self, counted: Query<'_>) -> Result<i64, StoreError> {
+        let row = self.database.one(counted).await?;
         row.map_or(Ok(0), |row| row.get("total"))
     }
 

@@ -22,9 +22,9 @@ pub fn postgres() -> Migrator {
 ///
 /// # Errors
 /// When it has had one of a newer program.
-pub fn pending(steps: &Migrator, applied: &[i64]) -> Result<usize, StoreError> {
-    match applied.iter().find(|version| !steps.version_exists(**version)) {
-        Some(version) => Err(error(MigrateError::VersionMissing(*version))),
+pub fn pending(steps: &Migrator, applied: &[(i64,)]) -> Result<usize, StoreError> {
+    match applied.iter().find(|(version,)| !steps.version_exists(*version)) {
+        Some((version,)) => Err(error(MigrateError::VersionMissing(*version))),
         None => Ok(steps.iter().count() - applied.len()),
     }
 }

@@ -79,7 +79,6 @@ impl Server {
             .fetch_all(&mut connection)
             .await?;
         connection.close().await?;
-        let applied: Vec<i64> = applied.into_iter().map(|(version,)| version).collect();
         migrations::pending(&migrations::postgres(), &applied).map(Some)
     }
 
@@ -171,11 +170,15 @@ impl Server {
         }
     }
 
+    /// A connection that works. Those that hang are tried one after the other, all of them within one patience.
     async fn connection(&self) -> Result<Object<Connections>, StoreError> {
-        self.pool.get().await.map_err(|error| match error {
-            PoolError::Backend(error) => error,
-            _ => StoreError::slow(),
+        within(Instant::now() + PATIENCE, async {
+            Box::pin(self.pool.get()).await.map_err(|error| match error {
+                PoolError::Backend(error) => error,
+                _ => StoreError::slow(),
+            })
         })
+        .await
     }
 }
 

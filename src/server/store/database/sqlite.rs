@@ -88,7 +88,6 @@ impl File {
             .fetch_all(&mut connection)
             .await?;
         connection.close().await?;
-        let applied: Vec<i64> = applied.into_iter().map(|(version,)| version).collect();
         migrations::pending(&migrations::sqlite(), &applied).map(Some)
     }
 
