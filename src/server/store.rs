@@ -9,6 +9,8 @@ mod sessions;
 mod throttles;
 mod users;
 
+use std::sync::Arc;
+
 use thiserror::Error;
 
 pub use live_sessions::{COUNTED, Counted, Listed};
@@ -40,6 +42,9 @@ pub enum StoreError {
     /// Nothing was heard from it for longer than any step may take.
     #[error("the database does not answer any more")]
     Silent,
+    /// It was to be written together with others, and none of them was.
+    #[error("{0}")]
+    Shared(Arc<Self>),
     /// A row holds what this program never writes.
     #[error("the database holds an unknown {0}")]
     Corrupt(&'static str),

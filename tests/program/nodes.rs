@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use self::cluster::Cluster;
 use self::people::People;
-use crate::support::{Server, Times, Tokens, free_port, how_many, within};
+use crate::support::{PASSWORD, Server, Times, Tokens, free_port, how_many, within};
 
 /// Requests a second of the load.
 const RATE: usize = 200;
@@ -160,6 +160,29 @@ fn a_database_that_is_restarted_or_crashes_loses_nothing_and_every_node_recovers
 }
 
 #[test]
+fn a_standby_is_refused_until_it_takes_over_and_then_nothing_is_lost() {
+    let mut cluster = Cluster::with_a_slow_link(2, &[("LATCHKEY_REVOCATION_LAG", "2s")]);
+    let people = People::begin(&mut cluster, RATE, EVERYWHERE + Duration::from_secs(2));
+    let standby = cluster.postgres.standby();
+    people.go_on_for(200);
+    cluster.postgres.stop("immediate");
+    cluster.link().leads_to(standby.port());
+    people.are_put_off();
+    for node in 0..2 {
+        let (status, body) = cluster.get(node, "/health/ready", "");
+        assert_eq!(status, 503, "a standby takes no changes: {body}");
+    }
+    let begun = Instant::now();
+    standby.promote();
+    for node in 0..2 {
+        within(Duration::from_secs(10), "ready", || cluster.get(node, "/health/ready", "").0 == 200);
+    }
+    println!("both nodes ready {:.1?} after the standby was told to take over", begun.elapsed());
+    people.go_on_for(200);
+    println!("a failover: {}", people.stop(&cluster));
+}
+
+#[test]
 fn nodes_that_are_restarted_one_after_the_other_fail_no_request() {
     let rolls = how_many("ROLLS", 2);
     let mut cluster = Cluster::behind_a_proxy();
@@ -229,6 +252,31 @@ fn a_database_that_does_not_answer_delays_nobody_beyond_the_deadline_and_is_foun
         );
     }
     assert_eq!(cluster.get(0, "/protected", &fresh.access).0, 200);
+}
+
+#[test]
+fn a_database_that_is_slow_delays_answers_and_changes_no_outcome() {
+    // A statement and its answer take twice as long.
+    const ONE_WAY: Duration = Duration::from_millis(100);
+    let mut cluster = Cluster::with_a_slow_link(2, &[]);
+    let people = People::begin(&mut cluster, RATE, EVERYWHERE + 2 * ONE_WAY);
+    people.go_on_for(100);
+    cluster.link().takes(ONE_WAY);
+    let slow = Instant::now();
+    people.go_on_for(100);
+    println!("100 answers in {:.1?} while a statement takes {:?}", slow.elapsed(), 2 * ONE_WAY);
+    // So slow that no change can be made in the time it has: refused, and before a client gives up.
+    cluster.link().takes(Duration::from_secs(1));
+    let ada = [("username", "ada"), ("password", PASSWORD)];
+    let began = Instant::now();
+    assert_eq!(cluster.post(0, "/token", &ada).expect("an answer").0, 503);
+    assert!(began.elapsed() < Duration::from_secs(15), "{:?}", began.elapsed());
+    cluster.link().takes(Duration::ZERO);
+    for node in 0..2 {
+        within(Duration::from_secs(10), "ready", || cluster.get(node, "/health/ready", "").0 == 200);
+    }
+    people.go_on_for(100);
+    println!("a slow database: {}", people.stop(&cluster));
 }
 
 #[test]

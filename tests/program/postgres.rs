@@ -3,7 +3,8 @@
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use sqlx::{AssertSqlSafe, Connection};
+use sqlx::{AssertSqlSafe, Connection, PgConnection};
+use tokio::runtime::{Builder, Runtime};
 
 pub struct Postgres {
     dir: String,
@@ -13,8 +14,27 @@ pub struct Postgres {
 impl Postgres {
     /// One that runs, with an empty database.
     pub fn new() -> Self {
-        let output = script(&["new"]).stderr(Stdio::inherit()).output().expect("ran");
-        assert!(output.status.success(), "scripts/postgres new");
+        Self::made(&["new"])
+    }
+
+    /// One that follows this one, and has to have what this one acknowledges.
+    pub fn standby(&self) -> Self {
+        let standby = Self::made(&["standby", &self.dir]);
+        for setting in ["synchronous_commit = 'on'", "synchronous_standby_names = '*'"] {
+            self.run(&format!("ALTER SYSTEM SET {setting}"));
+        }
+        self.run("SELECT pg_reload_conf()");
+        standby
+    }
+
+    /// Lets one that follows take changes itself.
+    pub fn promote(&self) {
+        run(&["promote", &self.dir]);
+    }
+
+    fn made(arguments: &[&str]) -> Self {
+        let output = script(arguments).stderr(Stdio::inherit()).output().expect("ran");
+        assert!(output.status.success(), "scripts/postgres {arguments:?}");
         let printed = String::from_utf8(output.stdout).expect("text");
         let (dir, url) = printed.trim().split_once('\n').expect("two lines");
         Self {
@@ -34,20 +54,23 @@ impl Postgres {
 
     /// Keeps everybody from a table until what this gives is dropped.
     pub fn lock(&self, table: &str) -> Locked {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .expect("a runtime");
-        let connection = runtime.block_on(async {
-            let mut connection = sqlx::PgConnection::connect(&self.url).await.expect("connected");
-            let lock = AssertSqlSafe(format!("BEGIN; LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE"));
-            sqlx::raw_sql(lock).execute(&mut connection).await.expect("locked");
-            connection
-        });
+        let (runtime, connection) = self.run(&format!("BEGIN; LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE"));
         Locked {
             runtime,
             connection: Some(connection),
         }
+    }
+
+    /// Runs something on a connection of its own.
+    fn run(&self, statements: &str) -> (Runtime, PgConnection) {
+        let runtime = Builder::new_current_thread().enable_all().build().expect("a runtime");
+        let connection = runtime.block_on(async {
+            let mut connection = PgConnection::connect(&self.url).await.expect("connected");
+            let statements = AssertSqlSafe(statements.to_owned());
+            sqlx::raw_sql(statements).execute(&mut connection).await.expect("done");
+            connection
+        });
+        (runtime, connection)
     }
 
     /// Where it listens.
@@ -65,8 +88,8 @@ impl Postgres {
 
 /// A table that somebody keeps.
 pub struct Locked {
-    runtime: tokio::runtime::Runtime,
-    connection: Option<sqlx::PgConnection>,
+    runtime: Runtime,
+    connection: Option<PgConnection>,
 }
 
 impl Drop for Locked {

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use apart::{Apart, Hold, Rows};
-pub use query::{Query, Row, query};
+pub use query::{Query, Row, Value, query};
 
 use super::StoreError;
 use crate::server::config::DatabaseUrl;
@@ -61,6 +61,15 @@ impl Database {
     /// The row of an answer that has one or none.
     pub async fn one(&self, query: Query<'_>) -> Result<Option<Row>, StoreError> {
         Ok(self.all(query).await?.pop())
+    }
+
+    /// Makes a change of one statement; how many rows it was about, once it is durable. On SQLite those that wait at the same
+    /// time share a commit.
+    pub async fn write(&self, query: Query<'static>) -> Result<u64, StoreError> {
+        match self {
+            Self::Sqlite(file) => file.write(query).await,
+            Self::Postgres(server) => Box::pin(server.write(query)).await,
+        }
     }
 
     /// Begins a change.

@@ -128,17 +128,15 @@ impl Store {
         expires_at: UnixSeconds,
         refreshes_until: UnixSeconds,
     ) -> Result<bool, StoreError> {
-        let mut change = self.database.change().await?;
-        let moved = change.run(query(
+        let rotation = query(
             "UPDATE sessions SET counter = counter + 1, rotated_at = $1, last_used_at = $1, expires_at = $2, refreshes_until = $3 WHERE id = $4 AND counter = $5 AND ended_at IS NULL AND expires_at > $1",
         )
         .bind(now)
         .bind(expires_at)
         .bind(refreshes_until)
         .bind(id.to_string())
-        .bind(i64::from(from))).await?;
-        change.commit().await?;
-        Ok(moved == 1)
+        .bind(i64::from(from));
+        Ok(self.database.write(rotation).await? == 1)
     }
 
     /// Ends sessions of a user. The news: nothing when none of them lived.

@@ -1,6 +1,6 @@
 //! Budgets at rest.
 
-use super::database::{Change, query};
+use super::database::{Change, Query, Value, query};
 use super::{Store, StoreError};
 use crate::server::clock::UnixSeconds;
 use crate::server::throttle::{Rate, Wait};
@@ -34,9 +34,7 @@ impl Store {
     /// # Errors
     /// When the database cannot be used.
     pub async fn give_back(&self, budget: &str, rate: Rate) -> Result<(), StoreError> {
-        let mut change = self.database.change().await?;
-        give_back(&mut change, budget, rate).await?;
-        change.commit().await?;
+        self.database.write(given_back(budget.to_owned(), rate)).await?;
         Ok(())
     }
 
@@ -52,12 +50,12 @@ impl Store {
 
 /// Gives one back, in a change that is under way.
 pub(super) async fn give_back(change: &mut Change, budget: &str, rate: Rate) -> Result<(), StoreError> {
-    change
-        .run(
-            query("UPDATE throttles SET until = until - $1 WHERE key = $2")
-                .bind(rate.interval)
-                .bind(budget),
-        )
-        .await?;
+    change.run(given_back(budget, rate)).await?;
     Ok(())
+}
+
+fn given_back<'q>(budget: impl Into<Value<'q>>, rate: Rate) -> Query<'q> {
+    query("UPDATE throttles SET until = until - $1 WHERE key = $2")
+        .bind(rate.interval)
+        .bind(budget)
 }

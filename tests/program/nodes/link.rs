@@ -1,47 +1,92 @@
-//! A link to the database that can hang.
+//! A link to the database that can hang, be slow, or lead to another server.
 
 use std::io;
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
-use std::thread::spawn;
+use std::thread::{sleep, spawn};
+use std::time::Duration;
 
-/// A link that can hang: nothing gets through, nothing is closed.
+/// What it does with what it carries, from now on.
 pub struct Link {
     pub port: u16,
-    hangs: Arc<(Mutex<bool>, Condvar)>,
+    state: Arc<State>,
     gone: Arc<AtomicBool>,
+}
+
+struct State {
+    now: Mutex<Now>,
+    changed: Condvar,
+}
+
+struct Now {
+    leads_to: u16,
+    hangs: bool,
+    takes: Duration,
+}
+
+impl State {
+    /// Waits for as long as the link holds up what it carries.
+    fn holds_up(&self) {
+        let now = self.now.lock().expect("not poisoned");
+        let takes = self.changed.wait_while(now, |now| now.hangs).expect("not poisoned").takes;
+        sleep(takes);
+    }
 }
 
 impl Link {
     pub fn to(target: u16) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let port = listener.local_addr().expect("an address").port();
-        let hangs = Arc::new((Mutex::new(false), Condvar::new()));
+        let now = Now {
+            leads_to: target,
+            hangs: false,
+            takes: Duration::ZERO,
+        };
+        let state = Arc::new(State {
+            now: Mutex::new(now),
+            changed: Condvar::new(),
+        });
         let gone = Arc::new(AtomicBool::new(false));
-        let (gate, over) = (Arc::clone(&hangs), Arc::clone(&gone));
+        let (of_all, over) = (Arc::clone(&state), Arc::clone(&gone));
         spawn(move || {
             for client in listener.incoming() {
                 if over.load(Ordering::Relaxed) {
                     return;
                 }
+                let target = of_all.now.lock().expect("not poisoned").leads_to;
                 let Ok(server) = TcpStream::connect(("127.0.0.1", target)) else {
                     continue;
                 };
-                let gate = Arc::clone(&gate);
-                spawn(move || join(client.expect("a client"), server, Some(gate)));
+                let state = Arc::clone(&of_all);
+                spawn(move || join(client.expect("a client"), server, move || state.holds_up()));
             }
         });
-        Self { port, hangs, gone }
+        Self { port, state, gone }
     }
 
+    /// Nothing gets through, nothing is closed.
     pub fn hang(&self) {
-        *self.hangs.0.lock().expect("not poisoned") = true;
+        self.set(|now| now.hangs = true);
     }
 
     pub fn goes_on(&self) {
-        *self.hangs.0.lock().expect("not poisoned") = false;
-        self.hangs.1.notify_all();
+        self.set(|now| now.hangs = false);
+    }
+
+    /// Whatever it carries takes so long, one way.
+    pub fn takes(&self, time: Duration) {
+        self.set(|now| now.takes = time);
+    }
+
+    /// Who connects from now on reaches another server.
+    pub fn leads_to(&self, target: u16) {
+        self.set(|now| now.leads_to = target);
+    }
+
+    fn set(&self, change: impl FnOnce(&mut Now)) {
+        change(&mut self.state.now.lock().expect("not poisoned"));
+        self.state.changed.notify_all();
     }
 }
 
@@ -52,18 +97,13 @@ impl Drop for Link {
     }
 }
 
-pub type Gate = Arc<(Mutex<bool>, Condvar)>;
-
-/// Carries bytes both ways until both ends are closed.
-pub fn join(client: TcpStream, server: TcpStream, gate: Option<Gate>) {
-    let carry = |mut from: TcpStream, mut to: TcpStream, gate: Option<Gate>| {
+/// Carries bytes both ways until both ends are closed. Before it passes any on, it does something.
+pub fn join(client: TcpStream, server: TcpStream, before: impl Fn() + Clone + Send + 'static) {
+    let carry = |mut from: TcpStream, mut to: TcpStream, before: Box<dyn Fn() + Send>| {
         spawn(move || {
             let mut buffer = [0; 16 * 1024];
             while let Ok(read @ 1..) = io::Read::read(&mut from, &mut buffer) {
-                if let Some(gate) = &gate {
-                    let hangs = gate.0.lock().expect("not poisoned");
-                    drop(gate.1.wait_while(hangs, |hangs| *hangs).expect("not poisoned"));
-                }
+                before();
                 if io::Write::write_all(&mut to, &buffer[..read]).is_err() {
                     break;
                 }
@@ -74,8 +114,8 @@ pub fn join(client: TcpStream, server: TcpStream, gate: Option<Gate>) {
     let there = carry(
         client.try_clone().expect("a handle"),
         server.try_clone().expect("a handle"),
-        gate.clone(),
+        Box::new(before.clone()),
     );
-    let back = carry(server, client, gate);
+    let back = carry(server, client, Box::new(before));
     let _ = (there.join(), back.join());
 }

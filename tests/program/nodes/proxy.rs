@@ -97,7 +97,7 @@ fn balance(nodes: [u16; 2]) -> u16 {
             spawn(move || {
                 let found = (0..2).find_map(|n| TcpStream::connect(("127.0.0.1", nodes[(turn + n) % 2])).ok());
                 if let Some(node) = found {
-                    join(client, node, None);
+                    join(client, node, || {});
                 }
             });
         }

@@ -87,6 +87,15 @@ impl Server {
         self.connection().await?.all(query, Instant::now() + PATIENCE).await
     }
 
+    /// Makes a change of one statement; how many rows it was about. In a transaction as well: a statement alone is answered
+    /// before its commit is.
+    pub async fn write(&self, query: Query<'static>) -> Result<u64, StoreError> {
+        let mut change = self.change().await?;
+        let count = change.run(query).await?;
+        change.commit().await?;
+        Ok(count)
+    }
+
     /// Begins a change. All of it has to be done within [`PATIENCE`].
     pub async fn change(&self) -> Result<Change, StoreError> {
         let mut connection = self.connection().await?;

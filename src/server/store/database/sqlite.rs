@@ -6,6 +6,7 @@
 
 mod apart;
 mod place;
+mod together;
 
 use std::path::Path;
 
@@ -14,6 +15,7 @@ use sqlx::{ConnectOptions, Connection, Transaction};
 
 pub use self::apart::hold;
 use self::place::Place;
+use self::together::Together;
 use super::{PATIENCE, Query, Row, migrations, query};
 use crate::server::store::StoreError;
 
@@ -26,6 +28,7 @@ pub struct File {
     place: Place,
     reader: SqlitePool,
     writer: SqlitePool,
+    together: Together,
 }
 
 impl File {
@@ -60,6 +63,7 @@ impl File {
         Ok(Self {
             place: Place::of(path).map_err(sqlx::Error::Io)?,
             reader,
+            together: Together::new(writer.clone()),
             writer,
         })
     }
@@ -103,6 +107,12 @@ impl File {
     pub async fn change(&self) -> Result<Change, StoreError> {
         self.place.check()?;
         Ok(Change(self.writer.begin_with("BEGIN IMMEDIATE").await?))
+    }
+
+    /// Makes a change of one statement; how many rows it was about.
+    pub async fn write(&self, query: Query<'static>) -> Result<u64, StoreError> {
+        self.place.check()?;
+        self.together.run(query).await
     }
 
     /// Gives each piece of news after a position to `learn`; the position of the last. One program writes at a time, so
