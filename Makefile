@@ -85,7 +85,7 @@ build-tools test-tools check-tools attack-tools bench-tools: %-tools:
 # cargo-leptos lays out the site anew on each call, and with it the binary that embeds the site is
 # compiled again. So it is called only when a source is newer than the start of the last good build.
 $(built): $(sources) | build-tools
-	@echo "==> release build: usually 10 minutes the first time, 2 after a change"
+	@echo "==> release build: usually 15 minutes the first time, 5 after a change"
 	@mkdir -p $(@D) && touch $@.begun
 	cargo leptos build --release --precompress
 	@mv $@.begun $@

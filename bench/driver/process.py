@@ -82,12 +82,7 @@ class Server:
             connection.close()
 
     def cpu(self):
-        """Seconds of user and system time, of it and its children, so far."""
-        total = 0
-        for pid in family(self.process.pid):
-            fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-            total += int(fields[11]) + int(fields[12])
-        return total / TICKS
+        return cpu(self.process.pid)
 
     def memory(self):
         """Resident memory, in MB."""
@@ -96,6 +91,15 @@ class Server:
             status = Path(f"/proc/{pid}/status").read_text()
             total += int(status.split("VmRSS:")[1].split()[0])
         return total * 1024 / 1e6
+
+
+def cpu(pid):
+    """Seconds of user and system time, of a process and all below it, so far."""
+    total = 0
+    for one in family(pid):
+        fields = Path(f"/proc/{one}/stat").read_text().rpartition(")")[2].split()
+        total += int(fields[11]) + int(fields[12])
+    return total / TICKS
 
 
 def family(pid):

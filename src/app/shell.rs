@@ -27,6 +27,7 @@ pub fn shell(page: Page, title: &str, class: &'static str, main: AnyView) -> imp
             <head>
                 <meta charset="utf-8" />
                 <meta name="viewport" content="width=device-width, initial-scale=1" />
+                <meta name="description" content="Sign in, see where you are signed in, and end any of it at once." />
                 <meta name="color-scheme" content="light dark" />
                 <title>{title}</title>
                 <link rel="icon" href=assets::url("favicon.svg") type="image/svg+xml" />

@@ -1,6 +1,6 @@
 """The measures, in the order of the table."""
 
-from . import bytes, lighthouse, memory, pages, paint, protected, refreshes, signins, start, token
+from . import bytes, lighthouse, memory, pages, paint, postgres, protected, refreshes, signins, start, token
 
 ALL = {
     "protected": protected.measure,
@@ -9,6 +9,7 @@ ALL = {
     "bytes": bytes.measure,
     "signins": signins.measure,
     "refreshes": refreshes.measure,
+    "postgres": postgres.measure,
     "memory": memory.measure,
     "start": start.measure,
     "lighthouse": lighthouse.measure,

@@ -157,10 +157,10 @@ where
 {
     let service = service_fn(move |mut request: Request<Incoming>| {
         request.extensions_mut().insert(ConnectInfo(peer));
-        let (stop, one_after_the_other) = (stop.clone(), request.version() <= Version::HTTP_11);
-        let answer = app.clone().answer(request.map(Body::new));
+        let one_after_the_other = request.version() <= Version::HTTP_11;
+        let (app, stop) = (app.clone(), stop.clone());
         async move {
-            let mut response = answer.await;
+            let mut response = app.answer(request.map(Body::new)).await;
             if stop.is_asked() && one_after_the_other {
                 response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
             }

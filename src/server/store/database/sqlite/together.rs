@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use sqlx::sqlite::{Sqlite, SqlitePool};
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::timeout;
 
-use super::Query;
+use super::{PATIENCE, Query};
 use crate::server::store::StoreError;
 
 /// Most changes of one commit, and most that wait for the next: together they take a few milliseconds.
@@ -33,20 +34,25 @@ impl Together {
     /// How many rows a change was about, once it is durable.
     ///
     /// # Errors
-    /// When it cannot be made, or another one that would have shared its commit: then neither was made.
+    /// When it cannot be made in time, or another one that would have shared its commit: then neither was made.
     pub async fn run(&self, query: Query<'static>) -> Result<u64, StoreError> {
         let (done, outcome) = oneshot::channel();
-        let closed = || StoreError::Unavailable(sqlx::Error::PoolClosed);
-        self.0.send(Waiting { query, done }).await.map_err(|_| closed())?;
-        outcome.await.map_err(|_| closed())?
+        let written = async {
+            self.0.send(Waiting { query, done }).await.ok()?;
+            outcome.await.ok()
+        };
+        // As long as for the writing connection and a lock on the file.
+        let written = timeout(2 * PATIENCE, written).await.map_err(|_| StoreError::slow())?;
+        written.unwrap_or(Err(StoreError::Unavailable(sqlx::Error::PoolClosed)))
     }
 }
 
 async fn keep_writing(writer: SqlitePool, mut receiver: mpsc::Receiver<Waiting>) {
     let mut waiting = Vec::with_capacity(MOST);
     while receiver.recv_many(&mut waiting, MOST).await > 0 {
-        let (queries, callers): (Vec<_>, Vec<_>) = waiting.drain(..).map(|one| (one.query, one.done)).unzip();
-        // Whoever does not wait any more does not need to know.
+        let still_there = waiting.drain(..).filter(|one| !one.done.is_closed());
+        let (queries, callers): (Vec<_>, Vec<_>) = still_there.map(|one| (one.query, one.done)).unzip();
+        // Whoever goes away meanwhile does not need to know.
         match write(&writer, queries).await {
             Ok(counts) => callers.into_iter().zip(counts).for_each(|(caller, count)| {
                 let _ = caller.send(Ok(count));
@@ -70,4 +76,70 @@ async fn write(writer: &SqlitePool, queries: Vec<Query<'static>>) -> Result<Vec<
     }
     transaction.commit().await?;
     Ok(counts)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use futures_util::future::join_all;
+
+    use super::super::File;
+    use super::*;
+    use crate::server::store::database::query;
+
+    fn insert(number: i64) -> Query<'static> {
+        query("INSERT INTO throttles (key, until) VALUES ($1, 0)").bind(number.to_string())
+    }
+
+    async fn rows(file: &File) -> i64 {
+        let counted = file.all(query("SELECT COUNT(*) AS total FROM throttles")).await.expect("an answer");
+        counted[0].get("total").expect("a number")
+    }
+
+    /// What a commit writes there: a page, or two or three.
+    fn written(dir: &Path) -> u64 {
+        let log = dir.join("latchkey.db-wal").metadata().expect("a log");
+        log.len() / 4096
+    }
+
+    #[tokio::test]
+    async fn changes_that_wait_at_the_same_time_share_a_commit() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let file = File::open(&dir.path().join("latchkey.db")).await.expect("opened");
+        let before = written(dir.path());
+        let counts = join_all((0..50).map(|number| file.write(insert(number)))).await;
+        assert!(counts.into_iter().all(|count| count.expect("written") == 1));
+        assert_eq!(rows(&file).await, 50);
+        let pages = written(dir.path()) - before;
+        assert!(pages < 10, "{pages} pages for one commit");
+    }
+
+    #[tokio::test]
+    async fn when_one_cannot_be_made_none_is_that_shared_its_commit_and_the_next_is() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let file = File::open(&dir.path().join("latchkey.db")).await.expect("opened");
+        file.write(insert(7)).await.expect("written");
+        let outcomes = join_all((0..10).map(|number| file.write(insert(number)))).await;
+        assert!(outcomes.into_iter().all(|outcome| outcome.is_err()), "the seventh is there already");
+        assert_eq!(rows(&file).await, 1);
+        file.write(insert(8)).await.expect("written");
+    }
+
+    #[tokio::test]
+    async fn a_caller_that_goes_away_takes_nobody_with_it() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let file = File::open(&dir.path().join("latchkey.db")).await.expect("opened");
+        let busy = file.change().await.expect("begun");
+        let [gone, stays] = [1, 2].map(|number| {
+            tokio::spawn({
+                let file = file.clone();
+                async move { file.write(insert(number)).await }
+            })
+        });
+        tokio::task::yield_now().await;
+        gone.abort();
+        drop(busy);
+        assert_eq!(stays.await.expect("not aborted").expect("written"), 1);
+    }
 }
