@@ -261,10 +261,8 @@ async fn try_to_sign_in(
         return Err(Refusal::Fields(empty));
     }
     let guess = throttle::take(state, username, client).await?;
-    let known = match Username::parse(username) {
-        Ok(username) => state.store.credentials(&username).await?,
-        Err(_) => None,
-    };
+    // What cannot be a name is looked for as well: it takes as long as any other.
+    let known = state.store.credentials(Username::parse(username).ok().as_ref()).await?;
     let hash = known.as_ref().map(|(_, hash)| hash.clone());
     let verified = throttle::check(state, &guess, password, hash, client).await?;
     if let Some((account, hash)) = &known

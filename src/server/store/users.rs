@@ -90,14 +90,15 @@ impl Store {
         Ok(first.is_none())
     }
 
-    /// The account of a name, with its password hash.
+    /// The account of a name, with its password hash. Without a name nobody is found, in the same time.
     ///
     /// # Errors
     /// When the database cannot be used.
-    pub async fn credentials(&self, username: &Username) -> Result<Option<(Account, String)>, StoreError> {
+    pub async fn credentials(&self, username: impl Into<Option<&Username>>) -> Result<Option<(Account, String)>, StoreError> {
+        let username = username.into().map(Username::as_str);
         let row = self
             .database
-            .one(query("SELECT * FROM users WHERE username = $1").bind(username.as_str()))
+            .one(query("SELECT * FROM users WHERE username = $1").bind(username))
             .await?;
         row.map(|row| Ok((account(&row, "id")?, row.get("password_hash")?))).transpose()
     }
