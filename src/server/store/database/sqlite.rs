@@ -6,6 +6,7 @@
 
 mod apart;
 mod place;
+mod readers;
 mod together;
 
 use std::path::Path;
@@ -15,18 +16,16 @@ use sqlx::{ConnectOptions, Connection, Transaction};
 
 pub use self::apart::hold;
 use self::place::Place;
+use self::readers::Readers;
 use self::together::Together;
 use super::{PATIENCE, Query, Row, migrations, query};
 use crate::server::store::StoreError;
-
-/// Connections that read at the same time.
-const READERS: u32 = 4;
 
 /// An open file.
 #[derive(Clone)]
 pub struct File {
     place: Place,
-    reader: SqlitePool,
+    readers: Readers,
     writer: SqlitePool,
     together: Together,
 }
@@ -44,25 +43,25 @@ impl File {
             .synchronous(SqliteSynchronous::Full)
             .foreign_keys(true)
             .busy_timeout(PATIENCE);
-        let pool = |connections| {
-            // When a disk is full SQLite undoes a change by itself. sqlx then fails to undo it once more, believes ever after
-            // that it is under way, and could begin no other on this connection.
-            SqlitePoolOptions::new()
-                .max_connections(connections)
-                .acquire_timeout(PATIENCE)
-                .before_acquire(|connection, _| Box::pin(async move { Ok(!connection.is_in_transaction()) }))
-        };
         // Made here and nowhere else: a file that vanishes later is not made anew.
         options.clone().create_if_missing(true).connect().await?.close().await?;
-        let writer = pool(1).connect_with(options.clone()).await?;
+        let writer = SqlitePoolOptions::new()
+            .max_connections(1)
+            .acquire_timeout(PATIENCE)
+            // It is tried each time it is given back.
+            .test_before_acquire(false)
+            // When a disk is full SQLite undoes a change by itself. sqlx then fails to undo it once more, believes ever after
+            // that it is under way, and could begin no other on this connection.
+            .before_acquire(|connection, _| Box::pin(async move { Ok(!connection.is_in_transaction()) }))
+            .connect_with(options.clone())
+            .await?;
         {
             let _alone = place::lock(path).await?;
             migrations::sqlite().run(&writer).await.map_err(migrations::error)?;
         }
-        let reader = pool(READERS).connect_with(options.read_only(true)).await?;
         Ok(Self {
             place: Place::of(path).map_err(sqlx::Error::Io)?,
-            reader,
+            readers: Readers::open(options).await?,
             together: Together::new(writer.clone()),
             writer,
         })
@@ -98,8 +97,7 @@ impl File {
     /// All rows of an answer.
     pub async fn all(&self, query: Query<'_>) -> Result<Vec<Row>, StoreError> {
         self.place.check()?;
-        let rows = query.prepare::<Sqlite>().fetch_all(&self.reader).await?;
-        Ok(rows.into_iter().map(Row::Sqlite).collect())
+        self.readers.all(query).await
     }
 
     /// Begins a change. `IMMEDIATE` takes the write lock at once: taking it later, after reading, fails whenever another
@@ -144,7 +142,7 @@ impl File {
 
     /// Waits for what is under way and closes the file.
     pub async fn close(&self) {
-        self.reader.close().await;
+        self.readers.close().await;
         self.writer.close().await;
     }
 }

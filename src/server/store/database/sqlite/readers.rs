@@ -1,0 +1,159 @@
+//! Connections that only read. Each is a thread, and a journey to it and back costs more than most answers. A pool of sqlx makes
+//! three for one question, since it tries a connection before and after; a file that is open needs no trying.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use sqlx::sqlite::{Sqlite, SqliteConnectOptions, SqliteConnection};
+use sqlx::{ConnectOptions, Connection};
+use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::time::timeout;
+
+use super::{PATIENCE, Query, Row};
+use crate::server::store::StoreError;
+
+/// How many questions are answered at the same time.
+const READERS: u32 = 4;
+
+/// The connections, and whose turn it is.
+#[derive(Clone)]
+pub struct Readers(Arc<Inner>);
+
+struct Inner {
+    options: SqliteConnectOptions,
+    idle: Mutex<Vec<SqliteConnection>>,
+    turns: Semaphore,
+}
+
+impl Readers {
+    /// Opens them all: one that is opened later could hang with the disk, and another one after it.
+    ///
+    /// # Errors
+    /// When the file cannot be used.
+    pub async fn open(options: SqliteConnectOptions) -> Result<Self, StoreError> {
+        let options = options.read_only(true);
+        let mut idle = Vec::new();
+        for _ in 0..READERS {
+            idle.push(options.connect().await?);
+        }
+        Ok(Self(Arc::new(Inner {
+            options,
+            idle: Mutex::new(idle),
+            turns: Semaphore::new(READERS as usize),
+        })))
+    }
+
+    /// All rows of an answer.
+    ///
+    /// # Errors
+    /// When no connection is free in time, or the database cannot be used.
+    pub async fn all(&self, query: Query<'_>) -> Result<Vec<Row>, StoreError> {
+        let mut reader = self.0.reader().await?;
+        let rows = query.prepare::<Sqlite>().fetch_all(reader.connection().await?).await;
+        if matches!(rows, Err(sqlx::Error::WorkerCrashed)) {
+            reader.connection = None;
+        }
+        Ok(rows?.into_iter().map(Row::Sqlite).collect())
+    }
+
+    /// Waits for what is under way and closes them.
+    pub async fn close(&self) {
+        let all = self.0.turns.acquire_many(READERS).await;
+        let connections = self.0.idle.lock().map(|mut idle| std::mem::take(&mut *idle)).unwrap_or_default();
+        for connection in connections {
+            // It only read: whatever goes wrong here loses nothing.
+            let _ = connection.close().await;
+        }
+        self.0.turns.close();
+        drop(all);
+    }
+}
+
+impl Inner {
+    async fn reader(&self) -> Result<Reader<'_>, StoreError> {
+        let turn = timeout(PATIENCE, self.turns.acquire()).await.map_err(|_| StoreError::slow())?;
+        let turn = turn.map_err(|_| StoreError::Unavailable(sqlx::Error::PoolClosed))?;
+        let connection = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        Ok(Reader {
+            all: self,
+            connection,
+            _turn: turn,
+        })
+    }
+}
+
+/// A connection in use. It goes back also when whoever asked goes away: the next question waits behind this one, so a disk that
+/// hangs holds no more threads than these.
+struct Reader<'a> {
+    all: &'a Inner,
+    connection: Option<SqliteConnection>,
+    _turn: SemaphorePermit<'a>,
+}
+
+impl Reader<'_> {
+    /// Opened anew where its thread is gone.
+    async fn connection(&mut self) -> Result<&mut SqliteConnection, StoreError> {
+        Ok(match &mut self.connection {
+            Some(connection) => connection,
+            none => none.insert(self.all.options.connect().await?),
+        })
+    }
+}
+
+impl Drop for Reader<'_> {
+    fn drop(&mut self) {
+        let mut idle = self.all.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        idle.extend(self.connection.take());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use futures_util::future::join_all;
+
+    use super::super::File;
+    use super::*;
+    use crate::server::store::database::query;
+
+    /// Counts for about as long as the number says.
+    const COUNT: &str =
+        "WITH RECURSIVE numbers (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < $1) SELECT COUNT(*) AS total FROM numbers";
+
+    async fn file() -> (tempfile::TempDir, File) {
+        let dir = tempfile::tempdir().expect("a directory");
+        let file = File::open(&dir.path().join("latchkey.db")).await.expect("opened");
+        (dir, file)
+    }
+
+    async fn count(file: &File, up_to: i64) -> Result<i64, StoreError> {
+        file.all(query(COUNT).bind(up_to)).await?[0].get("total")
+    }
+
+    #[tokio::test]
+    async fn more_questions_than_connections_are_all_answered() {
+        let (_dir, file) = file().await;
+        let answers = join_all((1..=100).map(|number| count(&file, number))).await;
+        for (number, answer) in (1..=100).zip(answers) {
+            assert_eq!(answer.expect("an answer"), number);
+        }
+    }
+
+    #[tokio::test]
+    async fn whoever_goes_away_in_the_middle_of_an_answer_leaves_the_connection_behind() {
+        let (_dir, file) = file().await;
+        for _ in 0..3 * READERS {
+            let left = timeout(Duration::from_millis(1), count(&file, 100_000)).await;
+            assert!(left.is_err(), "counted in no time");
+        }
+        assert_eq!(count(&file, 7).await.expect("an answer"), 7);
+        assert_eq!(file.readers.0.idle.lock().expect("idle").len(), READERS as usize);
+    }
+
+    #[tokio::test]
+    async fn once_closed_they_refuse() {
+        let (_dir, file) = file().await;
+        file.close().await;
+        assert!(count(&file, 7).await.is_err());
+    }
+}
