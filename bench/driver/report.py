@@ -43,7 +43,9 @@ Sessions by the thousand are written into the database while the server is stopp
   timer; the request's size, host and origin; the line of the log that is ready should one be written. The signature is not among it: it is
   checked once, and EdDSA costs what HS256 costs.
 - **By the tutorial's.** The ratio cannot be larger than bare axum's, which is 79× to 94× by how Python runs on the machine.
-- **The dashboard.** Three questions to SQLite, through sqlx and its threads, are three fifths of it; the rest is a page of eleven times the template's bytes.
+- **The dashboard.** It has eleven times the bytes of the template's page. Rendering and sending them costs more than that whole page already; the rest, a
+  good third, is three questions to SQLite on sqlx's threads. Asked on threads of our own, through rusqlite, they made the page 6 % cheaper: not
+  enough for a second library.
 - **Bytes.** 56 KB of 67 are WASM: a fifth of it formats panics (Rust's core; leaving that out takes a nightly compiler), a fifth is reactive_graph, a tenth
   tachys, another tenth futures and streams that the server-function client exports and no page uses. Ours is 4 %. wasm-opt at other levels changes 1 %.
 - **Sign-ins.** 93 % of the CPU time is argon2's; two durable commits are 3 %, the rest is HTTP, the token and the scheduler.

@@ -116,7 +116,7 @@ mod tests {
     use super::*;
     use crate::server::store::database::query;
 
-    /// Counts for about as long as the number says.
+    /// Counts to a number.
     const COUNT: &str =
         "WITH RECURSIVE numbers (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < $1) SELECT COUNT(*) AS total FROM numbers";
 
