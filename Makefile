@@ -61,9 +61,9 @@ attack: build attack-tools ## the long attacks: thousands of generated calls, sl
 		scripts/postgres with cargo test --features ssr --test app --test postgres --test program -- --nocapture --test-threads=1 \
 		slow:: load:: trouble:: wire:: tls:: races:: sameness:: hostile_strings:: every_route:: within_a_second
 
-soak: build ## several nodes on PostgreSQL for long: ends, races, kills, crashes and restarts under load, with figures (about half an hour)
-	LATCHKEY_BIN=$(abspath $(binary)) ENDS=1000 NODE_ROUNDS=1000 KILLS=100 RESTARTS=20 ROLLS=10 \
-		scripts/postgres with cargo test --features ssr --test program -- --nocapture --test-threads=1 nodes::
+soak: build ## several nodes on PostgreSQL for long: ends, races, kills, crashes and restarts under load; a million accounts; with figures (up to half an hour)
+	LATCHKEY_BIN=$(abspath $(binary)) ENDS=1000 NODE_ROUNDS=1000 KILLS=100 RESTARTS=20 ROLLS=10 ACCOUNTS=1000000 SESSIONS=100000 \
+		scripts/postgres with cargo test --features ssr --test app --test postgres --test program -- --nocapture --test-threads=1 nodes:: size::
 
 fuzz: ## cookies, headers and tokens against a million random inputs each (CASES=… for another number)
 	PROPTEST_CASES=$(CASES) cargo test --locked --features ssr --test formats
