@@ -5,7 +5,6 @@ pub mod tls;
 
 use std::net::SocketAddr;
 
-use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinSet;
 
@@ -38,9 +37,7 @@ pub async fn open(config: Config) -> Result<AppState, Failure> {
 /// When the address is taken, or the database cannot be used.
 pub async fn run(config: Config) -> Result<(), Failure> {
     // Before the database: a second server on the same data stops here.
-    let listener = TcpListener::bind(config.addr)
-        .await
-        .map_err(|error| address_error("LATCHKEY_ADDR", config.addr, &error))?;
+    let listener = connections::listen(config.addr).map_err(|error| address_error("LATCHKEY_ADDR", config.addr, &error))?;
     let url = config.public_url.to_string();
     let tls = config.tls.clone().map(Tls::load).transpose()?;
     let state = open(config).await?;
@@ -51,9 +48,7 @@ pub async fn run(config: Config) -> Result<(), Failure> {
         background.spawn(tls.keep_fresh());
     }
     if let Some(addr) = state.config.metrics_addr {
-        let listener = TcpListener::bind(addr)
-            .await
-            .map_err(|error| address_error("LATCHKEY_METRICS_ADDR", addr, &error))?;
+        let listener = connections::listen(addr).map_err(|error| address_error("LATCHKEY_METRICS_ADDR", addr, &error))?;
         let shown = metrics::router(state.clone());
         background.spawn(async move {
             if let Err(error) = axum::serve(listener, shown).await {

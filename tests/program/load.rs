@@ -1,5 +1,7 @@
 //! More people at once than the machine can hash passwords for.
 
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
 use std::sync::Barrier;
 use std::time::{Duration, Instant};
 
@@ -41,6 +43,30 @@ fn sign_in(port: u16, n: usize) -> Answer {
         &fields,
     )
     .expect("an answer")
+}
+
+/// As after a restart, when every open page comes back: the system keeps those who knock while the program is busy.
+#[test]
+fn a_crowd_that_connects_at_once_waits_for_its_turn_and_is_served() {
+    let kept: usize = std::fs::read_to_string("/proc/sys/net/core/somaxconn").map_or(128, |most| most.trim().parse().expect("a number"));
+    let crowd = kept.min(1000);
+    let here = Installation::new();
+    let server = here.serve(&[]);
+    let address = SocketAddr::from(([127, 0, 0, 1], server.port));
+    server.signal("STOP");
+    let connect = |_| TcpStream::connect_timeout(&address, Duration::from_millis(500)).expect("a place to wait");
+    let streams: Vec<TcpStream> = (0..crowd).map(connect).collect();
+    server.signal("CONT");
+    for mut stream in streams {
+        let request = format!(
+            "GET /health/live HTTP/1.1\r\nHost: localhost:{}\r\nConnection: close\r\n\r\n",
+            server.port
+        );
+        stream.write_all(request.as_bytes()).expect("sent");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("an answer");
+        assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    }
 }
 
 #[test]

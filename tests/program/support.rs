@@ -243,6 +243,15 @@ impl Server {
         Asking { enough, asker }
     }
 
+    /// Sends it a signal by name.
+    pub fn signal(&self, name: &str) {
+        let sent = Command::new("kill")
+            .args(["-s", name, &self.pid().to_string()])
+            .status()
+            .expect("asked");
+        assert!(sent.success(), "{name}");
+    }
+
     /// Ends the program at once, as a power cut would.
     pub fn kill(mut self) {
         self.child.kill().expect("killed");
@@ -251,8 +260,7 @@ impl Server {
 
     /// Asks the program to stop. What it logged.
     pub fn stop(mut self) -> String {
-        let asked = Command::new("kill").arg(self.child.id().to_string()).status().expect("asked");
-        assert!(asked.success());
+        self.signal("TERM");
         let log = self.log.take().expect("a log").join().expect("read");
         assert!(self.child.wait().expect("gone").success(), "{log}");
         log

@@ -16,7 +16,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, sleep, timeout};
 use tokio_io_timeout::TimeoutStream;
@@ -27,6 +27,10 @@ use crate::server::stop::Stop;
 
 /// Connections at a time; the next one waits until another closes.
 const MAX_CONNECTIONS: usize = 8192;
+
+/// Connections that wait to be accepted: as many as Linux keeps unless it is told otherwise. Whoever comes when there are as
+/// many tries again after a second.
+const BACKLOG: u32 = 4096;
 
 /// Files that are open beside the connections: the database's, the listeners'.
 const OTHER_FILES: usize = 128;
@@ -53,6 +57,21 @@ const STOP_DEADLINE: Duration = Duration::from_secs(25);
 
 /// How long connections are left open after a stop was asked for.
 const LINGER: Duration = Duration::from_secs(1);
+
+/// Listens at an address.
+///
+/// # Errors
+/// When it is taken, or not one of this machine.
+pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = match address {
+        SocketAddr::V4(_) => TcpSocket::new_v4()?,
+        SocketAddr::V6(_) => TcpSocket::new_v6()?,
+    };
+    // Connections of the last run, not quite over yet, keep nobody from starting again.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
+}
 
 /// Serves until it is asked to stop, then finishes what is under way.
 pub async fn serve(listener: TcpListener, tls: Option<TlsAcceptor>, app: App, stop: &Stop) {
