@@ -1,7 +1,8 @@
 //! Connections that only read. Each is a thread, and a journey to it and back costs more than most answers. A pool of sqlx makes
 //! three for one question, since it tries a connection before and after; a file that is open needs no trying.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use sqlx::sqlite::{Sqlite, SqliteConnectOptions, SqliteConnection};
 use sqlx::{ConnectOptions, Connection};
@@ -20,7 +21,8 @@ pub struct Readers(Arc<Inner>);
 
 struct Inner {
     options: SqliteConnectOptions,
-    idle: Mutex<Vec<SqliteConnection>>,
+    /// The one that has been idle for longest first: one that was left in the middle of an answer is asked last.
+    idle: Mutex<VecDeque<SqliteConnection>>,
     turns: Semaphore,
 }
 
@@ -31,9 +33,9 @@ impl Readers {
     /// When the file cannot be used.
     pub async fn open(options: SqliteConnectOptions) -> Result<Self, StoreError> {
         let options = options.read_only(true);
-        let mut idle = Vec::new();
+        let mut idle = VecDeque::new();
         for _ in 0..READERS {
-            idle.push(options.connect().await?);
+            idle.push_back(options.connect().await?);
         }
         Ok(Self(Arc::new(Inner {
             options,
@@ -58,7 +60,7 @@ impl Readers {
     /// Waits for what is under way and closes them.
     pub async fn close(&self) {
         let all = self.0.turns.acquire_many(READERS).await;
-        let connections = self.0.idle.lock().map(|mut idle| std::mem::take(&mut *idle)).unwrap_or_default();
+        let connections = std::mem::take(&mut *self.0.idle());
         for connection in connections {
             // It only read: whatever goes wrong here loses nothing.
             let _ = connection.close().await;
@@ -72,12 +74,15 @@ impl Inner {
     async fn reader(&self) -> Result<Reader<'_>, StoreError> {
         let turn = timeout(PATIENCE, self.turns.acquire()).await.map_err(|_| StoreError::slow())?;
         let turn = turn.map_err(|_| StoreError::Unavailable(sqlx::Error::PoolClosed))?;
-        let connection = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
         Ok(Reader {
             all: self,
-            connection,
+            connection: self.idle().pop_front(),
             _turn: turn,
         })
+    }
+
+    fn idle(&self) -> MutexGuard<'_, VecDeque<SqliteConnection>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -101,8 +106,7 @@ impl Reader<'_> {
 
 impl Drop for Reader<'_> {
     fn drop(&mut self) {
-        let mut idle = self.all.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        idle.extend(self.connection.take());
+        self.all.idle().extend(self.connection.take());
     }
 }
 
@@ -147,7 +151,21 @@ mod tests {
             assert!(left.is_err(), "counted in no time");
         }
         assert_eq!(count(&file, 7).await.expect("an answer"), 7);
-        assert_eq!(file.readers.0.idle.lock().expect("idle").len(), READERS as usize);
+        assert_eq!(file.readers.0.idle().len(), READERS as usize);
+    }
+
+    #[tokio::test]
+    async fn the_next_question_does_not_wait_behind_an_answer_that_nobody_wants_any_more() {
+        let (_dir, file) = file().await;
+        let long = 20_000_000;
+        assert!(
+            timeout(Duration::from_millis(1), count(&file, long)).await.is_err(),
+            "counted in no time"
+        );
+        for _ in 1..READERS {
+            let quick = timeout(Duration::from_secs(1), count(&file, 7)).await.expect("at once");
+            assert_eq!(quick.expect("an answer"), 7);
+        }
     }
 
     #[tokio::test]
