@@ -42,6 +42,12 @@ pub const TABLES: [Table; 7] = [
             Integer("epoch"),
             Integer("created_at"),
             Integer("disabled_at"),
+            Integer("sessions_from"),
+            Integer("sessions_ended_at"),
+            Text("sessions_end_reason"),
+            Integer("sessions_marked"),
+            Integer("password_generation"),
+            Integer("removed_at"),
         ],
         which: "",
     },
@@ -65,6 +71,8 @@ pub const TABLES: [Table; 7] = [
             Integer("last_used_at"),
             Integer("proved_at"),
             Integer("refreshes_until"),
+            Integer("epoch"),
+            Integer("token_exp"),
         ],
         which: "",
     },
@@ -85,7 +93,7 @@ pub const TABLES: [Table; 7] = [
     Table {
         name: "revocations",
         // Numbered anew by the database: in the order of the old numbers.
-        columns: &[Text("session_id"), Text("user_id"), Integer("epoch"), Integer("at")],
+        columns: &[Text("session_id"), Text("user_id"), Integer("epoch"), Integer("at"), Integer("expires_at")],
         which: " ORDER BY seq",
     },
     Table {
