@@ -31,3 +31,7 @@ UPDATE revocations SET at = CAST(EXTRACT(EPOCH FROM now()) AS BIGINT), expires_a
 
 DROP INDEX revocations_by_time;
 CREATE INDEX revocations_by_expiry ON revocations (expires_at);
+
+-- A node that starts reads the table page by page, in the order of transactions.
+DROP INDEX revocations_by_transaction;
+CREATE INDEX revocations_by_transaction ON revocations (written_by, seq);

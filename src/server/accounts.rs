@@ -10,11 +10,15 @@ pub mod operate;
 
 use super::clock::UnixSeconds;
 use super::passwords::{self, Busy};
-use super::sessions::{self, Client, Draft, SessionId, Tokens};
+use super::sessions::{self, Client, Draft, EndReason, SessionId, Tokens};
 use super::state::AppState;
 use super::store::{NewUser, StoreError};
 use super::throttle::{self, ADDRESS, SIGN_UPS, Wait};
 use crate::domain::{Email, Field, FieldError, Password, Problem, Role, User, UserId, Username};
+
+/// Sessions and events of a removed account that are deleted in one step, and steps that its removal waits for.
+const PURGE_BATCH: i64 = 500;
+const PURGED_AT_ONCE: usize = 4;
 
 /// An account as its owner and the operator see it. Holds no hash.
 #[derive(Clone, Debug)]
@@ -216,8 +220,8 @@ async fn insert(
         created_at: account.created_at,
     };
     let session = session.map(|draft| draft.of(&account, client));
-    let (role, news) = state.store.insert_user(&user, session.as_ref()).await?.ok_or_else(taken)?;
-    state.revocations.learn(&news, account.created_at);
+    let (role, revocations) = state.store.insert_user(&user, session.as_ref()).await?.ok_or_else(taken)?;
+    state.revocations.apply(&revocations);
     account.role = role;
     Ok(account)
 }
@@ -305,4 +309,25 @@ async fn upgrade(state: AppState, user: UserId, outdated: String, password: Zero
         Ok(()) => tracing::info!(%user, "the password's hash is one of today"),
         Err(error) => tracing::warn!(%error, "a password's hash could not be upgraded"),
     }
+}
+
+/// Removes an account with everything of it. Returns whether there was one. Its tokens are dead and its name is free when this
+/// returns; what belongs to it is deleted before that too, unless there is much of it: then by housekeeping.
+async fn remove(state: &AppState, user: &UserId) -> Result<bool, StoreError> {
+    let ending = sessions::ending(state, EndReason::Removed);
+    let Some(revocations) = state.store.remove_user(user, &ending).await? else {
+        return Ok(false);
+    };
+    state.revocations.apply(&revocations);
+    for _ in 0..PURGED_AT_ONCE {
+        match state.store.purge_removed_account(PURGE_BATCH).await {
+            Ok(true) => {}
+            Ok(false) => break,
+            Err(error) => {
+                tracing::warn!(%error, "the rest of a removed account is deleted later");
+                break;
+            }
+        }
+    }
+    Ok(true)
 }

@@ -100,7 +100,9 @@ impl From<EndReason> for EventKind {
     fn from(reason: EndReason) -> Self {
         match reason {
             EndReason::SignedOut | EndReason::Replaced | EndReason::Revoked => Self::SignedOut,
-            EndReason::EndedElsewhere | EndReason::Operator | EndReason::Expired => Self::SessionEnded,
+            EndReason::EndedElsewhere | EndReason::Operator | EndReason::Expired | EndReason::Removed | EndReason::SessionLimit => {
+                Self::SessionEnded
+            }
             EndReason::PasswordChanged => Self::PasswordChanged,
             EndReason::Disabled => Self::Disabled,
             EndReason::Reuse => Self::ReuseDetected,

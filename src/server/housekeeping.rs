@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use tokio::time::{interval, sleep};
 
+use super::revocations::Horizon;
 use super::state::AppState;
 use super::store::StoreError;
 
@@ -41,15 +42,35 @@ pub async fn keep_tidy(state: AppState) {
 /// When the database cannot be used.
 pub async fn tidy(state: &AppState) -> Result<(), StoreError> {
     let now = state.clock.now();
-    state.revocations.forget(now);
     state.tokens.forget(now);
     state.notes.forget(now, state.tokens.life());
     state.addresses.forget(now);
     let store = &state.store;
     while more(store.remove_sessions_over_before(now - SESSIONS_KEPT, BATCH).await?).await {}
-    while more(store.remove_revocations_before(now - state.revocations.keep(), BATCH).await?).await {}
+    delete_revocations(state).await?;
+    while store.mark_ended_sessions(BATCH).await? {
+        sleep(PAUSE).await;
+    }
+    while store.purge_removed_account(BATCH).await? {
+        sleep(PAUSE).await;
+    }
     while more(store.remove_throttles_before(now, BATCH).await?).await {}
     while more(store.remove_events_before(now - EVENTS_KEPT, BATCH).await?).await {}
+    Ok(())
+}
+
+/// Deletes the revocations whose tokens have all expired, and then their entries in memory. On PostgreSQL the database's clock
+/// decides, which is the same for all nodes; a node whose own clock is behind keeps its entries until that clock is past them.
+async fn delete_revocations(state: &AppState) -> Result<(), StoreError> {
+    let horizon = match state.store.clock().await? {
+        Some(reported) => Horizon {
+            now: state.clock.of_database(reported).min(state.clock.now()),
+            uptime: i64::MAX,
+        },
+        None => state.revocations.cautious_clock.read(&state.clock),
+    };
+    while more(state.store.remove_revocations(&horizon, BATCH).await?).await {}
+    state.revocations.forget(&horizon);
     Ok(())
 }
 

@@ -27,15 +27,15 @@ pub async fn catch_up(state: &AppState) -> Result<(), StoreError> {
     let mut position = timeout(PATIENCE, state.news.0.lock()).await.map_err(|_| StoreError::slow())?;
     let now = state.clock.now();
     let mut batch = Vec::new();
-    let learn = |piece| {
-        batch.push(piece);
+    let apply = |revocation| {
+        batch.push(revocation);
         if batch.len() == BATCH {
-            state.revocations.learn(&batch, now);
+            state.revocations.apply(&batch);
             batch.clear();
         }
     };
-    *position = state.store.revocations_after(*position, learn).await?;
-    state.revocations.learn(&batch, now);
+    *position = state.store.revocations_after(*position, apply).await?;
+    state.revocations.apply(&batch);
     state.revocations.heard(now);
     Ok(())
 }

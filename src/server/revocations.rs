@@ -1,27 +1,52 @@
-//! What every node knows by heart: which sessions have ended and which users' tokens are stale, for as long
-//! as an access token may live. So a request asks memory, and an ended session is over at once.
+//! Which sessions have ended and which users' access tokens are stale, in memory on every node. A request looks here and needs
+//! no I/O. Memory follows the table `revocations`: an entry leaves only when its row is deleted (`retention`).
 
+mod retention;
 mod watch;
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{PoisonError, RwLock};
 
+pub use retention::{CautiousClock, Horizon, MAX_TOKEN_LIFE};
 pub use watch::Watch;
 
 use self::watch::Watchers;
 use super::clock::UnixSeconds;
 use super::sessions::SessionId;
-use super::tokens::{CLOCK_SLACK, Claims};
+use super::tokens::Claims;
 use crate::domain::UserId;
 
-/// One piece of news.
+/// What a revocation makes invalid.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Revocation {
-    /// This session has ended.
+pub enum Revoked {
+    /// Every access token of this session.
     Session(SessionId),
-    /// Access tokens of this user are stale when they are of an earlier epoch.
+    /// The access tokens of this user that are of an earlier epoch.
     User(UserId, i64),
+}
+
+/// A row of the table `revocations`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Revocation {
+    /// What it makes invalid.
+    pub revoked: Revoked,
+    /// When the row was written.
+    pub written_at: UnixSeconds,
+    /// The latest expiry of the access tokens that it revokes.
+    pub expires_at: UnixSeconds,
+}
+
+impl Revocation {
+    /// A revocation of all access tokens of a user that are of an earlier epoch: none of them lives longer than
+    /// [`MAX_TOKEN_LIFE`].
+    pub const fn of_user(user: UserId, epoch: i64, written_at: UnixSeconds) -> Self {
+        Self {
+            revoked: Revoked::User(user, epoch),
+            written_at,
+            expires_at: written_at + MAX_TOKEN_LIFE,
+        }
+    }
 }
 
 /// What memory says of a verified access token.
@@ -40,52 +65,71 @@ pub enum Standing {
 /// Pieces learnt at a time: while memory learns, requests wait.
 pub const BATCH: usize = 1000;
 
-/// The news, in memory.
+/// The revocations that count, in memory.
 pub struct Revocations {
-    /// How long a piece of news is kept, in seconds: no token that it is about lives longer.
-    keep: i64,
     /// How long memory counts without news, in seconds.
     lag: i64,
     heard_at: AtomicI64,
     known: RwLock<Known>,
     watchers: Watchers,
+    /// Says which revocations may be deleted where the database has no clock of its own.
+    pub cautious_clock: CautiousClock,
 }
 
 #[derive(Default)]
 struct Known {
-    /// Sessions that ended, and when each may be forgotten.
-    ended: HashMap<SessionId, UnixSeconds>,
-    /// The lowest epoch whose tokens are not stale, likewise.
-    epochs: HashMap<UserId, (i64, UnixSeconds)>,
+    ended: HashMap<SessionId, Kept>,
+    /// The lowest epoch whose tokens are not stale.
+    epochs: HashMap<UserId, (i64, Kept)>,
+}
+
+/// How long an entry is kept.
+#[derive(Clone, Copy)]
+struct Kept {
+    written_at: UnixSeconds,
+    expires_at: UnixSeconds,
+}
+
+impl Kept {
+    /// As long as the longer of two rows about the same.
+    fn at_least(&mut self, other: Self) {
+        let life = (self.expires_at - self.written_at).max(other.expires_at - other.written_at);
+        self.expires_at = self.expires_at.max(other.expires_at);
+        self.written_at = self.expires_at - life;
+    }
 }
 
 impl Known {
-    /// Learns a piece of news, and keeps it until then. Whether it was new.
-    fn learn(&mut self, piece: &Revocation, until: UnixSeconds) -> bool {
-        match piece {
-            Revocation::Session(id) => self.ended.insert(*id, until).is_none(),
-            Revocation::User(id, epoch) => match self.epochs.get_mut(id) {
-                Some((lowest, kept)) => {
+    /// Takes a revocation in. Returns whether it says something new.
+    fn apply(&mut self, revocation: &Revocation) -> bool {
+        let kept = Kept {
+            written_at: revocation.written_at,
+            expires_at: revocation.expires_at,
+        };
+        match &revocation.revoked {
+            Revoked::Session(id) => self.ended.insert(*id, kept).is_none(),
+            Revoked::User(id, epoch) => match self.epochs.get_mut(id) {
+                Some((lowest, known)) => {
                     let new = *lowest < *epoch;
                     *lowest = (*lowest).max(*epoch);
-                    *kept = until;
+                    known.at_least(kept);
                     new
                 }
-                None => self.epochs.insert(id.clone(), (*epoch, until)).is_none(),
+                None => self.epochs.insert(id.clone(), (*epoch, kept)).is_none(),
             },
         }
     }
 }
 
 impl Revocations {
-    /// Knows nothing yet. Access tokens live `life` seconds; without news memory counts for `lag` seconds.
-    pub fn new(life: i64, lag: i64) -> Self {
+    /// Knows nothing yet. Without news memory counts for `lag` seconds.
+    pub fn new(lag: i64) -> Self {
         Self {
-            keep: life + CLOCK_SLACK,
             lag,
             heard_at: AtomicI64::new(i64::MIN),
             known: RwLock::default(),
             watchers: Watchers::default(),
+            cautious_clock: CautiousClock::default(),
         }
     }
 
@@ -110,16 +154,15 @@ impl Revocations {
         heard_at != i64::MIN && (heard_at - self.lag..=heard_at + self.lag).contains(&now)
     }
 
-    /// Learns what has been committed, and tells the open pages it is about. Learning it twice changes nothing.
-    pub fn learn(&self, news: &[Revocation], now: UnixSeconds) {
-        let until = now + self.keep;
-        for batch in news.chunks(BATCH) {
+    /// Takes in what has been committed, and tells the open pages it is about. Doing so twice changes nothing.
+    pub fn apply(&self, revocations: &[Revocation]) {
+        for batch in revocations.chunks(BATCH) {
             let new: Vec<_> = {
                 let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
-                batch.iter().filter(|piece| known.learn(piece, until)).collect()
+                batch.iter().filter(|revocation| known.apply(revocation)).collect()
             };
-            for piece in new {
-                self.watchers.tell(piece);
+            for revocation in new {
+                self.watchers.tell(&revocation.revoked);
             }
         }
     }
@@ -129,17 +172,14 @@ impl Revocations {
         self.heard_at.store(now, Ordering::Release);
     }
 
-    /// Forgets what no living token can be about any more.
-    pub fn forget(&self, now: UnixSeconds) {
+    /// Removes the entries whose rows were deleted up to this horizon.
+    pub fn forget(&self, horizon: &Horizon) {
         let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
-        known.ended.retain(|_, until| *until > now);
-        known.epochs.retain(|_, (_, until)| *until > now);
+        known.ended.retain(|_, kept| !horizon.is_past(kept.written_at, kept.expires_at));
+        known
+            .epochs
+            .retain(|_, (_, kept)| !horizon.is_past(kept.written_at, kept.expires_at));
         known.ended.shrink_to_fit();
-    }
-
-    /// News older than this many seconds is about no living token.
-    pub const fn keep(&self) -> i64 {
-        self.keep
     }
 
     /// Waits for news about a session or its user, unless too many pages of the user do already. Ask for the [`Standing`]
@@ -179,45 +219,68 @@ mod tests {
     }
 
     fn current() -> Revocations {
-        let revocations = Revocations::new(LIFE, LAG);
+        let revocations = Revocations::new(LAG);
         revocations.heard(NOW);
         revocations
+    }
+
+    fn session(id: SessionId) -> Revocation {
+        Revocation {
+            revoked: Revoked::Session(id),
+            written_at: NOW,
+            expires_at: NOW + LIFE,
+        }
+    }
+
+    fn user(id: &UserId, epoch: i64) -> Revocation {
+        Revocation::of_user(id.clone(), epoch, NOW)
     }
 
     #[test]
     fn an_ended_session_and_an_old_epoch_are_known_at_once() {
         let (revocations, claims) = (current(), claims(3));
         assert_eq!(revocations.standing(&claims, NOW), Standing::Good);
-        revocations.learn(&[Revocation::User(claims.sub.clone(), 3)], NOW);
+        revocations.apply(&[user(&claims.sub, 3)]);
         assert_eq!(revocations.standing(&claims, NOW), Standing::Good, "of this very epoch");
-        revocations.learn(&[Revocation::User(claims.sub.clone(), 4)], NOW);
+        revocations.apply(&[user(&claims.sub, 4)]);
         assert_eq!(revocations.standing(&claims, NOW), Standing::Stale);
-        revocations.learn(&[Revocation::User(claims.sub.clone(), 2)], NOW);
+        revocations.apply(&[user(&claims.sub, 2)]);
         assert_eq!(revocations.standing(&claims, NOW), Standing::Stale, "older news changes nothing");
-        revocations.learn(&[Revocation::Session(claims.sid)], NOW);
+        revocations.apply(&[session(claims.sid)]);
         assert_eq!(revocations.standing(&claims, NOW), Standing::Ended);
     }
 
     #[test]
-    fn nothing_is_forgotten_while_a_token_may_live() {
+    fn an_entry_stays_as_long_as_its_row() {
         let (revocations, claims) = (current(), claims(0));
-        revocations.learn(&[Revocation::Session(claims.sid)], NOW);
-        let last = NOW + LIFE + CLOCK_SLACK;
-        for (now, standing) in [(last - 1, Standing::Ended), (last, Standing::Good)] {
-            revocations.forget(now);
-            revocations.heard(now);
-            assert_eq!(revocations.standing(&claims, now), standing);
+        revocations.apply(&[session(claims.sid)]);
+        let horizon = |now, uptime| Horizon { now, uptime };
+        for (horizon, standing) in [
+            (horizon(NOW + LIFE - 1, LIFE), Standing::Ended),
+            (horizon(NOW + LIFE, LIFE - 1), Standing::Ended),
+            (horizon(NOW + LIFE, LIFE), Standing::Good),
+        ] {
+            revocations.forget(&horizon);
+            assert_eq!(revocations.standing(&claims, NOW), standing, "{horizon:?}");
         }
+    }
+
+    #[test]
+    fn an_epoch_stays_as_long_as_the_latest_row_about_its_user() {
+        let (revocations, claims) = (current(), claims(0));
+        revocations.apply(&[user(&claims.sub, 2)]);
+        revocations.apply(&[Revocation::of_user(claims.sub.clone(), 1, NOW + 100)]);
+        revocations.forget(&Horizon {
+            now: NOW + MAX_TOKEN_LIFE,
+            uptime: MAX_TOKEN_LIFE,
+        });
+        assert_eq!(revocations.standing(&claims, NOW), Standing::Stale);
     }
 
     #[test]
     fn without_news_nothing_is_certain() {
         let claims = claims(0);
-        assert_eq!(
-            Revocations::new(LIFE, LAG).standing(&claims, NOW),
-            Standing::Unknown,
-            "before the first"
-        );
+        assert_eq!(Revocations::new(LAG).standing(&claims, NOW), Standing::Unknown, "before the first");
         let revocations = current();
         assert_eq!(revocations.standing(&claims, NOW + LAG), Standing::Good);
         assert_eq!(revocations.standing(&claims, NOW + LAG + 1), Standing::Unknown);
@@ -232,13 +295,13 @@ mod tests {
     async fn a_watch_hears_of_its_session_and_its_user_alone() {
         let (revocations, mine, other) = (current(), claims(0), claims(0));
         let watch = revocations.watch(mine.sid, &mine.sub).expect("room");
-        revocations.learn(&[Revocation::Session(other.sid), Revocation::User(UserId("user-2".into()), 1)], NOW);
+        revocations.apply(&[session(other.sid), user(&UserId("user-2".into()), 1)]);
         assert!(!watch.has_news());
-        revocations.learn(&[Revocation::Session(mine.sid)], NOW);
+        revocations.apply(&[session(mine.sid)]);
         watch.news().await;
         drop(watch);
         let watch = revocations.watch(other.sid, &other.sub).expect("room");
-        revocations.learn(&[Revocation::User(other.sub.clone(), 1)], NOW);
+        revocations.apply(&[user(&other.sub, 1)]);
         watch.news().await;
         drop(watch);
         assert_eq!(revocations.watchers.len(), 0, "a watch that is over leaves nothing behind");

@@ -19,13 +19,16 @@ use super::clock::UnixSeconds;
 use super::events::{EventKind, NewEvent};
 use super::refresh_tokens::{Counter, Salt};
 use super::state::AppState;
-use super::store::{NewSession, StoreError, Which};
+use super::store::{Ended, Ending, NewSession, StoreError, Which};
 use super::throttle::Guess;
 use super::tokens::AccessToken;
 use crate::domain::UserId;
 
 /// How long after the password was given sensitive changes do without it, in seconds.
 pub const PROOF_LASTS: i64 = 600;
+
+/// Live sessions of one account at most. A sign-in beyond it ends the one that was not used for longest.
+pub const MAX_LIVE: i64 = 1000;
 
 /// A session as the database has it.
 #[derive(Clone)]
@@ -95,17 +98,18 @@ pub async fn begin(
         ..draft.of(account, client)
     };
     let begun = state.store.insert_session(&session, hash).await?;
-    Ok(begun.map(|news| {
-        state.revocations.learn(&news, draft.now);
+    Ok(begun.map(|revocations| {
+        state.revocations.apply(&revocations);
         draft.issue(state, account)
     }))
 }
 
-/// Ends sessions of a user: on this node before it returns, on others within a second. How many there were.
+/// Ends sessions of a user: on this node before it returns, on others within a second. Returns how many lived.
 ///
 /// # Errors
 /// When the database cannot be used; then none has ended.
 pub async fn end(state: &AppState, user: &UserId, which: Which, reason: EndReason, by: &Client) -> Result<usize, StoreError> {
+    let ending = ending(state, reason);
     let event = NewEvent {
         user,
         kind: match which {
@@ -113,14 +117,24 @@ pub async fn end(state: &AppState, user: &UserId, which: Which, reason: EndReaso
             Which::One(_) | Which::All => reason.into(),
         },
         client: by,
-        at: state.clock.now(),
+        at: ending.at,
     };
-    let news = state.store.end_sessions(which, reason, &event).await?;
-    state.revocations.learn(&news, event.at);
-    if !news.is_empty() {
-        tracing::info!(user = %user, sessions = news.len(), reason = reason.as_str(), "sessions ended");
+    let Ended { sessions, revocations } = state.store.end_sessions(which, &ending, &event).await?;
+    state.revocations.apply(&revocations);
+    if sessions > 0 {
+        tracing::info!(user = %user, sessions, reason = reason.as_str(), "sessions ended");
     }
-    Ok(news.len())
+    Ok(sessions)
+}
+
+/// Sessions that end now, for a reason.
+pub fn ending(state: &AppState, reason: EndReason) -> Ending {
+    let at = state.clock.now();
+    Ending {
+        reason,
+        at,
+        tokens_until: at + state.tokens.life(),
+    }
 }
 
 /// A session that is not in the database yet.
@@ -130,6 +144,7 @@ pub struct Draft {
     now: UnixSeconds,
     expires_at: UnixSeconds,
     ends_at: UnixSeconds,
+    token_exp: UnixSeconds,
     replaced: Option<SessionId>,
 }
 
@@ -138,12 +153,14 @@ impl Draft {
     pub fn new(state: &AppState, replaced: Option<SessionId>) -> Self {
         let now = state.clock.now();
         let ends_at = now + state.config.session_max;
+        let expires_at = ends_at.min(now + state.config.refresh_ttl);
         Self {
             id: SessionId::new(),
             salt: Salt::generate(),
             now,
-            expires_at: ends_at.min(now + state.config.refresh_ttl),
+            expires_at,
             ends_at,
+            token_exp: expires_at.min(now + state.tokens.life()),
             replaced,
         }
     }
@@ -158,6 +175,7 @@ impl Draft {
             started_at: self.now,
             expires_at: self.expires_at,
             ends_at: self.ends_at,
+            token_exp: self.token_exp,
             budget: None,
             replaced: self.replaced,
         }

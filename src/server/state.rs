@@ -68,7 +68,7 @@ impl AppState {
             devices: Devices::new(&config.secrets),
             budgets: Budgets::new(&config.secrets.current),
             addresses: Addresses::default(),
-            revocations: Revocations::new(config.access_ttl, config.revocation_lag),
+            revocations: Revocations::new(config.revocation_lag),
             news: Cursor::default(),
             notes: Notes::default(),
             metrics: Metrics::new(),

@@ -4,7 +4,9 @@ mod database;
 mod events;
 mod live_sessions;
 pub mod moving;
+mod removed_accounts;
 mod revocations;
+mod session_ends;
 mod sessions;
 mod throttles;
 mod users;
@@ -14,7 +16,8 @@ use std::sync::Arc;
 use thiserror::Error;
 
 pub use live_sessions::{COUNTED, Counted, Listed};
-pub use sessions::{NewSession, Which};
+pub use session_ends::{Ended, Ending, Which};
+pub use sessions::NewSession;
 pub use users::NewUser;
 
 use self::database::{Database, query};

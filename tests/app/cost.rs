@@ -4,7 +4,7 @@ use std::hint::black_box;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use latchkey::server::revocations::{Revocation, Standing};
+use latchkey::server::revocations::{Revocation, Revoked, Standing};
 use latchkey::server::sessions::SessionId;
 use latchkey::server::tokens::Claims;
 
@@ -24,8 +24,13 @@ async fn the_session_check_is_below_a_twentieth_of_a_protected_request() {
     app.signed_up("ada").await;
     let token = app.token("ada").await;
     let now = app.state.clock.now();
-    let ended: Vec<_> = (0..ENDED).map(|_| Revocation::Session(SessionId::new())).collect();
-    app.state.revocations.learn(&ended, now);
+    let ended = |_| Revocation {
+        revoked: Revoked::Session(SessionId::new()),
+        written_at: now,
+        expires_at: now + 900,
+    };
+    let ended: Vec<_> = (0..ENDED).map(ended).collect();
+    app.state.revocations.apply(&ended);
     let claims: Arc<Claims> = app.state.tokens.verify(&token, now).expect("good");
 
     let check = quickest(20, || {

@@ -82,6 +82,27 @@ impl Database {
         }
     }
 
+    /// The one number that a question gives, asked beside the program.
+    pub async fn number(&self, question: &str) -> i64 {
+        let question = AssertSqlSafe(question.to_owned());
+        match self {
+            Self::Sqlite(file) => {
+                let options = SqliteConnectOptions::new().filename(file).read_only(true);
+                let mut connection = SqliteConnection::connect_with(&options).await.expect("opened");
+                let number = sqlx::query_scalar(question).fetch_one(&mut connection).await.expect("a number");
+                connection.close().await.expect("closed");
+                number
+            }
+            Self::Postgres { server, name, .. } => {
+                let options = PgConnectOptions::clone(server).database(name);
+                let mut connection = PgConnection::connect_with(&options).await.expect("connected");
+                let number = sqlx::query_scalar(question).fetch_one(&mut connection).await.expect("a number");
+                connection.close().await.expect("closed");
+                number
+            }
+        }
+    }
+
     /// Runs a statement beside the program.
     pub async fn execute(&self, statement: &str) {
         match self {

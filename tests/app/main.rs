@@ -16,6 +16,7 @@ mod guard;
 mod hashes;
 mod hostile;
 mod hostile_strings;
+mod lasting_ends;
 mod new_passwords;
 mod news;
 mod pages;

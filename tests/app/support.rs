@@ -35,6 +35,8 @@ pub struct TestApp {
     pub state: AppState,
     app: App,
     clock: Arc<AtomicI64>,
+    /// Set where the clock steps: how long the process has run.
+    uptime: Option<Arc<AtomicI64>>,
     settings: Settings,
     pub database: Database,
     dir: TempDir,
@@ -70,20 +72,31 @@ impl TestApp {
             ..Settings::default()
         };
         change(&mut settings);
-        Self::start(dir, database, settings, Arc::new(AtomicI64::new(NOW)), cost).await
+        Self::start(dir, database, settings, (Arc::new(AtomicI64::new(NOW)), None), cost).await
     }
 
-    async fn start(dir: TempDir, database: Database, settings: Settings, clock: Arc<AtomicI64>, cost: Cost) -> Self {
+    async fn start(
+        dir: TempDir,
+        database: Database,
+        settings: Settings,
+        (clock, uptime): (Arc<AtomicI64>, Option<Arc<AtomicI64>>),
+        cost: Cost,
+    ) -> Self {
         let config = Config::from_settings(&settings).expect("good settings");
         let store = Store::open(&config.database, config.database_connections)
             .await
             .expect("a database");
-        let state = AppState::new(config, store, Clock::set(Arc::clone(&clock)), Passwords::new(cost));
+        let now = match &uptime {
+            Some(uptime) => Clock::stepping(Arc::clone(&clock), Arc::clone(uptime)),
+            None => Clock::set(Arc::clone(&clock)),
+        };
+        let state = AppState::new(config, store, now, Passwords::new(cost));
         news::catch_up(&state).await.expect("the news");
         Self {
             app: App::new(state.clone()),
             state,
             clock,
+            uptime,
             settings,
             database,
             dir,
@@ -92,6 +105,17 @@ impl TestApp {
 
     /// The same data, with settings changed, in a program that remembers nothing.
     pub async fn restarted(self, change: impl FnOnce(&mut Settings)) -> Self {
+        self.restarted_with(change, None).await
+    }
+
+    /// Likewise, on a machine whose clock shows another time. From here on [`TestApp::steps_clock`] moves the clock while the
+    /// process has run for no time, and on PostgreSQL the server's real clock counts.
+    pub async fn restarted_at(self, seconds: i64) -> Self {
+        self.clock.store(seconds, Ordering::Relaxed);
+        self.restarted_with(|_| {}, Some(Arc::default())).await
+    }
+
+    async fn restarted_with(self, change: impl FnOnce(&mut Settings), uptime: Option<Arc<AtomicI64>>) -> Self {
         let Self {
             state,
             clock,
@@ -102,7 +126,7 @@ impl TestApp {
         } = self;
         state.store.close().await;
         change(&mut settings);
-        Self::start(dir, database, settings, clock, CHEAP).await
+        Self::start(dir, database, settings, (clock, uptime), CHEAP).await
     }
 
     /// Another program on the same data, as the command line is.
@@ -127,6 +151,15 @@ impl TestApp {
     }
 
     pub fn pass_seconds(&self, seconds: i64) {
+        self.clock.fetch_add(seconds, Ordering::Relaxed);
+        if let Some(uptime) = &self.uptime {
+            uptime.fetch_add(seconds, Ordering::Relaxed);
+        }
+    }
+
+    /// Sets the clock of a program that was started by [`TestApp::restarted_at`].
+    pub fn steps_clock(&self, seconds: i64) {
+        assert!(self.uptime.is_some(), "the time of this program's clock is real time");
         self.clock.fetch_add(seconds, Ordering::Relaxed);
     }
 

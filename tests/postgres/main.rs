@@ -27,6 +27,8 @@ mod hashes;
 mod hostile;
 #[path = "../app/hostile_strings.rs"]
 mod hostile_strings;
+#[path = "../app/lasting_ends.rs"]
+mod lasting_ends;
 mod moving;
 #[path = "../app/new_passwords.rs"]
 mod new_passwords;

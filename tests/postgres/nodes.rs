@@ -52,7 +52,7 @@ fn session_of(state: &AppState, access: &str) -> String {
 
 /// The news that a session ended, as the program writes it.
 fn ended(session: &str) -> String {
-    format!("INSERT INTO revocations (session_id, at) VALUES ('{session}', {NOW})")
+    format!("INSERT INTO revocations (session_id, at, expires_at) VALUES ('{session}', {NOW}, {NOW} + 900)")
 }
 
 #[tokio::test]

@@ -4,9 +4,9 @@ use super::{Account, Refusal, new_password};
 use crate::domain::{Email, Field, Problem, User, Username};
 use crate::server::events::{EventKind, NewEvent};
 use crate::server::session::SignedIn;
-use crate::server::sessions::{Client, Draft, PROOF_LASTS, SessionId, Tokens};
+use crate::server::sessions::{self, Client, Draft, EndReason, PROOF_LASTS, SessionId, Tokens};
 use crate::server::state::AppState;
-use crate::server::store::{StoreError, Which};
+use crate::server::store::StoreError;
 use crate::server::throttle;
 
 /// Changes the password of whoever is signed in. The browser that does it goes on in a session of its own; every other
@@ -30,7 +30,7 @@ pub async fn password(
     let hash = state.passwords.hash(&new).await?;
     let draft = Draft::new(state, Some(who.claims.sid));
     let session = draft.of(&account, client);
-    let others = end_others.then_some(Which::AllBut(who.claims.sid));
+    let ending = end_others.then(|| sessions::ending(state, EndReason::PasswordChanged));
     let event = NewEvent {
         user: &account.id,
         kind: EventKind::PasswordChanged,
@@ -39,10 +39,10 @@ pub async fn password(
     };
     let done = state
         .store
-        .set_password(&hash, Some(&verified), others, Some(&session), &event)
+        .set_password(&hash, Some(&verified), ending.as_ref(), Some(&session), &event)
         .await?;
-    let (news, epoch) = done.ok_or(Refusal::NotSignedIn)?;
-    state.revocations.learn(&news, event.at);
+    let (revocations, epoch) = done.ok_or(Refusal::NotSignedIn)?;
+    state.revocations.apply(&revocations);
     account.epoch = epoch;
     Ok(draft.issue(state, &account))
 }
@@ -70,12 +70,12 @@ pub async fn email(state: &AppState, who: &SignedIn, email: &str, password: &str
         at: state.clock.now(),
     };
     let session = session.as_ref().map(|(session, hash)| (session, *hash));
-    let news = state
+    let revocations = state
         .store
         .set_email(email.as_ref(), session, &event)
         .await?
         .ok_or(Refusal::NotSignedIn)?;
-    state.revocations.learn(&news, event.at);
+    state.revocations.apply(&revocations);
     Ok(proof.map(|(account, _)| draft.issue(state, &account)))
 }
 
@@ -89,9 +89,9 @@ pub async fn remove(state: &AppState, who: &SignedIn, name: &str, password: &str
         return Err(Refusal::field(Field::Username, Problem::NameDiffers));
     }
     let (account, _) = proven(state, &who.user, Field::Password, password, client).await?;
-    let now = state.clock.now();
-    let news = state.store.remove_user(&account.id, now).await?.ok_or(Refusal::NotSignedIn)?;
-    state.revocations.learn(&news, now);
+    if !super::remove(state, &account.id).await? {
+        return Err(Refusal::NotSignedIn);
+    }
     tracing::info!(user = %account.id, "account removed by its owner");
     Ok(())
 }

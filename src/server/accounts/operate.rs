@@ -57,8 +57,9 @@ pub async fn set_password(state: &AppState, name: &Username, typed: &str) -> Res
     let hash = state.passwords.hash(&password).await?;
     let by = Client::operator();
     let event = event(state, &account, EventKind::PasswordChanged, &by);
-    let done = state.store.set_password(&hash, None, Some(Which::All), None, &event).await?;
-    Ok(learn(state, done.map(|(news, _)| news)))
+    let ending = sessions::ending(state, EndReason::PasswordChanged);
+    let done = state.store.set_password(&hash, None, Some(&ending), None, &event).await?;
+    Ok(apply(state, done.map(|(revocations, _)| revocations)))
 }
 
 /// Sets what an account may do: its sessions go on with it. Whether there is such an account.
@@ -74,7 +75,7 @@ pub async fn set_role(state: &AppState, name: &Username, role: Role) -> Result<b
         .store
         .set_role(role, &event(state, &account, EventKind::RoleChanged, &by))
         .await?;
-    Ok(learn(state, done))
+    Ok(apply(state, done))
 }
 
 /// Disables an account: every session ends and nobody signs in. Whether there is such an account.
@@ -86,8 +87,12 @@ pub async fn disable(state: &AppState, name: &Username) -> Result<bool, StoreErr
         return Ok(false);
     };
     let by = Client::operator();
-    let done = state.store.disable(&event(state, &account, EventKind::Disabled, &by)).await?;
-    Ok(learn(state, done))
+    let ending = sessions::ending(state, EndReason::Disabled);
+    let done = state
+        .store
+        .disable(&ending, &event(state, &account, EventKind::Disabled, &by))
+        .await?;
+    Ok(apply(state, done))
 }
 
 /// Lets the user of an account sign in again. What was ended stays so. Whether there is such an account.
@@ -120,8 +125,7 @@ pub async fn remove(state: &AppState, name: &Username) -> Result<bool, StoreErro
     let Some(account) = find(state, name).await? else {
         return Ok(false);
     };
-    let done = state.store.remove_user(&account.id, state.clock.now()).await?;
-    Ok(learn(state, done))
+    super::remove(state, &account.id).await
 }
 
 /// The account of a name.
@@ -141,9 +145,9 @@ fn event<'a>(state: &AppState, account: &'a Account, kind: EventKind, by: &'a Cl
     }
 }
 
-fn learn(state: &AppState, done: Option<Vec<Revocation>>) -> bool {
-    if let Some(news) = &done {
-        state.revocations.learn(news, state.clock.now());
+fn apply(state: &AppState, done: Option<Vec<Revocation>>) -> bool {
+    if let Some(revocations) = &done {
+        state.revocations.apply(revocations);
     }
     done.is_some()
 }

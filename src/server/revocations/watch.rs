@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::watch;
 
-use super::Revocation;
+use super::Revoked;
 use crate::domain::UserId;
 use crate::server::sessions::SessionId;
 
@@ -50,11 +50,11 @@ impl Watchers {
         })
     }
 
-    pub(super) fn tell(&self, news: &Revocation) {
+    pub(super) fn tell(&self, revoked: &Revoked) {
         let bells = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let concerned = match news {
-            Revocation::Session(id) => bells.sessions.get(id),
-            Revocation::User(id, _) => bells.users.get(id),
+        let concerned = match revoked {
+            Revoked::Session(id) => bells.sessions.get(id),
+            Revoked::User(id, _) => bells.users.get(id),
         };
         for bell in concerned.into_iter().flatten() {
             bell.send_replace(true);

@@ -19,12 +19,16 @@ pub enum EndReason {
     Reuse,
     /// A client gave its token back (RFC 7009).
     Revoked,
+    /// The account was removed.
+    Removed,
+    /// The account had more sessions than one may have, and this one was not used for longest.
+    SessionLimit,
     /// It was not used for too long, or went on for too long. Not written down: the clock says so.
     Expired,
 }
 
 impl EndReason {
-    const WRITTEN: [Self; 8] = [
+    const WRITTEN: [Self; 10] = [
         Self::SignedOut,
         Self::Replaced,
         Self::EndedElsewhere,
@@ -33,6 +37,8 @@ impl EndReason {
         Self::Operator,
         Self::Reuse,
         Self::Revoked,
+        Self::Removed,
+        Self::SessionLimit,
     ];
 
     /// The word in the database.
@@ -46,6 +52,8 @@ impl EndReason {
             Self::Operator => "operator",
             Self::Reuse => "reuse",
             Self::Revoked => "revoked",
+            Self::Removed => "removed",
+            Self::SessionLimit => "session_limit",
             Self::Expired => "expired",
         }
     }
@@ -53,7 +61,7 @@ impl EndReason {
     /// What the person is told at the next sign-in page, unless they know.
     pub const fn sentence(self) -> Option<&'static str> {
         match self {
-            Self::SignedOut | Self::Replaced => None,
+            Self::SignedOut | Self::Replaced | Self::Removed => None,
             Self::EndedElsewhere => Some("This session was ended from another of your devices."),
             Self::PasswordChanged => Some("The password of this account was changed, and that ended this session."),
             Self::Disabled => Some("This account is disabled. Ask the operator of this site."),
@@ -62,6 +70,9 @@ impl EndReason {
                 "This session was ended to keep your account safe: a token of it was used twice, as if somebody had copied it. If this happens again, change your password.",
             ),
             Self::Revoked => Some("This session was ended by a program that gave its token back."),
+            Self::SessionLimit => Some(
+                "This account was signed in at too many places, so this session, unused for longest, was ended. Sign in again to continue.",
+            ),
             Self::Expired => Some("Your session has expired. Sign in to go on where you were."),
         }
     }

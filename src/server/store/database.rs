@@ -80,14 +80,6 @@ impl Database {
         })
     }
 
-    /// Begins a change of all sessions of an account, of which there may be many: it may take longer.
-    pub async fn change_of_many(&self) -> Result<Change, StoreError> {
-        Ok(match self {
-            Self::Sqlite(file) => Change::Sqlite(file.change().await?),
-            Self::Postgres(server) => Change::Postgres(Box::pin(server.change_of_many()).await?),
-        })
-    }
-
     /// Begins a change that gives way to those that an answer waits for.
     pub async fn change_that_yields(&self) -> Result<Change, StoreError> {
         Ok(match self {
@@ -101,6 +93,17 @@ impl Database {
         match self {
             Self::Sqlite(file) => file.news(from, learn).await,
             Self::Postgres(server) => Box::pin(server.news(from, learn)).await,
+        }
+    }
+
+    /// The time by the clock of a database server. A file has none.
+    pub async fn clock(&self) -> Result<Option<i64>, StoreError> {
+        match self {
+            Self::Sqlite(_) => Ok(None),
+            Self::Postgres(_) => {
+                let row = self.one(query("SELECT CAST(EXTRACT(EPOCH FROM now()) AS BIGINT) AS now")).await?;
+                row.map(|row| row.get("now")).transpose()
+            }
         }
     }
 

@@ -62,9 +62,9 @@ impl Store {
         limit: usize,
     ) -> Result<Listed, StoreError> {
         if let Some(after) = after
-            && self.is_of(after, user).await?
+            && let Some(epoch) = self.epoch_of(after, user).await?
         {
-            let mut sessions = self.newest(user, after, here, now, limit + 1).await?;
+            let mut sessions = self.newest(user, (epoch, after), here, now, limit + 1).await?;
             if !sessions.is_empty() {
                 let older = cut(&mut sessions, limit);
                 let (all, before) = self.count(user, after, here, now).await?;
@@ -77,7 +77,7 @@ impl Store {
                 });
             }
         }
-        let mut sessions = self.newest(user, NEWEST, NEWEST, now, limit + 1).await?;
+        let mut sessions = self.newest(user, (i64::MAX, NEWEST), NEWEST, now, limit + 1).await?;
         match sessions.iter().position(|session| session.id == here) {
             Some(place) => sessions[..=place].rotate_right(1),
             None if sessions.len() > limit => {
@@ -106,7 +106,9 @@ impl Store {
     /// # Errors
     /// When the database cannot be used.
     pub async fn count_sessions_of(&self, user: &UserId, now: UnixSeconds) -> Result<i64, StoreError> {
-        let counted = query("SELECT COUNT(*) AS total FROM sessions WHERE user_id = (SELECT $1) AND ended_at IS NULL AND expires_at > $2");
+        let counted = query(
+            "SELECT COUNT(*) AS total FROM sessions WHERE user_id = (SELECT $1) AND ended_at IS NULL AND epoch >= (SELECT sessions_from FROM users WHERE id = $1) AND expires_at > $2",
+        );
         self.total(counted.bind(&user.0).bind(now)).await
     }
 
@@ -115,7 +117,9 @@ impl Store {
     /// # Errors
     /// When the database cannot be used.
     pub async fn count_live_sessions(&self, now: UnixSeconds) -> Result<i64, StoreError> {
-        let counted = query("SELECT COUNT(*) AS total FROM sessions WHERE ended_at IS NULL AND expires_at > $1");
+        let counted = query(
+            "SELECT COUNT(*) AS total FROM sessions JOIN users ON users.id = user_id WHERE ended_at IS NULL AND expires_at > $1 AND sessions.epoch >= sessions_from",
+        );
         self.total(counted.bind(now)).await
     }
 
@@ -124,28 +128,30 @@ impl Store {
         row.map_or(Ok(0), |row| row.get("total"))
     }
 
-    /// Whether a session, live or not, is this user's.
-    async fn is_of(&self, id: SessionId, user: &UserId) -> Result<bool, StoreError> {
-        let found = query("SELECT 1 FROM sessions WHERE id = $1 AND user_id = $2");
-        Ok(self.database.one(found.bind(id.to_string()).bind(&user.0)).await?.is_some())
+    /// The epoch of a session, live or not, if it is this user's.
+    async fn epoch_of(&self, id: SessionId, user: &UserId) -> Result<Option<i64>, StoreError> {
+        let found = query("SELECT epoch FROM sessions WHERE id = $1 AND user_id = $2");
+        let row = self.database.one(found.bind(id.to_string()).bind(&user.0)).await?;
+        row.map(|row| row.get("epoch")).transpose()
     }
 
-    /// Live sessions begun before `after`, but for `left_out`. Their order is the index's: those that have not ended are all
-    /// the same in `ended_at`.
+    /// Live sessions before a place in the order of the index, but for `left_out`. Among live sessions the order of epochs and ids
+    /// is the order of ids: the one session that moves to a new epoch is older than all others of that epoch.
     async fn newest(
         &self,
         user: &UserId,
-        after: SessionId,
+        (epoch, after): (i64, SessionId),
         left_out: SessionId,
         now: UnixSeconds,
         limit: usize,
     ) -> Result<Vec<Session>, StoreError> {
         let rows = self.database.all(query(
-            "SELECT * FROM sessions WHERE user_id = (SELECT $1) AND ended_at IS NULL AND expires_at > $2 AND id < $3 AND id <> $4 ORDER BY ended_at DESC, id DESC LIMIT $5",
+            "SELECT * FROM sessions WHERE user_id = (SELECT $1) AND ended_at IS NULL AND epoch >= (SELECT sessions_from FROM users WHERE id = $1) AND (epoch, id) < ($2, $3) AND expires_at > $4 AND id <> $5 ORDER BY ended_at DESC, epoch DESC, id DESC LIMIT $6",
         )
         .bind(&user.0)
-        .bind(now)
+        .bind(epoch)
         .bind(after.to_string())
+        .bind(now)
         .bind(left_out.to_string())
         .bind(i64::try_from(limit).unwrap_or(i64::MAX))).await?;
         rows.iter().map(session).collect()
@@ -154,7 +160,7 @@ impl Store {
     /// How many live sessions there are, and how many of them come before the page behind `after`: `here` does, always.
     async fn count(&self, user: &UserId, after: SessionId, here: SessionId, now: UnixSeconds) -> Result<(Counted, Counted), StoreError> {
         let row = self.database.one(query(
-            "SELECT COUNT(*) AS total, COUNT(CASE WHEN id >= $3 OR id = $4 THEN 1 END) AS earlier FROM (SELECT id FROM sessions WHERE user_id = (SELECT $1) AND ended_at IS NULL AND expires_at > $2 ORDER BY ended_at DESC, id DESC LIMIT $5) AS counted",
+            "SELECT COUNT(*) AS total, COUNT(CASE WHEN id >= $3 OR id = $4 THEN 1 END) AS earlier FROM (SELECT id FROM sessions WHERE user_id = (SELECT $1) AND ended_at IS NULL AND epoch >= (SELECT sessions_from FROM users WHERE id = $1) AND expires_at > $2 ORDER BY ended_at DESC, epoch DESC, id DESC LIMIT $5) AS counted",
         )
         .bind(&user.0)
         .bind(now)

@@ -1,67 +1,101 @@
-//! The news at rest: written with what it is about, read by every node.
+//! Revocations at rest: written in the transaction of what they are about, read by every node.
 
 use super::database::{Change, Row, query};
 use super::{Store, StoreError};
 use crate::domain::UserId;
 use crate::server::clock::UnixSeconds;
-use crate::server::revocations::Revocation;
+use crate::server::revocations::{Horizon, Revocation, Revoked};
 use crate::server::sessions::SessionId;
 
-/// Writes that sessions have ended, in a change that is under way: one row each, however many, by one statement. Both engines
-/// read the keys of a JSON object as rows.
-pub(super) async fn sessions_ended(change: &mut Change, ended: &[SessionId], at: UnixSeconds) -> Result<Vec<Revocation>, StoreError> {
+/// Writes revocations of sessions, in a change that is under way, by one statement however many there are. Both engines read
+/// the keys and values of a JSON object as rows.
+pub(super) async fn insert_for_sessions(
+    change: &mut Change,
+    ended: &[(SessionId, UnixSeconds)],
+    written_at: UnixSeconds,
+) -> Result<Vec<Revocation>, StoreError> {
     if ended.is_empty() {
         return Ok(Vec::new());
     }
-    let keys: Vec<String> = ended.iter().map(|id| format!("\"{id}\":0")).collect();
+    let pairs: Vec<String> = ended.iter().map(|(id, expires_at)| format!("\"{id}\":{expires_at}")).collect();
     change
         .run(
-            query("INSERT INTO revocations (session_id, at) SELECT key, $2 FROM json_each(json($1))")
-                .bind(format!("{{{}}}", keys.join(",")))
-                .bind(at),
+            query("INSERT INTO revocations (session_id, at, expires_at) SELECT key, $2, CAST(CAST(value AS TEXT) AS BIGINT) FROM json_each(json($1))")
+                .bind(format!("{{{}}}", pairs.join(",")))
+                .bind(written_at),
         )
         .await?;
-    Ok(ended.iter().copied().map(Revocation::Session).collect())
+    let revocation = |(id, expires_at): &(SessionId, UnixSeconds)| Revocation {
+        revoked: Revoked::Session(*id),
+        written_at,
+        expires_at: *expires_at,
+    };
+    Ok(ended.iter().map(revocation).collect())
 }
 
 /// Writes that a user's access tokens of an earlier epoch are stale.
-pub(super) async fn epoch_began(change: &mut Change, user: &UserId, epoch: i64, at: UnixSeconds) -> Result<(), StoreError> {
+pub(super) async fn insert_for_user(
+    change: &mut Change,
+    user: &UserId,
+    epoch: i64,
+    written_at: UnixSeconds,
+) -> Result<Revocation, StoreError> {
+    let revocation = Revocation::of_user(user.clone(), epoch, written_at);
     change
         .run(
-            query("INSERT INTO revocations (user_id, epoch, at) VALUES ($1, $2, $3)")
+            query("INSERT INTO revocations (user_id, epoch, at, expires_at) VALUES ($1, $2, $3, $4)")
                 .bind(&user.0)
                 .bind(epoch)
-                .bind(at),
+                .bind(written_at)
+                .bind(revocation.expires_at),
         )
         .await?;
-    Ok(())
+    Ok(revocation)
 }
 
 impl Store {
-    /// The news after a position, and the position up to which all of it was seen. Some pieces may come once more.
+    /// The revocations after a position, and the position up to which all of them were seen. Some may come once more.
     ///
     /// # Errors
     /// When the database cannot be used.
-    pub async fn revocations_after(&self, position: i64, mut learn: impl FnMut(Revocation)) -> Result<i64, StoreError> {
+    pub async fn revocations_after(&self, position: i64, mut apply: impl FnMut(Revocation)) -> Result<i64, StoreError> {
         let each = |row: Row| {
             let session: Option<&str> = row.get("session_id")?;
             let user: Option<String> = row.get("user_id")?;
-            learn(match (session.and_then(SessionId::parse), user, row.get("epoch")?) {
-                (Some(session), None, _) => Revocation::Session(session),
-                (None, Some(user), Some(epoch)) => Revocation::User(UserId(user), epoch),
+            let revoked = match (session.and_then(SessionId::parse), user, row.get("epoch")?) {
+                (Some(session), None, _) => Revoked::Session(session),
+                (None, Some(user), Some(epoch)) => Revoked::User(UserId(user), epoch),
                 _ => return Err(StoreError::Corrupt("revocation")),
+            };
+            apply(Revocation {
+                revoked,
+                written_at: row.get("at")?,
+                expires_at: row.get("expires_at")?,
             });
             Ok(())
         };
         self.database.news(position, each).await
     }
 
-    /// Removes a batch of news older than this. How much there was.
+    /// The time by the database's own clock, where it has one.
     ///
     /// # Errors
     /// When the database cannot be used.
-    pub async fn remove_revocations_before(&self, before: UnixSeconds, limit: i64) -> Result<u64, StoreError> {
-        const OLD: &str = "DELETE FROM revocations WHERE seq IN (SELECT seq FROM revocations WHERE at < $1 LIMIT $2)";
-        self.remove(OLD, before, limit).await
+    pub async fn clock(&self) -> Result<Option<UnixSeconds>, StoreError> {
+        self.database.clock().await
+    }
+
+    /// Deletes a batch of revocations that the horizon has passed. Returns how many there were.
+    ///
+    /// # Errors
+    /// When the database cannot be used.
+    pub async fn remove_revocations(&self, horizon: &Horizon, limit: i64) -> Result<u64, StoreError> {
+        const PAST: &str =
+            "DELETE FROM revocations WHERE seq IN (SELECT seq FROM revocations WHERE expires_at <= $1 AND expires_at - at <= $2 LIMIT $3)";
+        let mut change = self.database.change_that_yields().await?;
+        let removed = query(PAST).bind(horizon.now).bind(horizon.uptime).bind(limit);
+        let removed = change.run(removed).await?;
+        change.commit().await?;
+        Ok(removed)
     }
 }

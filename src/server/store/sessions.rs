@@ -2,7 +2,7 @@
 
 use super::database::{Change, Row, query};
 use super::events::{address, client};
-use super::revocations::sessions_ended;
+use super::session_ends::{Ending, end_one, end_over_limit};
 use super::users::{account, hold};
 use super::{Store, StoreError, throttles};
 use crate::domain::UserId;
@@ -30,6 +30,8 @@ pub struct NewSession<'a> {
     pub expires_at: UnixSeconds,
     /// When it ends however often it is refreshed.
     pub ends_at: UnixSeconds,
+    /// When its first access token expires.
+    pub token_exp: UnixSeconds,
     /// The budget that the guess of its password was taken from; it is given back.
     pub budget: Option<&'a str>,
     /// The session in whose place it comes in the same browser, whoever that was: it ends.
@@ -37,11 +39,38 @@ pub struct NewSession<'a> {
 }
 
 impl NewSession<'_> {
-    /// Begins it, but only for an account that is enabled and still has the password that was verified: then the news.
+    /// Begins it, but only for an account that is enabled and still has the password that was verified: then the revocations of
+    /// the sessions that end with it.
     pub(super) async fn insert(&self, change: &mut Change, password_hash: &str) -> Result<Option<Vec<Revocation>>, StoreError> {
         hold(change, self.user).await?;
+        if !self.insert_row(change, password_hash).await? {
+            return Ok(None);
+        }
+        if let Some(budget) = self.budget {
+            throttles::give_back(change, budget, ACCOUNT).await?;
+        }
+        let mut revocations = match self.replaced {
+            Some(replaced) => end_one(change, replaced, None, &self.ending(EndReason::Replaced)).await?,
+            None => Vec::new(),
+        };
+        revocations.extend(end_over_limit(change, self.user, self.id, &self.ending(EndReason::SessionLimit)).await?);
+        Ok(Some(revocations))
+    }
+
+    /// Ends the session that it replaces. Returns no revocation when that one has ended: a session that was ended meanwhile must
+    /// not live on in another one.
+    pub(super) async fn end_replaced(&self, change: &mut Change) -> Result<Vec<Revocation>, StoreError> {
+        hold(change, self.user).await?;
+        match self.replaced {
+            Some(replaced) => end_one(change, replaced, Some(self.user), &self.ending(EndReason::Replaced)).await,
+            None => Ok(Vec::new()),
+        }
+    }
+
+    /// Begins it in the epoch of its account. Returns whether the account is enabled and has the password that was verified.
+    pub(super) async fn insert_row(&self, change: &mut Change, password_hash: &str) -> Result<bool, StoreError> {
         let made = change.run(query(
-            "INSERT INTO sessions (id, user_id, client, user_agent, address, salt, started_at, rotated_at, last_used_at, proved_at, expires_at, ends_at) SELECT $1, id, $3, $4, $5, $6, $7, $7, $7, $7, $8, $9 FROM users WHERE id = $2 AND password_hash = $10 AND disabled_at IS NULL",
+            "INSERT INTO sessions (id, user_id, epoch, client, user_agent, address, salt, started_at, rotated_at, last_used_at, proved_at, expires_at, ends_at, token_exp) SELECT $1, id, epoch, $3, $4, $5, $6, $7, $7, $7, $7, $8, $9, $11 FROM users WHERE id = $2 AND password_hash = $10 AND disabled_at IS NULL AND removed_at IS NULL",
         )
         .bind(self.id.to_string())
         .bind(&self.user.0)
@@ -52,35 +81,18 @@ impl NewSession<'_> {
         .bind(self.started_at)
         .bind(self.expires_at)
         .bind(self.ends_at)
-        .bind(password_hash)).await?;
-        if made == 1
-            && let Some(budget) = self.budget
-        {
-            throttles::give_back(change, budget, ACCOUNT).await?;
-        }
-        match (made, self.replaced) {
-            (0, _) => Ok(None),
-            (_, None) => Ok(Some(Vec::new())),
-            (_, Some(replaced)) => Ok(Some(end_one(change, replaced, EndReason::Replaced, self.started_at).await?)),
-        }
+        .bind(password_hash)
+        .bind(self.token_exp)).await?;
+        Ok(made == 1)
     }
 
-    /// Likewise, for somebody who is signed in. No news at all when it cannot be: a session that was ended meanwhile must not
-    /// live on in another one.
-    pub(super) async fn replace(&self, change: &mut Change, password_hash: &str) -> Result<Vec<Revocation>, StoreError> {
-        Ok(self.insert(change, password_hash).await?.unwrap_or_default())
+    const fn ending(&self, reason: EndReason) -> Ending {
+        Ending {
+            reason,
+            at: self.started_at,
+            tokens_until: self.token_exp,
+        }
     }
-}
-
-/// Which sessions of a user to end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Which {
-    /// This one.
-    One(SessionId),
-    /// All but this one.
-    AllBut(SessionId),
-    /// All.
-    All,
 }
 
 impl Store {
@@ -110,9 +122,14 @@ impl Store {
     /// # Errors
     /// When the database cannot be used.
     pub async fn session(&self, id: SessionId) -> Result<Option<(Session, Account)>, StoreError> {
-        let row = self.database.one(query("SELECT sessions.*, users.id AS uid, username, email, role, epoch, created_at, disabled_at FROM sessions JOIN users ON users.id = user_id WHERE sessions.id = $1")
+        let row = self.database.one(query("SELECT sessions.*, users.id AS owner, users.epoch AS owner_epoch, username, email, role, created_at, disabled_at, sessions_from, sessions_end_reason, password_generation FROM sessions JOIN users ON users.id = user_id WHERE sessions.id = $1 AND removed_at IS NULL")
             .bind(id.to_string())).await?;
-        row.map(|row| Ok((session(&row)?, account(&row, "uid")?))).transpose()
+        let Some(row) = row else { return Ok(None) };
+        let mut session = session(&row)?;
+        if session.ended.is_none() && row.get::<i64>("epoch")? < row.get::<i64>("sessions_from")? {
+            session.ended = Some(reason(row.get("sessions_end_reason")?)?);
+        }
+        Ok(Some((session, account(&row, "owner", "owner_epoch")?)))
     }
 
     /// Moves a live session on from one refresh token to the next. Whether this call did it: of any number that try
@@ -129,7 +146,7 @@ impl Store {
         refreshes_until: UnixSeconds,
     ) -> Result<bool, StoreError> {
         let rotation = query(
-            "UPDATE sessions SET counter = counter + 1, rotated_at = $1, last_used_at = $1, expires_at = $2, refreshes_until = $3 WHERE id = $4 AND counter = $5 AND ended_at IS NULL AND expires_at > $1",
+            "UPDATE sessions SET counter = counter + 1, rotated_at = $1, last_used_at = $1, expires_at = $2, refreshes_until = $3 WHERE id = $4 AND counter = $5 AND ended_at IS NULL AND expires_at > $1 AND epoch >= (SELECT sessions_from FROM users WHERE users.id = sessions.user_id)",
         )
         .bind(now)
         .bind(expires_at)
@@ -137,24 +154,6 @@ impl Store {
         .bind(id.to_string())
         .bind(i64::from(from));
         Ok(self.database.write(rotation).await? == 1)
-    }
-
-    /// Ends sessions of a user. The news: nothing when none of them lived.
-    ///
-    /// # Errors
-    /// When the database cannot be used.
-    pub async fn end_sessions(&self, which: Which, reason: EndReason, event: &NewEvent<'_>) -> Result<Vec<Revocation>, StoreError> {
-        let mut change = match which {
-            Which::One(_) => self.database.change().await?,
-            Which::AllBut(_) | Which::All => self.database.change_of_many().await?,
-        };
-        hold(&mut change, event.user).await?;
-        let news = end(&mut change, event.user, which, reason, event.at).await?;
-        if !news.is_empty() {
-            event.insert(&mut change).await?;
-        }
-        change.commit().await?;
-        Ok(news)
     }
 
     /// Notes that tokens of sessions were seen, and failures to sign in: what no answer waits for.
@@ -186,51 +185,6 @@ impl Store {
     }
 }
 
-/// A user who has a large part of all sessions is looked up like any other: see [`Listed`](super::Listed).
-const ALL_BUT: &str = "UPDATE sessions SET ended_at = $1, end_reason = $2 WHERE user_id = (SELECT $3) AND ended_at IS NULL AND expires_at > $1 AND id <> $4 RETURNING id";
-
-/// Ends sessions and writes the news, in a change that is under way. Ending one twice changes nothing.
-pub(super) async fn end(
-    change: &mut Change,
-    user: &UserId,
-    which: Which,
-    reason: EndReason,
-    at: UnixSeconds,
-) -> Result<Vec<Revocation>, StoreError> {
-    // One of many is found by its own id: each sign-out comes this way.
-    let (text, id) = match which {
-        Which::One(one) => (
-            "UPDATE sessions SET ended_at = $1, end_reason = $2 WHERE id = $4 AND user_id = $3 AND ended_at IS NULL AND expires_at > $1 RETURNING id",
-            one.to_string(),
-        ),
-        Which::AllBut(kept) => (ALL_BUT, kept.to_string()),
-        Which::All => (ALL_BUT, String::new()),
-    };
-    let ended = change
-        .all(query(text).bind(at).bind(reason.as_str()).bind(&user.0).bind(id))
-        .await?;
-    let ended = ended
-        .iter()
-        .map(|row| SessionId::parse(row.get("id")?).ok_or(StoreError::Corrupt("session id")));
-    sessions_ended(change, &ended.collect::<Result<Vec<_>, _>>()?, at).await
-}
-
-/// Ends one session, whosever it is.
-async fn end_one(change: &mut Change, id: SessionId, reason: EndReason, at: UnixSeconds) -> Result<Vec<Revocation>, StoreError> {
-    let ended = change
-        .run(
-            query("UPDATE sessions SET ended_at = $1, end_reason = $2 WHERE id = $3 AND ended_at IS NULL")
-                .bind(at)
-                .bind(reason.as_str())
-                .bind(id.to_string()),
-        )
-        .await?;
-    if ended == 0 {
-        return Ok(Vec::new());
-    }
-    sessions_ended(change, &[id], at).await
-}
-
 /// The session that a row holds.
 pub(super) fn session(row: &Row) -> Result<Session, StoreError> {
     let id: String = row.get("id")?;
@@ -238,10 +192,9 @@ pub(super) fn session(row: &Row) -> Result<Session, StoreError> {
         let number: i64 = row.get(column)?;
         Counter::try_from(number).map_err(|_| StoreError::Corrupt("counter"))
     };
-    let ended = match (row.get::<Option<i64>>("ended_at")?, row.get::<Option<String>>("end_reason")?) {
-        (Some(_), Some(reason)) => Some(EndReason::parse(&reason).ok_or(StoreError::Corrupt("end reason"))?),
-        (Some(_), None) => Some(EndReason::Operator),
-        (None, _) => None,
+    let ended = match row.get::<Option<i64>>("ended_at")? {
+        Some(_) => Some(reason(row.get("end_reason")?)?),
+        None => None,
     };
     Ok(Session {
         id: SessionId::parse(&id).ok_or(StoreError::Corrupt("session id"))?,
@@ -257,5 +210,12 @@ pub(super) fn session(row: &Row) -> Result<Session, StoreError> {
         expires_at: row.get("expires_at")?,
         ends_at: row.get("ends_at")?,
         ended,
+    })
+}
+
+/// Why a session ended, as a row holds it. Rows from before reasons were kept hold none.
+fn reason(word: Option<String>) -> Result<EndReason, StoreError> {
+    word.map_or(Ok(EndReason::Operator), |word| {
+        EndReason::parse(&word).ok_or(StoreError::Corrupt("end reason"))
     })
 }

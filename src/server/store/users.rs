@@ -1,15 +1,16 @@
 //! Accounts at rest.
 
 use super::database::{Change, Row, query};
-use super::revocations::epoch_began;
-use super::{NewSession, Store, StoreError, Which, sessions};
+use super::revocations::insert_for_user;
+use super::session_ends::end_all;
+use super::{Ending, NewSession, Store, StoreError};
 use crate::domain::{Email, Role, UserId, Username};
 use crate::server::accounts::Account;
 use crate::server::clock::UnixSeconds;
 use crate::server::events::{EventKind, NewEvent};
 use crate::server::passwords::Stored;
 use crate::server::revocations::Revocation;
-use crate::server::sessions::{Client, EndReason};
+use crate::server::sessions::Client;
 
 /// An account to be made.
 pub struct NewUser<'a> {
@@ -100,7 +101,8 @@ impl Store {
             .database
             .one(query("SELECT * FROM users WHERE username = $1").bind(username))
             .await?;
-        row.map(|row| Ok((account(&row, "id")?, row.get("password_hash")?))).transpose()
+        row.map(|row| Ok((account(&row, "id", "epoch")?, row.get("password_hash")?)))
+            .transpose()
     }
 
     /// The account of an id.
@@ -108,8 +110,11 @@ impl Store {
     /// # Errors
     /// When the database cannot be used.
     pub async fn user(&self, id: &UserId) -> Result<Option<Account>, StoreError> {
-        let row = self.database.one(query("SELECT * FROM users WHERE id = $1").bind(&id.0)).await?;
-        row.as_ref().map(|row| account(row, "id")).transpose()
+        let row = self
+            .database
+            .one(query("SELECT * FROM users WHERE id = $1 AND removed_at IS NULL").bind(&id.0))
+            .await?;
+        row.as_ref().map(|row| account(row, "id", "epoch")).transpose()
     }
 
     /// The accounts after a name, in the order of names.
@@ -120,17 +125,18 @@ impl Store {
         let rows = self
             .database
             .all(
-                query("SELECT * FROM users WHERE username > $1 ORDER BY username LIMIT $2")
+                query("SELECT * FROM users WHERE username > $1 AND removed_at IS NULL ORDER BY username LIMIT $2")
                     .bind(username)
                     .bind(limit),
             )
             .await?;
-        rows.iter().map(|row| account(row, "id")).collect()
+        rows.iter().map(|row| account(row, "id", "epoch")).collect()
     }
 
-    /// Sets a password; the sessions that `ended` names end, and a new epoch begins. In place of the one of the browser
-    /// that asks, `session` begins. The news and the new epoch; nothing happens when there is no such account any more, or it
-    /// has another password than `replaced`, the hash that was verified, or the session that `session` replaces is over.
+    /// Sets a password, and begins a new epoch. `ending` says why all sessions of before end, if they do. In place of the one of
+    /// the browser that asks, `session` begins. Returns the revocations and the new epoch; nothing happens when there is no such
+    /// account any more, or it has another password than `replaced`, the hash that was verified, or the session that `session`
+    /// replaces has ended.
     ///
     /// # Errors
     /// When the database cannot be used.
@@ -138,17 +144,14 @@ impl Store {
         &self,
         hash: &str,
         replaced: Option<&str>,
-        ended: Option<Which>,
+        ending: Option<&Ending>,
         session: Option<&NewSession<'_>>,
         event: &NewEvent<'_>,
     ) -> Result<Option<(Vec<Revocation>, i64)>, StoreError> {
-        let mut change = self.database.change_of_many().await?;
-        let Some(epoch) = new_epoch(&mut change, event.user).await? else {
-            return Ok(None);
-        };
+        let mut change = self.database.change().await?;
         let set = change
             .run(
-                query("UPDATE users SET password_hash = $1 WHERE id = $2 AND password_hash = COALESCE($3, password_hash)")
+                query("UPDATE users SET password_hash = $1 WHERE id = $2 AND password_hash = COALESCE($3, password_hash) AND removed_at IS NULL")
                     .bind(hash)
                     .bind(&event.user.0)
                     .bind(replaced),
@@ -158,20 +161,28 @@ impl Store {
             return Ok(None);
         }
         keep_kind(&mut change, hash).await?;
-        let mut news = vec![Revocation::User(event.user.clone(), epoch)];
-        if let Some(which) = ended {
-            news.extend(sessions::end(&mut change, event.user, which, EndReason::PasswordChanged, event.at).await?);
-        }
+        let mut revocations = Vec::new();
         if let Some(session) = session {
-            let replaced = session.replace(&mut change, hash).await?;
-            if replaced.is_empty() {
+            // Before all others end, which ends this one too.
+            revocations = session.end_replaced(&mut change).await?;
+            if revocations.is_empty() {
                 return Ok(None);
             }
-            news.extend(replaced);
+        }
+        let begun = match ending {
+            Some(ending) => end_all(&mut change, event.user, ending).await?,
+            None => new_epoch(&mut change, event.user, event.at).await?,
+        };
+        let Some((epoch, revocation)) = begun else { return Ok(None) };
+        revocations.push(revocation);
+        if let Some(session) = session
+            && !session.insert_row(&mut change, hash).await?
+        {
+            return Ok(None);
         }
         event.insert(&mut change).await?;
-        let news = committed(change, news, event.at).await?;
-        Ok(Some((news, epoch)))
+        change.commit().await?;
+        Ok(Some((revocations, epoch)))
     }
 
     /// Puts another hash of the same password in the place of one. Nothing happens when it is not there any more.
@@ -202,13 +213,13 @@ impl Store {
         rows.iter().map(|row| row.get("decoy")).collect()
     }
 
-    /// Sets a role and begins a new epoch. The news, or nothing when there is no such account.
+    /// Sets a role and begins a new epoch. Returns the revocation, or nothing when there is no such account.
     ///
     /// # Errors
     /// When the database cannot be used.
     pub async fn set_role(&self, role: Role, event: &NewEvent<'_>) -> Result<Option<Vec<Revocation>>, StoreError> {
         let mut change = self.database.change().await?;
-        let Some(epoch) = new_epoch(&mut change, event.user).await? else {
+        let Some((_, revocation)) = new_epoch(&mut change, event.user, event.at).await? else {
             return Ok(None);
         };
         change
@@ -219,17 +230,18 @@ impl Store {
             )
             .await?;
         event.insert(&mut change).await?;
-        let news = vec![Revocation::User(event.user.clone(), epoch)];
-        Ok(Some(committed(change, news, event.at).await?))
+        change.commit().await?;
+        Ok(Some(vec![revocation]))
     }
 
-    /// Disables an account: its sessions end and nobody signs in to it. The news, or nothing when there is no such account.
+    /// Disables an account: its sessions end and nobody signs in to it. Returns the revocation, or nothing when there is no such
+    /// account.
     ///
     /// # Errors
     /// When the database cannot be used.
-    pub async fn disable(&self, event: &NewEvent<'_>) -> Result<Option<Vec<Revocation>>, StoreError> {
-        let mut change = self.database.change_of_many().await?;
-        let Some(epoch) = new_epoch(&mut change, event.user).await? else {
+    pub async fn disable(&self, ending: &Ending, event: &NewEvent<'_>) -> Result<Option<Vec<Revocation>>, StoreError> {
+        let mut change = self.database.change().await?;
+        let Some((_, revocation)) = end_all(&mut change, event.user, ending).await? else {
             return Ok(None);
         };
         change
@@ -239,10 +251,9 @@ impl Store {
                     .bind(&event.user.0),
             )
             .await?;
-        let mut news = vec![Revocation::User(event.user.clone(), epoch)];
-        news.extend(sessions::end(&mut change, event.user, Which::All, EndReason::Disabled, event.at).await?);
         event.insert(&mut change).await?;
-        Ok(Some(committed(change, news, event.at).await?))
+        change.commit().await?;
+        Ok(Some(vec![revocation]))
     }
 
     /// Enables an account again. What was ended stays so. Whether there is such an account.
@@ -252,7 +263,7 @@ impl Store {
     pub async fn enable(&self, event: &NewEvent<'_>) -> Result<bool, StoreError> {
         let mut change = self.database.change().await?;
         let enabled = change
-            .run(query("UPDATE users SET disabled_at = NULL WHERE id = $1").bind(&event.user.0))
+            .run(query("UPDATE users SET disabled_at = NULL WHERE id = $1 AND removed_at IS NULL").bind(&event.user.0))
             .await?;
         if enabled == 0 {
             return Ok(false);
@@ -275,16 +286,16 @@ impl Store {
         event: &NewEvent<'_>,
     ) -> Result<Option<Vec<Revocation>>, StoreError> {
         let mut change = self.database.change().await?;
-        let mut news = Vec::new();
+        let mut revocations = Vec::new();
         if let Some((session, hash)) = proven {
-            news = session.replace(&mut change, hash).await?;
-            if news.is_empty() {
+            revocations = session.end_replaced(&mut change).await?;
+            if revocations.is_empty() || !session.insert_row(&mut change, hash).await? {
                 return Ok(None);
             }
         }
         let set = change
             .run(
-                query("UPDATE users SET email = $2 WHERE id = $1")
+                query("UPDATE users SET email = $2 WHERE id = $1 AND removed_at IS NULL")
                     .bind(&event.user.0)
                     .bind(email.map(Email::as_str)),
             )
@@ -294,22 +305,7 @@ impl Store {
         }
         event.insert(&mut change).await?;
         change.commit().await?;
-        Ok(Some(news))
-    }
-
-    /// Removes an account, its sessions and its trail. The news, or nothing when there was no such account.
-    ///
-    /// # Errors
-    /// When the database cannot be used.
-    pub async fn remove_user(&self, id: &UserId, now: UnixSeconds) -> Result<Option<Vec<Revocation>>, StoreError> {
-        let mut change = self.database.change_of_many().await?;
-        let removed = change.run(query("DELETE FROM users WHERE id = $1").bind(&id.0)).await?;
-        if removed == 0 {
-            return Ok(None);
-        }
-        // No epoch is high enough any more; whoever asks the database finds neither user nor session.
-        let news = vec![Revocation::User(id.clone(), i64::MAX)];
-        Ok(Some(committed(change, news, now).await?))
+        Ok(Some(revocations))
     }
 }
 
@@ -332,35 +328,25 @@ pub(super) async fn hold(change: &mut Change, user: &UserId) -> Result<(), Store
     Ok(())
 }
 
-/// Makes every access token of a user stale; they are asked for anew with the facts of then.
-async fn new_epoch(change: &mut Change, user: &UserId) -> Result<Option<i64>, StoreError> {
-    change
-        .run(query("UPDATE users SET epoch = epoch + 1 WHERE id = $1").bind(&user.0))
-        .await?;
-    let epoch = change.one(query("SELECT epoch FROM users WHERE id = $1").bind(&user.0)).await?;
-    epoch.map(|row| row.get("epoch")).transpose()
+/// Makes every access token of a user stale: its session goes on, and the next one says what holds then. Returns the new epoch.
+async fn new_epoch(change: &mut Change, user: &UserId, at: UnixSeconds) -> Result<Option<(i64, Revocation)>, StoreError> {
+    let begun = query("UPDATE users SET epoch = epoch + 1 WHERE id = $1 AND removed_at IS NULL RETURNING epoch");
+    let Some(row) = change.one(begun.bind(&user.0)).await? else {
+        return Ok(None);
+    };
+    let epoch = row.get("epoch")?;
+    Ok(Some((epoch, insert_for_user(change, user, epoch, at).await?)))
 }
 
-/// Writes a user's news and commits: what it says holds from here on.
-async fn committed(mut change: Change, news: Vec<Revocation>, at: UnixSeconds) -> Result<Vec<Revocation>, StoreError> {
-    for piece in &news {
-        if let Revocation::User(user, epoch) = piece {
-            epoch_began(&mut change, user, *epoch, at).await?;
-        }
-    }
-    change.commit().await?;
-    Ok(news)
-}
-
-/// The account that a row holds; its id stands in the column of this name.
-pub(super) fn account(row: &Row, id: &str) -> Result<Account, StoreError> {
+/// The account that a row holds; its id and epoch stand in the columns of these names.
+pub(super) fn account(row: &Row, id: &str, epoch: &str) -> Result<Account, StoreError> {
     let role: String = row.get("role")?;
     Ok(Account {
         id: UserId(row.get(id)?),
         username: row.get("username")?,
         email: row.get("email")?,
         role: Role::parse(&role).ok_or(StoreError::Corrupt("role"))?,
-        epoch: row.get("epoch")?,
+        epoch: row.get(epoch)?,
         created_at: row.get("created_at")?,
         disabled_at: row.get("disabled_at")?,
     })

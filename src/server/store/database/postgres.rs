@@ -11,9 +11,8 @@ use std::time::Duration;
 
 use deadpool::Runtime;
 use deadpool::managed::{Object, Pool, PoolError};
-use futures_util::TryStreamExt;
 use sqlx::Connection as _;
-use sqlx::postgres::{PgConnectOptions, PgConnection};
+use sqlx::postgres::{PgConnectOptions, PgConnection, Postgres};
 use tokio::sync::{Mutex, Notify};
 use tokio::time::{Instant, timeout, timeout_at};
 
@@ -22,9 +21,8 @@ use self::connections::{Connection, Connections, connect};
 use super::{PATIENCE, Query, Row, migrations, query};
 use crate::server::store::StoreError;
 
-/// Longest time for a change of all sessions of an account: with the wait for a connection below the 15 seconds in which
-/// everything is answered.
-const PATIENCE_WITH_MANY: Duration = Duration::from_secs(9);
+/// Revocations read at a time: a page of them comes well within [`PATIENCE`].
+const NEWS_PAGE: i64 = 10_000;
 
 /// An open database.
 pub struct Server {
@@ -107,14 +105,6 @@ impl Server {
         })
     }
 
-    /// A change that may take as long as an answer can wait for it, after the wait for a connection.
-    pub async fn change_of_many(&self) -> Result<Change, StoreError> {
-        let mut change = self.change().await?;
-        change.deadline = Instant::now() + PATIENCE_WITH_MANY;
-        change.run(query("SET LOCAL statement_timeout = '9s'")).await?;
-        Ok(change)
-    }
-
     /// A change that gives up rather than wait long for a row that another one has: nothing that an answer waits for
     /// may be chosen to break a deadlock in its stead.
     pub async fn change_that_yields(&self) -> Result<Change, StoreError> {
@@ -123,31 +113,40 @@ impl Server {
         Ok(change)
     }
 
-    /// Gives each piece of news after a position to `learn`; the position up to which everything was seen. A connection that
-    /// is new may lead to another server than the one before it, so it reads everything there is.
+    /// Gives each revocation after a position to `learn`; the position up to which everything was seen. A connection that is new may
+    /// lead to another server than the one before it, so it reads everything there is, page by page: each page has to come in time.
     pub async fn news(&self, from: i64, mut learn: impl FnMut(Row) -> Result<(), StoreError>) -> Result<i64, StoreError> {
         // A transaction that is under way has a number, and those that will begin have higher ones. All below the lowest of them
         // is decided and visible. The first row is there without news too.
-        const NEWS: &str = "SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint - 1 AS seen, session_id, user_id, epoch FROM (SELECT 1) AS always LEFT JOIN revocations ON written_by > $1 ORDER BY seq";
-        let deadline = Instant::now() + PATIENCE;
-        let mut place = within(deadline, async { Ok(self.news.lock().await) }).await?;
+        const PAGE: &str = "SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint - 1 AS seen, written_by, seq, session_id, user_id, epoch, at, expires_at FROM (SELECT 1) AS always LEFT JOIN LATERAL (SELECT * FROM revocations WHERE (written_by, seq) > ($1, $2) ORDER BY written_by, seq LIMIT $3) AS page ON TRUE";
+        let begun = Instant::now() + PATIENCE;
+        let mut place = within(begun, async { Ok(self.news.lock().await) }).await?;
         let (mut connection, from) = match place.take() {
             Some(connection) => (connection, from),
-            None => (within(deadline, connect(&self.options)).await?, 0),
+            None => (within(begun, connect(&self.options)).await?, 0),
         };
-        let mut seen = from;
-        within(deadline, async {
-            let mut rows = query(NEWS).bind(from).prepare().fetch(&mut connection);
-            while let Some(row) = rows.try_next().await? {
-                let row = Row::Postgres(row);
-                seen = row.get("seen")?;
-                if row.get::<Option<String>>("session_id")?.is_some() || row.get::<Option<String>>("user_id")?.is_some() {
+        let mut after = (from, i64::MAX);
+        let mut seen = None;
+        loop {
+            let page = query(PAGE).bind(after.0).bind(after.1).bind(NEWS_PAGE);
+            let rows = within(Instant::now() + PATIENCE, async {
+                Ok(page.prepare::<Postgres>().fetch_all(&mut connection).await?)
+            })
+            .await?;
+            let full = i64::try_from(rows.len()).is_ok_and(|rows| rows == NEWS_PAGE);
+            for row in rows.into_iter().map(Row::Postgres) {
+                // What commits while later pages are read is read again: the first page says how far everything was seen.
+                seen = seen.or(Some(row.get("seen")?));
+                if let (Some(transaction), Some(seq)) = (row.get("written_by")?, row.get("seq")?) {
+                    after = (transaction, seq);
                     learn(row)?;
                 }
             }
-            Ok(())
-        })
-        .await?;
+            if !full {
+                break;
+            }
+        }
+        let seen = seen.unwrap_or(from);
         // Time does not run backwards on one server: this is another one, or another database in its place.
         if seen >= from {
             *place = Some(connection);

@@ -116,7 +116,8 @@ impl File {
     /// Gives each piece of news after a position to `learn`; the position of the last. One program writes at a time, so
     /// positions are in the order of commits.
     pub async fn news(&self, from: i64, mut learn: impl FnMut(Row) -> Result<(), StoreError>) -> Result<i64, StoreError> {
-        const NEWS: &str = "SELECT seq AS seen, session_id, user_id, epoch FROM revocations WHERE seq > $1 ORDER BY seq LIMIT 1000";
+        const NEWS: &str =
+            "SELECT seq AS seen, session_id, user_id, epoch, at, expires_at FROM revocations WHERE seq > $1 ORDER BY seq LIMIT 1000";
         let mut seen = from;
         loop {
             let rows = self.all(query(NEWS).bind(seen)).await?;

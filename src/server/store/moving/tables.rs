@@ -93,7 +93,13 @@ pub const TABLES: [Table; 7] = [
     Table {
         name: "revocations",
         // Numbered anew by the database: in the order of the old numbers.
-        columns: &[Text("session_id"), Text("user_id"), Integer("epoch"), Integer("at"), Integer("expires_at")],
+        columns: &[
+            Text("session_id"),
+            Text("user_id"),
+            Integer("epoch"),
+            Integer("at"),
+            Integer("expires_at"),
+        ],
         which: " ORDER BY seq",
     },
     Table {

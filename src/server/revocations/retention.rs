@@ -1,0 +1,153 @@
+//! How long a revocation is kept: until no access token that it revokes can be accepted any more, whatever happens to the
+//! clock meanwhile.
+
+use std::sync::{Mutex, PoisonError};
+
+use crate::server::clock::{Clock, UnixSeconds};
+
+/// The longest life of an access token, in seconds: the upper bound of `LATCHKEY_ACCESS_TTL`.
+pub const MAX_TOKEN_LIFE: i64 = 24 * 3600;
+
+/// What has to be over before a revocation may be deleted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Horizon {
+    /// A time that is certainly past.
+    pub now: UnixSeconds,
+    /// Seconds of real time for which the process is known to have run.
+    pub uptime: i64,
+}
+
+impl Horizon {
+    /// Whether a revocation written at one time, of tokens that expire at another, may be deleted.
+    pub const fn is_past(&self, written_at: UnixSeconds, expires_at: UnixSeconds) -> bool {
+        expires_at <= self.now && expires_at - written_at <= self.uptime
+    }
+}
+
+/// Finds the time that is certainly past on a machine whose clock may step: the clock's slowest reading within the last one to
+/// two [`MAX_TOKEN_LIFE`]s. A clock that jumps ahead counts only once every token of before the jump has expired by real time.
+#[derive(Default)]
+pub struct CautiousClock(Mutex<Option<Readings>>);
+
+/// The least differences between the clock and the uptime.
+struct Readings {
+    /// When the current period began, by the uptime.
+    since: i64,
+    current: i64,
+    previous: i64,
+}
+
+impl CautiousClock {
+    /// Reads the clock. To be called more often than once in [`MAX_TOKEN_LIFE`].
+    pub fn read(&self, clock: &Clock) -> Horizon {
+        let uptime = clock.uptime();
+        let difference = clock.now() - uptime;
+        let mut guard = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let readings = guard.get_or_insert(Readings {
+            since: uptime,
+            current: difference,
+            previous: difference,
+        });
+        if uptime - readings.since >= MAX_TOKEN_LIFE {
+            *readings = Readings {
+                since: uptime,
+                current: difference,
+                previous: readings.current,
+            };
+        }
+        readings.current = readings.current.min(difference);
+        Horizon {
+            now: uptime + readings.current.min(readings.previous),
+            uptime,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
+
+    use super::*;
+
+    const NOW: UnixSeconds = 1_800_000_000;
+    const HOUR: i64 = 3600;
+
+    struct Machine {
+        seconds: Arc<AtomicI64>,
+        uptime: Arc<AtomicI64>,
+        clock: Clock,
+        cautious: CautiousClock,
+    }
+
+    impl Machine {
+        fn new() -> Self {
+            let (seconds, uptime) = (Arc::new(AtomicI64::new(NOW)), Arc::new(AtomicI64::new(0)));
+            let machine = Self {
+                clock: Clock::stepping(Arc::clone(&seconds), Arc::clone(&uptime)),
+                seconds,
+                uptime,
+                cautious: CautiousClock::default(),
+            };
+            machine.read();
+            machine
+        }
+
+        fn read(&self) -> Horizon {
+            self.cautious.read(&self.clock)
+        }
+
+        /// Real time passes, and the clock with it.
+        fn runs(&self, seconds: i64) {
+            self.seconds.fetch_add(seconds, Relaxed);
+            self.uptime.fetch_add(seconds, Relaxed);
+        }
+
+        fn steps(&self, seconds: i64) {
+            self.seconds.fetch_add(seconds, Relaxed);
+        }
+    }
+
+    #[test]
+    fn a_revocation_is_kept_until_its_tokens_have_expired_and_the_process_has_run_for_their_life() {
+        let machine = Machine::new();
+        machine.runs(899);
+        assert!(!machine.read().is_past(NOW, NOW + 900));
+        machine.runs(1);
+        assert!(machine.read().is_past(NOW, NOW + 900));
+        assert!(!Machine::new().read().is_past(NOW - HOUR, NOW), "the process has just started");
+    }
+
+    #[test]
+    fn a_clock_that_steps_ahead_deletes_nothing_before_its_time() {
+        let machine = Machine::new();
+        machine.runs(10 * HOUR);
+        let (written_at, expires_at) = (NOW + 10 * HOUR, NOW + 11 * HOUR);
+        machine.steps(2 * HOUR);
+        assert!(!machine.read().is_past(written_at, expires_at), "by real time an hour is left");
+        machine.runs(HOUR - 1);
+        assert!(!machine.read().is_past(written_at, expires_at));
+        machine.runs(1);
+        assert!(machine.read().is_past(written_at, expires_at));
+    }
+
+    #[test]
+    fn a_step_of_the_clock_counts_once_every_older_token_has_expired() {
+        let machine = Machine::new();
+        machine.runs(HOUR);
+        machine.steps(2 * HOUR);
+        for _ in 0..48 {
+            machine.runs(HOUR);
+            machine.read();
+        }
+        assert_eq!(machine.read().now, machine.clock.now());
+    }
+
+    #[test]
+    fn a_clock_that_steps_back_is_believed_at_once() {
+        let machine = Machine::new();
+        machine.runs(HOUR);
+        machine.steps(-2 * HOUR);
+        assert_eq!(machine.read().now, machine.clock.now());
+    }
+}

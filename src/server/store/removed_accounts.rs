@@ -1,0 +1,53 @@
+//! Removed accounts. An account is removed by one row, whatever belongs to it: from then on nobody finds it, its sessions have ended
+//! and its name is free. Its sessions, events and the row itself are deleted after that, in batches.
+
+use super::database::query;
+use super::session_ends::end_all;
+use super::{Ending, Store, StoreError};
+use crate::domain::UserId;
+use crate::server::revocations::Revocation;
+
+impl Store {
+    /// Removes an account. Returns the revocation of its tokens, or nothing when there is no such account.
+    ///
+    /// # Errors
+    /// When the database cannot be used.
+    pub async fn remove_user(&self, id: &UserId, ending: &Ending) -> Result<Option<Vec<Revocation>>, StoreError> {
+        // No sign-in name contains a tilde.
+        const REMOVED: &str = "UPDATE users SET username = '~' || id, email = NULL, password_hash = '', disabled_at = COALESCE(disabled_at, $1), removed_at = $1 WHERE id = $2";
+        let mut change = self.database.change().await?;
+        let Some((_, revocation)) = end_all(&mut change, id, ending).await? else {
+            return Ok(None);
+        };
+        change.run(query(REMOVED).bind(ending.at).bind(&id.0)).await?;
+        change.commit().await?;
+        Ok(Some(vec![revocation]))
+    }
+
+    /// Deletes a batch of what belongs to a removed account, and its row when nothing is left. Returns whether there may be more.
+    ///
+    /// # Errors
+    /// When the database cannot be used.
+    pub async fn purge_removed_account(&self, limit: i64) -> Result<bool, StoreError> {
+        const PARTS: [&str; 2] = [
+            "DELETE FROM sessions WHERE id IN (SELECT id FROM sessions WHERE user_id = $1 LIMIT $2)",
+            "DELETE FROM events WHERE id IN (SELECT id FROM events WHERE user_id = $1 LIMIT $2)",
+        ];
+        let mut change = self.database.change_that_yields().await?;
+        let removed = change
+            .one(query("SELECT id FROM users WHERE removed_at IS NOT NULL LIMIT 1"))
+            .await?;
+        let Some(removed) = removed else { return Ok(false) };
+        let id: String = removed.get("id")?;
+        let mut whole = true;
+        for part in PARTS {
+            let deleted = change.run(query(part).bind(&id).bind(limit)).await?;
+            whole &= deleted < limit.unsigned_abs();
+        }
+        if whole {
+            change.run(query("DELETE FROM users WHERE id = $1").bind(&id)).await?;
+        }
+        change.commit().await?;
+        Ok(true)
+    }
+}
