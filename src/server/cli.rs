@@ -3,12 +3,17 @@
 mod backup;
 mod check;
 mod move_data;
+mod restore;
 mod user;
+
+use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
-use super::config::{Config, DatabaseUrl, Settings};
+use super::config::{Config, DatabaseUrl, NewFiles, Settings};
 use super::serve::{self, Failure};
+use super::state::AppState;
+use super::store::OpenMode;
 use super::{log, secret};
 
 /// A sign-in app you own: pages, accounts and tokens in one program and one data file.
@@ -32,12 +37,21 @@ enum Command {
     Serve,
     /// Print a new secret: 32 random bytes, base64url
     Secret,
-    /// Check the configuration, the secret and the database
+    /// Check the configuration, the secret and the database; creates and changes no file
     Check,
     /// Copy the database to a file, also while the server runs
     Backup {
         /// The file to make; one that is there already is left alone
         file: String,
+    },
+    /// Put a backup in the place of the SQLite database; stop the server first
+    ///
+    /// The backup is checked first, and the database that was there is kept beside it. No token, cookie or link from before
+    /// is accepted afterwards: everyone signs in again. PostgreSQL is restored by pg_restore, followed by
+    /// `latchkey user end-sessions --all`.
+    Restore {
+        /// A file that `latchkey backup` made
+        file: PathBuf,
     },
     /// Move all accounts, sessions and events to another database, such as from SQLite to PostgreSQL
     ///
@@ -65,24 +79,33 @@ pub async fn run(cli: Cli) -> Result<(), Failure> {
         }
         Command::Check => check::run(&cli.settings).await,
         Command::Backup { file } => {
-            let config = Config::from_settings(&cli.settings)?;
-            match &config.database {
-                DatabaseUrl::Sqlite(path) if !path.exists() => return Err(format!("{}: there is no database yet", path.display()).into()),
-                DatabaseUrl::Sqlite(_) => {}
-                DatabaseUrl::Postgres(_) => return Err(backup::BY_PG_DUMP.into()),
+            let config = Config::read(&cli.settings, NewFiles::Leave)?;
+            if let DatabaseUrl::Postgres(_) = &config.database {
+                return Err(backup::BY_PG_DUMP.into());
             }
-            let state = serve::open(config).await?;
+            let state = serve::open(config, OpenMode::Existing).await?;
             let done = backup::run(&state, &file).await;
             state.store.close().await;
             done
         }
+        Command::Restore { file } => restore::run(&cli.settings, &file).await,
         // Not by the settings: it needs no secret, and servers use one of the two at most.
         Command::Move(ends) => move_data::run(&ends, cli.settings.data_dir.as_deref()).await,
         Command::User(command) => {
-            let state = serve::open(Config::from_settings(&cli.settings)?).await?;
+            let state = open_for(&command, &cli.settings).await?;
             let done = user::run(command, &state).await;
             state.store.close().await;
             done
         }
     }
+}
+
+/// Only a command that adds accounts creates a database.
+async fn open_for(command: &user::Command, settings: &Settings) -> Result<AppState, Failure> {
+    let (new_files, mode) = if command.adds_accounts() {
+        (NewFiles::Make, OpenMode::CreateIfMissing)
+    } else {
+        (NewFiles::Leave, OpenMode::Existing)
+    };
+    serve::open(Config::read(settings, new_files)?, mode).await
 }

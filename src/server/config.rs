@@ -66,6 +66,8 @@ pub struct Config {
     pub database_connections: usize,
     /// Everything that signs is derived from the current one.
     pub secrets: Secrets,
+    /// Whether there was no secret and none was to be made: the current one is a random one that nothing was signed with.
+    pub secret_missing: bool,
     /// How access tokens are signed.
     pub jwt_alg: Algorithm,
     /// Life of an access token, in seconds.
@@ -92,12 +94,29 @@ pub struct Config {
     pub metrics_addr: Option<SocketAddr>,
 }
 
+/// Whether the data directory and the secret are made where they are missing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NewFiles {
+    /// They are, the first time.
+    Make,
+    /// They are not.
+    Leave,
+}
+
 impl Config {
     /// Checks every setting, makes the data directory and, the first time, the secret in it.
     ///
     /// # Errors
     /// The first setting that cannot be used.
     pub fn from_settings(settings: &Settings) -> Result<Self, ConfigError> {
+        Self::read(settings, NewFiles::Make)
+    }
+
+    /// Checks every setting.
+    ///
+    /// # Errors
+    /// The first setting that cannot be used.
+    pub fn read(settings: &Settings, new_files: NewFiles) -> Result<Self, ConfigError> {
         let addr = address("LATCHKEY_ADDR", settings.addr.as_deref().unwrap_or("127.0.0.1:3000"))?;
         let metrics_addr = settings
             .metrics_addr
@@ -119,17 +138,24 @@ impl Config {
             }
             // Nothing is kept on this machine.
             DatabaseUrl::Postgres(_) => {}
+            DatabaseUrl::Sqlite(_) if new_files == NewFiles::Leave => {}
             DatabaseUrl::Sqlite(_) => make_data_dir(&data_dir)?,
         }
+        let secret_missing = new_files == NewFiles::Leave && !secret_given && !data_dir.join("secret").exists();
         Ok(Self {
             addr,
             public_url,
             database,
             database_connections: connections(settings.database_connections.as_deref())?,
             secrets: Secrets {
-                current: secret(settings, &data_dir)?,
+                current: if secret_missing {
+                    Secret::random()
+                } else {
+                    secret(settings, &data_dir)?
+                },
                 previous: previous_secret(settings)?,
             },
+            secret_missing,
             jwt_alg: match settings.jwt_alg.as_deref().unwrap_or("HS256") {
                 "HS256" => Algorithm::Hs256,
                 "EdDSA" => Algorithm::EdDsa,

@@ -6,6 +6,7 @@ use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
+use aws_lc_rs::hkdf::{self, HKDF_SHA256};
 use aws_lc_rs::rand;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use zeroize::Zeroizing;
@@ -79,6 +80,30 @@ impl Secret {
         Self::read(path)
     }
 
+    /// One that is not kept, where nothing is signed.
+    pub fn random() -> Self {
+        Self(Zeroizing::new(generate().as_bytes().to_vec()))
+    }
+
+    /// The secret that keys of tokens are derived from: this one until a backup is restored, then another one for each salt,
+    /// so that no token from before the restore is accepted.
+    ///
+    /// # Panics
+    /// Never: 32 bytes are within what HKDF-SHA256 can give.
+    pub fn salted(&self, salt: &str) -> Self {
+        if salt.is_empty() {
+            return self.clone();
+        }
+        let mut bytes = Zeroizing::new(vec![0_u8; MIN_BYTES]);
+        #[expect(clippy::expect_used, reason = "32 bytes are within HKDF's limit of 255 blocks")]
+        hkdf::Salt::new(HKDF_SHA256, salt.as_bytes())
+            .extract(self.expose())
+            .expand(&[b"latchkey restored"], HKDF_SHA256)
+            .and_then(|output| output.fill(&mut bytes))
+            .expect("a secret of 32 bytes");
+        Self(bytes)
+    }
+
     /// The bytes, to derive keys from.
     pub fn expose(&self) -> &[u8] {
         &self.0
@@ -99,6 +124,14 @@ impl Secrets {
     /// One secret and none before it.
     pub const fn of(current: Secret) -> Self {
         Self { current, previous: None }
+    }
+
+    /// Those that keys of tokens are derived from.
+    pub fn salted(&self, salt: &str) -> Self {
+        Self {
+            current: self.current.salted(salt),
+            previous: self.previous.as_ref().map(|previous| previous.salted(salt)),
+        }
     }
 
     /// The current one first.
@@ -196,6 +229,15 @@ mod tests {
         let mode = fs::metadata(&path).expect("there").permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
         assert_eq!(fs::read_dir(dir.path()).expect("listed").count(), 1);
+    }
+
+    #[test]
+    fn each_salt_makes_another_secret_and_no_salt_keeps_it() {
+        let secret = Secret::parse(&generate()).expect("good");
+        assert_eq!(secret.salted("").expose(), secret.expose());
+        assert_eq!(secret.salted("one").expose(), secret.salted("one").expose());
+        assert_ne!(secret.salted("one").expose(), secret.salted("two").expose());
+        assert_ne!(secret.salted("one").expose(), secret.expose());
     }
 
     #[test]

@@ -14,7 +14,7 @@ use super::config::{Config, ConfigError};
 use super::passwords::{Cost, Passwords};
 use super::router::App;
 use super::state::AppState;
-use super::store::Store;
+use super::store::{OpenMode, Store};
 use super::{housekeeping, metrics, news, notes};
 
 /// Why a command did not do its work: one sentence.
@@ -23,11 +23,15 @@ pub type Failure = Box<dyn std::error::Error + Send + Sync>;
 /// Opens the database and makes the state, for the server and for every command.
 ///
 /// # Errors
-/// When the database cannot be used.
-pub async fn open(config: Config) -> Result<AppState, Failure> {
-    let store = Store::open(&config.database, config.database_connections)
+/// When the database cannot be used, or needs what the mode does not allow.
+pub async fn open(config: Config, mode: OpenMode) -> Result<AppState, Failure> {
+    let store = Store::open_as(&config.database, config.database_connections, mode)
         .await
         .map_err(|error| format!("{}: {error}", config.database))?;
+    if config.secret_missing {
+        store.close().await;
+        return Err("LATCHKEY_DATA_DIR: the secret of this database is missing there. Put it back, or start the server once: it makes a new one, and everyone has to sign in again.".into());
+    }
     Ok(AppState::new(config, store, Clock::system(), Passwords::new(Cost::PRODUCTION)))
 }
 
@@ -40,7 +44,7 @@ pub async fn run(config: Config) -> Result<(), Failure> {
     let listener = connections::listen(config.addr).map_err(|error| address_error("LATCHKEY_ADDR", config.addr, &error))?;
     let url = config.public_url.to_string();
     let tls = config.tls.clone().map(Tls::load).transpose()?;
-    let state = open(config).await?;
+    let state = open(config, OpenMode::Migrate).await?;
     // Before the first request: what ended while this program was not running must be known.
     news::catch_up(&state).await?;
     let mut background = background(&state);

@@ -62,10 +62,12 @@ pub struct Parts {
 impl AppState {
     /// Derives the rest from the settings.
     pub fn new(config: Config, store: Store, clock: Clock, passwords: Passwords) -> Self {
+        // Budgets of guesses are not tokens: their names outlast a restore.
+        let token_secrets = config.secrets.salted(store.key_salt());
         Self(Arc::new(Parts {
-            tokens: AccessTokens::new(config.public_url.origin(), &config.secrets, config.jwt_alg, config.access_ttl),
-            refresh_tokens: RefreshTokens::new(&config.secrets),
-            devices: Devices::new(&config.secrets),
+            tokens: AccessTokens::new(config.public_url.origin(), &token_secrets, config.jwt_alg, config.access_ttl),
+            refresh_tokens: RefreshTokens::new(&token_secrets),
+            devices: Devices::new(&token_secrets),
             budgets: Budgets::new(&config.secrets.current),
             addresses: Addresses::default(),
             revocations: Revocations::new(config.revocation_lag),
@@ -74,7 +76,7 @@ impl AppState {
             metrics: Metrics::new(),
             stop: Stop::default(),
             cookies: Cookies::new(config.public_url.is_https()),
-            flash: FlashBox::new(&config.secrets.current),
+            flash: FlashBox::new(&token_secrets.current),
             config,
             store,
             clock,

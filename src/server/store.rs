@@ -1,6 +1,7 @@
 //! The database: named questions and changes, no rules.
 
 mod database;
+mod end_all;
 mod events;
 mod live_sessions;
 pub mod moving;
@@ -11,10 +12,12 @@ mod sessions;
 mod throttles;
 mod users;
 
+use std::path::Path;
 use std::sync::Arc;
 
 use thiserror::Error;
 
+pub use database::{Inspection, OpenMode, Restored};
 pub use live_sessions::{COUNTED, Counted, Listed};
 pub use session_ends::{Ended, Ending, Which};
 pub use sessions::NewSession;
@@ -33,6 +36,18 @@ pub enum StoreError {
     /// The migrations do not fit the database.
     #[error("{0}")]
     Migration(String),
+    /// There is nothing to open, and the command creates none.
+    #[error("there is no database yet")]
+    NoDatabase,
+    /// The tables are of an older version, and the command does not migrate them.
+    #[error("Start the server once to update the database.")]
+    OldSchema,
+    /// The files of the database cannot be used as they are.
+    #[error("{0}")]
+    File(String),
+    /// A read found the file damaged.
+    #[error("the database file is damaged: stop the server and run `latchkey restore` with a backup")]
+    Damaged,
     /// The file is not where it was.
     #[error("{0}")]
     Moved(&'static str),
@@ -64,35 +79,67 @@ impl StoreError {
 #[derive(Clone)]
 pub struct Store {
     database: Database,
+    key_salt: String,
 }
 
 impl Store {
-    /// Opens the database and brings its tables up to date. A file is made if it is not there. On PostgreSQL at most so many
+    /// Opens the database, created where there is none, and brings its tables up to date. On PostgreSQL at most so many
     /// connections answer requests at a time.
     ///
     /// # Errors
     /// When it cannot be used or belongs to a newer program.
     pub async fn open(url: &DatabaseUrl, connections: usize) -> Result<Self, StoreError> {
+        Self::open_as(url, connections, OpenMode::Migrate).await
+    }
+
+    /// Opens the database; the mode says whether it may be created and migrated.
+    ///
+    /// # Errors
+    /// When it cannot be used, belongs to a newer program, or needs what the mode does not allow.
+    pub async fn open_as(url: &DatabaseUrl, connections: usize, mode: OpenMode) -> Result<Self, StoreError> {
+        let database = Database::open(url, connections, mode).await?;
         Ok(Self {
-            database: Database::open(url, connections).await?,
+            key_salt: database.key_salt().await?,
+            database,
         })
     }
 
-    /// How many migrations a database still needs, found out without changing it; nothing when it is still empty.
+    /// Reads what there is to know about a database without changing it; nothing when there is no database yet.
+    ///
+    /// # Errors
+    /// When it cannot be read or belongs to a newer program.
+    pub async fn inspect(url: &DatabaseUrl) -> Result<Option<Inspection>, StoreError> {
+        Database::inspect(url).await
+    }
+
+    /// How many migrations a database still needs, found out without changing it; nothing when there is no database yet.
     ///
     /// # Errors
     /// When it cannot be read or belongs to a newer program.
     pub async fn pending_migrations(url: &DatabaseUrl) -> Result<Option<usize>, StoreError> {
-        Database::pending_migrations(url).await
+        Ok(Self::inspect(url).await?.map(|found| found.pending_migrations))
     }
 
-    /// Whether the database answers.
+    /// Puts a backup in the place of a SQLite file. The salt becomes that of the keys of tokens: no token from before is
+    /// accepted.
     ///
     /// # Errors
-    /// When it does not.
+    /// When a program has the database open, or the backup is damaged or not one of this program.
+    pub async fn restore(database: &Path, backup: &Path, salt: &str, now: UnixSeconds) -> Result<Restored, StoreError> {
+        Database::restore(database, backup, salt, now).await
+    }
+
+    /// The salt of the keys of tokens; empty before a backup was ever restored.
+    pub fn key_salt(&self) -> &str {
+        &self.key_salt
+    }
+
+    /// Whether the tables that a sign-in needs can be read.
+    ///
+    /// # Errors
+    /// When they cannot.
     pub async fn ping(&self) -> Result<(), StoreError> {
-        self.database.one(query("SELECT key FROM meta LIMIT 1")).await?;
-        Ok(())
+        self.database.ping().await
     }
 
     /// Copies everything as it stands at one moment into an empty file. Nobody waits for it: it only reads.

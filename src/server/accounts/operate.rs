@@ -117,6 +117,14 @@ pub async fn end_sessions(state: &AppState, name: &Username) -> Result<Option<us
     Ok(Some(ended))
 }
 
+/// Ends every session of every account. How many accounts there are.
+///
+/// # Errors
+/// When the database cannot be used.
+pub async fn end_all_sessions(state: &AppState) -> Result<u64, StoreError> {
+    state.store.end_all_sessions(EndReason::Operator, state.clock.now()).await
+}
+
 /// Removes an account with everything of it. Whether there was one.
 ///
 /// # Errors

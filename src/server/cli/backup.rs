@@ -20,7 +20,7 @@ pub async fn run(state: &AppState, file: &str) -> Result<(), Failure> {
         .map_err(|error| format!("{file}: {error}; name a file that is not there yet, in a directory that is"))?;
     let copied = async {
         state.store.copy_to(file).await?;
-        // Only now it is worth something.
+        // Only now it is worth something. No other connection of this process has the copy open.
         fs::File::open(file)?.sync_all()?;
         Ok::<u64, Failure>(fs::metadata(file)?.len())
     };

@@ -2,16 +2,16 @@
 
 use crate::domain::{Role, User, UserId};
 use crate::server::clock::Clock;
-use crate::server::config::{Config, DatabaseUrl, Settings};
+use crate::server::config::{Config, NewFiles, Settings};
 use crate::server::serve::Failure;
 use crate::server::serve::tls::Tls;
 use crate::server::sessions::{Issue, SessionId};
-use crate::server::store::Store;
+use crate::server::store::{Store, StoreError};
 use crate::server::tokens::AccessTokens;
 
-/// Says what the server would use and whether it would start. Changes nothing in the database.
+/// Says what the server would use and whether it would start. Creates no file and changes none.
 pub async fn run(settings: &Settings) -> Result<(), Failure> {
-    let config = Config::from_settings(settings)?;
+    let config = Config::read(settings, NewFiles::Leave)?;
     println!("configuration  good: listens on {}, people use {}", config.addr, config.public_url);
 
     if let Some(files) = config.tls.clone() {
@@ -19,7 +19,31 @@ pub async fn run(settings: &Settings) -> Result<(), Failure> {
         println!("certificate    good: the key is its own");
     }
 
-    let tokens = AccessTokens::new(config.public_url.origin(), &config.secrets, config.jwt_alg, config.access_ttl);
+    let place = &config.database;
+    let database = Store::inspect(place).await.map_err(|error| format!("{place}: {error}."))?;
+    if config.secret_missing {
+        println!(
+            "secret         {}",
+            match database {
+                None => "none yet: the first start makes it",
+                Some(_) => "missing: put it back, or the next start makes a new one and everyone has to sign in again",
+            }
+        );
+    } else {
+        let salt = database.as_ref().map_or("", |found| &found.key_salt);
+        check_secret(&config, salt)?;
+    }
+    match database.map(|found| found.pending_migrations) {
+        None => println!("database       no database yet: the first start creates {place}"),
+        Some(0) => println!("database       good: {place}"),
+        Some(_) => return Err(format!("{place}: {}", StoreError::OldSchema).into()),
+    }
+    Ok(())
+}
+
+fn check_secret(config: &Config, salt: &str) -> Result<(), Failure> {
+    let secrets = config.secrets.salted(salt);
+    let tokens = AccessTokens::new(config.public_url.origin(), &secrets, config.jwt_alg, config.access_ttl);
     let nobody = User {
         id: UserId("nobody".into()),
         username: "nobody".into(),
@@ -40,18 +64,5 @@ pub async fn run(settings: &Settings) -> Result<(), Failure> {
         "secret         good: signs and verifies, key id {}",
         tokens.header().kid.as_deref().unwrap_or_default()
     );
-
-    let place = &config.database;
-    match Store::pending_migrations(place)
-        .await
-        .map_err(|error| format!("{place}: {error}."))?
-    {
-        None => match place {
-            DatabaseUrl::Sqlite(_) => println!("database       {place} is not there yet; the first start makes it"),
-            DatabaseUrl::Postgres(_) => println!("database       {place} is empty; the first start makes its tables"),
-        },
-        Some(0) => println!("database       good: {place}"),
-        Some(pending) => println!("database       good: {place}; the next start brings its tables up to date ({pending} steps)"),
-    }
     Ok(())
 }

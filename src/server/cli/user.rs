@@ -76,16 +76,27 @@ pub enum Command {
         /// Its sign-in name
         name: String,
     },
-    /// End every session of an account
+    /// End every session of an account, or of all accounts
     EndSessions {
         /// Its sign-in name
-        name: String,
+        #[arg(required_unless_present = "all")]
+        name: Option<String>,
+        /// End the sessions of every account, as after pg_restore
+        #[arg(long, conflicts_with = "name")]
+        all: bool,
     },
     /// Remove an account and its sessions; asks first on a terminal
     Remove {
         /// Its sign-in name
         name: String,
     },
+}
+
+impl Command {
+    /// Whether it may be the first one on a new installation.
+    pub fn adds_accounts(&self) -> bool {
+        matches!(self, Self::Add { .. } | Self::Import { .. })
+    }
 }
 
 #[derive(clap::Args)]
@@ -110,7 +121,8 @@ pub async fn run(command: Command, state: &AppState) -> Result<(), Failure> {
         Command::SetRole { name, role } => set_role(state, &parse(&name)?, &role).await,
         Command::Disable { name } => disable(state, &parse(&name)?).await,
         Command::Enable { name } => enable(state, &parse(&name)?).await,
-        Command::EndSessions { name } => end_sessions(state, &parse(&name)?).await,
+        Command::EndSessions { name: Some(name), .. } => end_sessions(state, &parse(&name)?).await,
+        Command::EndSessions { name: None, .. } => end_all_sessions(state).await,
         Command::Remove { name } => remove(state, &parse(&name)?).await,
     }
 }
@@ -165,6 +177,15 @@ async fn enable(state: &AppState, name: &Username) -> Result<(), Failure> {
 async fn end_sessions(state: &AppState, name: &Username) -> Result<(), Failure> {
     let ended = operate::end_sessions(state, name).await?.ok_or_else(|| unknown(name))?;
     println!("Ended {ended} {} of {name}.", if ended == 1 { "session" } else { "sessions" });
+    Ok(())
+}
+
+async fn end_all_sessions(state: &AppState) -> Result<(), Failure> {
+    let accounts = operate::end_all_sessions(state).await?;
+    println!(
+        "Ended every session of {accounts} {}.",
+        if accounts == 1 { "account" } else { "accounts" }
+    );
     Ok(())
 }
 

@@ -29,13 +29,13 @@ pub async fn live() -> Json<Health> {
 
 /// Can it serve?
 ///
-/// Answers whether the database can be reached.
+/// Answers whether the accounts and sessions in the database can be read.
 #[expect(clippy::missing_errors_doc, reason = "the comment is the text of the API page")]
 #[utoipa::path(
     get, path = "/health/ready", tag = "Health",
     responses(
         (status = 200, description = "It can", body = Health),
-        (status = 503, description = "The database cannot be reached", body = Detail),
+        (status = 503, description = "The database cannot be reached or read", body = Detail),
     ),
 )]
 pub async fn ready(State(state): State<AppState>) -> Result<Json<Health>, StoreError> {

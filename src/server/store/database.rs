@@ -8,6 +8,7 @@ mod query;
 mod sqlite;
 
 use std::future::pending;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,10 +16,63 @@ pub use apart::{Apart, Hold, Rows};
 pub use query::{Query, Row, Value, query};
 
 use super::StoreError;
+use crate::server::clock::UnixSeconds;
 use crate::server::config::DatabaseUrl;
 
 /// Longest wait for a lock, a connection or an answer: below any client's patience, so that trouble becomes a 503.
 const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Where the salt of the keys of tokens is, once a backup was restored.
+const KEY_SALT: &str = "SELECT value FROM meta WHERE key = 'key_salt'";
+
+const SET_KEY_SALT: &str = "INSERT INTO meta (key, value) VALUES ('key_salt', $1) ON CONFLICT (key) DO UPDATE SET value = excluded.value";
+
+/// Fails when a sign-in would fail because its tables cannot be read. One row of each, by an index.
+const PING: &str = "SELECT (SELECT COUNT(*) FROM (SELECT value FROM meta LIMIT 1) AS one) AS meta,     (SELECT LENGTH(password_hash) FROM users ORDER BY username DESC LIMIT 1) AS account,     (SELECT LENGTH(salt) FROM sessions ORDER BY id DESC LIMIT 1) AS session,     (SELECT MAX(seq) FROM revocations) AS revocation";
+
+/// What may be done to a database when it is opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OpenMode {
+    /// It has to be there, with the present schema.
+    Existing,
+    /// Where there is none it is created; an existing one has to have the present schema.
+    CreateIfMissing,
+    /// It is created where there is none, and migrated. For servers.
+    Migrate,
+}
+
+impl OpenMode {
+    /// Whether a database has to be created or migrated, told how many migrations it needs; nothing when it does not exist.
+    ///
+    /// # Errors
+    /// When this mode does not do that.
+    fn accept(self, pending_migrations: Option<usize>) -> Result<bool, StoreError> {
+        match (pending_migrations, self) {
+            (Some(0), _) => Ok(false),
+            (None, Self::Existing) => Err(StoreError::NoDatabase),
+            (None, _) | (Some(_), Self::Migrate) => Ok(true),
+            (Some(_), _) => Err(StoreError::OldSchema),
+        }
+    }
+}
+
+/// What there is to know about a database without opening it.
+pub struct Inspection {
+    /// How many migrations it still needs.
+    pub pending_migrations: usize,
+    /// The salt of the keys of tokens; empty before a backup was ever restored.
+    pub key_salt: String,
+}
+
+/// What a restore did.
+pub struct Restored {
+    /// How many accounts the backup has.
+    pub accounts: i64,
+    /// How many migrations it still needs.
+    pub pending_migrations: usize,
+    /// Where the database is now that was replaced, if there was one.
+    pub kept: Option<PathBuf>,
+}
 
 /// An open database.
 #[derive(Clone)]
@@ -28,26 +82,49 @@ pub enum Database {
 }
 
 impl Database {
-    /// Opens it and brings its tables up to date. On PostgreSQL at most so many connections answer requests.
+    /// Opens it; the mode says whether it may be created and migrated. On PostgreSQL at most so many connections answer
+    /// requests.
     ///
     /// # Errors
-    /// When it cannot be used or belongs to a newer program.
-    pub async fn open(url: &DatabaseUrl, connections: usize) -> Result<Self, StoreError> {
+    /// When it cannot be used, belongs to a newer program, or needs what the mode does not allow.
+    pub async fn open(url: &DatabaseUrl, connections: usize, mode: OpenMode) -> Result<Self, StoreError> {
         Ok(match url {
-            DatabaseUrl::Sqlite(path) => Self::Sqlite(sqlite::File::open(path).await?),
-            DatabaseUrl::Postgres(options) => Self::Postgres(Arc::new(Box::pin(postgres::Server::open(options, connections)).await?)),
+            DatabaseUrl::Sqlite(path) => Self::Sqlite(Box::pin(sqlite::File::open(path, mode)).await?),
+            DatabaseUrl::Postgres(options) => Self::Postgres(Arc::new(Box::pin(postgres::Server::open(options, connections, mode)).await?)),
         })
     }
 
-    /// How many migrations it still needs, found out without changing it; nothing when it is still empty.
+    /// Reads what there is to know about it without changing it; nothing when there is no database yet.
     ///
     /// # Errors
     /// When it cannot be read or belongs to a newer program.
-    pub async fn pending_migrations(url: &DatabaseUrl) -> Result<Option<usize>, StoreError> {
+    pub async fn inspect(url: &DatabaseUrl) -> Result<Option<Inspection>, StoreError> {
         match url {
-            DatabaseUrl::Sqlite(path) => sqlite::File::pending_migrations(path).await,
-            DatabaseUrl::Postgres(options) => postgres::Server::pending_migrations(options).await,
+            DatabaseUrl::Sqlite(path) => sqlite::inspect(path).await,
+            DatabaseUrl::Postgres(options) => postgres::Server::inspect(options).await,
         }
+    }
+
+    /// Puts a backup in the place of a SQLite file.
+    ///
+    /// # Errors
+    /// When it cannot be done.
+    pub async fn restore(database: &Path, backup: &Path, salt: &str, now: UnixSeconds) -> Result<Restored, StoreError> {
+        sqlite::restore(database, backup, salt, now).await
+    }
+
+    /// Fails when the tables that a sign-in needs cannot be read.
+    pub async fn ping(&self) -> Result<(), StoreError> {
+        match self {
+            Self::Sqlite(file) => file.ping().await,
+            Self::Postgres(_) => self.all(query(PING)).await.map(drop),
+        }
+    }
+
+    /// The salt of the keys of tokens; empty before a backup was ever restored.
+    pub async fn key_salt(&self) -> Result<String, StoreError> {
+        let row = self.one(query(KEY_SALT)).await?;
+        Ok(row.map(|row| row.get("value")).transpose()?.unwrap_or_default())
     }
 
     /// All rows of an answer.

@@ -4,10 +4,6 @@
 mod refusal;
 mod tables;
 
-use std::fs::OpenOptions;
-use std::io;
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
 use std::time::Duration;
 
 use futures_util::TryStreamExt;
@@ -19,7 +15,7 @@ pub use self::tables::{Column, TABLES, Table};
 
 use self::tables::MARK;
 use super::StoreError;
-use super::database::{Apart, Database, Hold, Row, Rows, query};
+use super::database::{Apart, Database, Hold, OpenMode, Row, Rows, query};
 use crate::server::config::DatabaseUrl;
 
 /// Longest wait for a batch of rows to come or to be taken. What takes longer does not come any more.
@@ -92,23 +88,17 @@ pub async fn run(from: &DatabaseUrl, to: &DatabaseUrl, mut watch: impl FnMut(Pro
 }
 
 async fn hold_source(from: &DatabaseUrl) -> Result<Apart, Refusal> {
-    match Database::pending_migrations(from).await.map_err(Refusal::Source)? {
+    match pending(from).await.map_err(Refusal::Source)? {
         None => Err(Refusal::NoSource),
         Some(0) => Apart::hold(from, Hold::Reading, &names()).await.map_err(Refusal::Source),
         Some(_) => Err(Refusal::OldSource),
     }
 }
 
-/// Brings the tables of the target up to date and holds them.
+/// Creates the target where there is none and holds it.
 async fn hold_target(to: &DatabaseUrl) -> Result<Apart, Refusal> {
-    if let DatabaseUrl::Sqlite(path) = to {
-        make_for_its_owner(path).map_err(Refusal::NoTarget)?;
-    }
-    // Accounts of an older version are refused before their tables are changed. Where there is no such table yet, there are none.
-    if Database::pending_migrations(to)
-        .await
-        .map_err(Refusal::Target)?
-        .is_some_and(|steps| steps > 0)
+    // Accounts of an older version are told apart from empty tables of one. Where there is no such table yet, there are none.
+    if pending(to).await.map_err(Refusal::Target)?.is_some_and(|steps| steps > 0)
         && let Ok(mut old) = Apart::hold(to, Hold::Reading, &["meta"]).await
         && old
             .one(query("SELECT key FROM meta LIMIT 1"))
@@ -118,16 +108,13 @@ async fn hold_target(to: &DatabaseUrl) -> Result<Apart, Refusal> {
     {
         return Err(Refusal::Foreign);
     }
-    Database::open(to, 1).await.map_err(Refusal::Target)?.close().await;
+    let target = Database::open(to, 1, OpenMode::CreateIfMissing).await.map_err(Refusal::Target)?;
+    target.close().await;
     Apart::hold(to, Hold::Writing, &names()).await.map_err(Refusal::Target)
 }
 
-/// A new file holds password hashes: nobody else may read it.
-fn make_for_its_owner(path: &Path) -> io::Result<()> {
-    match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
-        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
-        _ => Ok(()),
-    }
+async fn pending(url: &DatabaseUrl) -> Result<Option<usize>, StoreError> {
+    Ok(Database::inspect(url).await?.map(|found| found.pending_migrations))
 }
 
 /// Whether the target holds this very move. It is refused when it holds anything else.

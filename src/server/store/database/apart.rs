@@ -30,7 +30,7 @@ pub struct Apart {
 }
 
 enum Raw {
-    Sqlite(SqliteConnection),
+    Sqlite(SqliteConnection, sqlite::Held),
     Postgres(PgConnection),
 }
 
@@ -44,7 +44,10 @@ impl Apart {
     /// When the database cannot be used, or others do not let go of the tables.
     pub async fn hold(url: &DatabaseUrl, hold: Hold, tables: &[&str]) -> Result<Self, StoreError> {
         let connection = match url {
-            DatabaseUrl::Sqlite(path) => Raw::Sqlite(Box::pin(sqlite::hold(path, hold)).await?),
+            DatabaseUrl::Sqlite(path) => {
+                let (connection, held) = Box::pin(sqlite::hold(path, hold)).await?;
+                Raw::Sqlite(connection, held)
+            }
             DatabaseUrl::Postgres(options) => Raw::Postgres(Box::pin(postgres::hold(options, hold, tables)).await?),
         };
         Ok(Self {
@@ -59,7 +62,7 @@ impl Apart {
     /// When one of them cannot be used.
     pub async fn is_at(&mut self, url: &DatabaseUrl) -> Result<bool, StoreError> {
         match (&mut self.connection, url) {
-            (Raw::Sqlite(_), DatabaseUrl::Sqlite(other)) => {
+            (Raw::Sqlite(..), DatabaseUrl::Sqlite(other)) => {
                 let DatabaseUrl::Sqlite(path) = &self.url else { return Ok(false) };
                 let inode = |file: std::fs::Metadata| (file.dev(), file.ino());
                 // The other one may not be there yet.
@@ -88,7 +91,7 @@ impl Apart {
     /// their square; to PostgreSQL each statement is a journey, and 65,535 values are the most of one.
     pub const fn rows_at_once(&self) -> usize {
         match self.connection {
-            Raw::Sqlite(_) => 50,
+            Raw::Sqlite(..) => 50,
             Raw::Postgres(_) => 500,
         }
     }
@@ -96,7 +99,7 @@ impl Apart {
     /// All rows of an answer, as they come: there may be more than memory holds.
     pub fn rows<'c>(&'c mut self, query: Query<'c>) -> Rows<'c> {
         match &mut self.connection {
-            Raw::Sqlite(connection) => Box::pin(query.prepare::<Sqlite>().fetch(connection).map_ok(Row::Sqlite).err_into()),
+            Raw::Sqlite(connection, _) => Box::pin(query.prepare::<Sqlite>().fetch(connection).map_ok(Row::Sqlite).err_into()),
             Raw::Postgres(connection) => Box::pin(query.prepare::<Postgres>().fetch(connection).map_ok(Row::Postgres).err_into()),
         }
     }
@@ -115,7 +118,7 @@ impl Apart {
     /// When the database cannot be used.
     pub async fn run(&mut self, query: Query<'_>) -> Result<u64, StoreError> {
         Ok(match &mut self.connection {
-            Raw::Sqlite(connection) => Box::pin(query.prepare::<Sqlite>().execute(connection)).await?.rows_affected(),
+            Raw::Sqlite(connection, _) => Box::pin(query.prepare::<Sqlite>().execute(connection)).await?.rows_affected(),
             Raw::Postgres(connection) => Box::pin(query.prepare::<Postgres>().execute(connection)).await?.rows_affected(),
         })
     }
@@ -138,9 +141,10 @@ impl Apart {
 
     async fn end(self, word: &'static str) -> Result<(), StoreError> {
         match self.connection {
-            Raw::Sqlite(mut connection) => {
+            Raw::Sqlite(mut connection, held) => {
                 raw_sql(word).execute(&mut connection).await?;
                 connection.close().await?;
+                drop(held);
             }
             Raw::Postgres(mut connection) => {
                 raw_sql(word).execute(&mut connection).await?;

@@ -18,15 +18,22 @@ pub fn postgres() -> Migrator {
     with(&POSTGRES)
 }
 
-/// How many steps a database still needs, told those that it has had.
+/// What a database says of the steps that it has had.
+pub const APPLIED: &str = "SELECT version, checksum FROM _sqlx_migrations WHERE success";
+
+/// How many steps a database still needs, told those that it has had and their checksums.
 ///
 /// # Errors
-/// When it has had one of a newer program.
-pub fn pending(steps: &Migrator, applied: &[(i64,)]) -> Result<usize, StoreError> {
-    match applied.iter().find(|(version,)| !steps.version_exists(*version)) {
-        Some((version,)) => Err(error(MigrateError::VersionMissing(*version))),
-        None => Ok(steps.iter().count() - applied.len()),
+/// When it has had one of a newer program, or of another one.
+pub fn pending(steps: &Migrator, applied: &[(i64, Vec<u8>)]) -> Result<usize, StoreError> {
+    for (version, checksum) in applied {
+        match steps.iter().find(|step| step.version == *version) {
+            None => return Err(error(MigrateError::VersionMissing(*version))),
+            Some(step) if *step.checksum != **checksum => return Err(error(MigrateError::VersionMismatch(*version))),
+            Some(_) => {}
+        }
     }
+    Ok(steps.iter().count() - applied.len())
 }
 
 /// As a sentence for the operator.

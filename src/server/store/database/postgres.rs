@@ -14,11 +14,11 @@ use deadpool::managed::{Object, Pool, PoolError};
 use sqlx::Connection as _;
 use sqlx::postgres::{PgConnectOptions, PgConnection, Postgres};
 use tokio::sync::{Mutex, Notify};
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 pub use self::apart::{alone, hold};
 use self::connections::{Connection, Connections, connect};
-use super::{PATIENCE, Query, Row, migrations, query};
+use super::{Inspection, KEY_SALT, OpenMode, PATIENCE, Query, Row, migrations, query};
 use crate::server::store::StoreError;
 
 /// Revocations read at a time: a page of them comes well within [`PATIENCE`].
@@ -33,17 +33,20 @@ pub struct Server {
 }
 
 impl Server {
-    /// Connects and brings the tables up to date. Any number of nodes may do so at once: one works, the others wait.
+    /// Connects and brings the tables up to date where the mode allows it. Any number of nodes may do so at once: one works,
+    /// the others wait.
     ///
     /// # Errors
-    /// When the database cannot be reached or belongs to a newer program.
-    pub async fn open(options: &PgConnectOptions, connections: usize) -> Result<Self, StoreError> {
+    /// When the database cannot be reached, belongs to a newer program, or needs what the mode does not allow.
+    pub async fn open(options: &PgConnectOptions, connections: usize, mode: OpenMode) -> Result<Self, StoreError> {
         let mut alone = within(Instant::now() + PATIENCE, connect(options)).await?;
-        // Waiting for another node, and a step over many rows, may take longer than a request may.
-        sqlx::raw_sql("SET statement_timeout = 0; SET lock_timeout = 0")
-            .execute(&mut alone)
-            .await?;
-        migrations::postgres().run(&mut alone).await.map_err(migrations::error)?;
+        if needs_migration(&mut alone, mode).await? {
+            // Waiting for another node, and a step over many rows, may take longer than a request may.
+            sqlx::raw_sql("SET statement_timeout = 0; SET lock_timeout = 0")
+                .execute(&mut alone)
+                .await?;
+            migrations::postgres().run(&mut alone).await.map_err(migrations::error)?;
+        }
         alone.close().await?;
         let pool = Pool::builder(Connections(options.clone()))
             .max_size(connections)
@@ -61,23 +64,15 @@ impl Server {
         })
     }
 
-    /// How many steps the tables still need, found out without changing them; nothing when there are no tables yet.
+    /// Reads what there is to know without changing it; nothing when there are no tables yet.
     ///
     /// # Errors
     /// When the database cannot be reached or belongs to a newer program.
-    pub async fn pending_migrations(options: &PgConnectOptions) -> Result<Option<usize>, StoreError> {
+    pub async fn inspect(options: &PgConnectOptions) -> Result<Option<Inspection>, StoreError> {
         let mut connection = within(Instant::now() + PATIENCE, connect(options)).await?;
-        let (there,): (bool,) = sqlx::query_as("SELECT to_regclass('_sqlx_migrations') IS NOT NULL")
-            .fetch_one(&mut connection)
-            .await?;
-        if !there {
-            return Ok(None);
-        }
-        let applied: Vec<(i64,)> = sqlx::query_as("SELECT version FROM _sqlx_migrations WHERE success")
-            .fetch_all(&mut connection)
-            .await?;
+        let found = inspect_tables(&mut connection).await?;
         connection.close().await?;
-        migrations::pending(&migrations::postgres(), &applied).map(Some)
+        Ok(found)
     }
 
     /// All rows of an answer.
@@ -229,6 +224,41 @@ impl Drop for Change {
             tokio::spawn(async move { connection.run(query("ROLLBACK"), Instant::now() + PATIENCE).await });
         }
     }
+}
+
+/// Whether the tables have to be created or migrated. While another node is about it, their number goes down.
+async fn needs_migration(connection: &mut PgConnection, mode: OpenMode) -> Result<bool, StoreError> {
+    let mut before = usize::MAX;
+    loop {
+        let pending = inspect_tables(connection).await?.map(|found| found.pending_migrations);
+        match (mode.accept(pending), pending) {
+            (Err(StoreError::OldSchema), Some(pending)) if pending < before => {
+                before = pending;
+                sleep(Duration::from_millis(200)).await;
+            }
+            (accepted, _) => return accepted,
+        }
+    }
+}
+
+async fn inspect_tables(connection: &mut PgConnection) -> Result<Option<Inspection>, StoreError> {
+    let (there,): (bool,) = sqlx::query_as("SELECT to_regclass('_sqlx_migrations') IS NOT NULL")
+        .fetch_one(&mut *connection)
+        .await?;
+    if !there {
+        return Ok(None);
+    }
+    let applied: Vec<(i64, Vec<u8>)> = sqlx::query_as(migrations::APPLIED).fetch_all(&mut *connection).await?;
+    // Another program may have created the table of migrations this moment, and no other one yet.
+    if applied.is_empty() {
+        return Ok(None);
+    }
+    let pending_migrations = migrations::pending(&migrations::postgres(), &applied)?;
+    let key_salt: Option<(String,)> = sqlx::query_as(KEY_SALT).fetch_optional(connection).await?;
+    Ok(Some(Inspection {
+        pending_migrations,
+        key_salt: key_salt.map(|(salt,)| salt).unwrap_or_default(),
+    }))
 }
 
 /// What takes longer counts as failed.

@@ -5,46 +5,54 @@
 //! although its commit failed.
 
 mod apart;
+mod files;
+mod lock;
+mod open;
 mod place;
 mod readers;
+mod restore;
 mod together;
 
+use std::mem;
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use sqlx::sqlite::{Sqlite, SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{ConnectOptions, Connection, Transaction};
+use sqlx::sqlite::{Sqlite, SqlitePool, SqlitePoolOptions};
+use sqlx::{Connection, Transaction};
+use tokio::time::timeout;
 
-pub use self::apart::hold;
+pub use self::apart::{Held, hold};
+use self::lock::FileLock;
+pub use self::open::inspect;
 use self::place::Place;
 use self::readers::Readers;
+pub use self::restore::{change_id, restore};
 use self::together::Together;
-use super::{PATIENCE, Query, Row, migrations, query};
+use super::{OpenMode, PATIENCE, PING, Query, Row, migrations, query};
 use crate::server::store::StoreError;
 
 /// An open file.
 #[derive(Clone)]
 pub struct File {
     place: Place,
+    ids: Arc<[u32]>,
+    /// Whether a read found the file damaged. It stays so: what is damaged does not mend itself.
+    damaged: Arc<AtomicBool>,
     readers: Readers,
     writer: SqlitePool,
     together: Together,
+    lock: Arc<FileLock>,
 }
 
 impl File {
-    /// Opens the file, made if it is not there, and brings its tables up to date.
+    /// Opens the file; the mode says whether it may be created and migrated.
     ///
     /// # Errors
-    /// When the file cannot be used or belongs to a newer program.
-    pub async fn open(path: &Path) -> Result<Self, StoreError> {
-        let options = SqliteConnectOptions::new()
-            .filename(path)
-            .journal_mode(SqliteJournalMode::Wal)
-            // Durable before the answer: an acknowledged change survives a power cut.
-            .synchronous(SqliteSynchronous::Full)
-            .foreign_keys(true)
-            .busy_timeout(PATIENCE);
-        // Made here and nowhere else: a file that vanishes later is not made anew.
-        options.clone().create_if_missing(true).connect().await?.close().await?;
+    /// When the file cannot be used, belongs to a newer program, or needs what the mode does not allow.
+    pub async fn open(path: &Path, mode: OpenMode) -> Result<Self, StoreError> {
+        let open::Prepared { place, lock, ids } = open::prepare(path, mode).await?;
+        let options = open::options(path);
         let writer = SqlitePoolOptions::new()
             .max_connections(1)
             .acquire_timeout(PATIENCE)
@@ -55,61 +63,49 @@ impl File {
             .before_acquire(|connection, _| Box::pin(async move { Ok(!connection.is_in_transaction()) }))
             .connect_with(options.clone())
             .await?;
-        {
-            let _alone = place::lock(path).await?;
-            migrations::sqlite().run(&writer).await.map_err(migrations::error)?;
-        }
         Ok(Self {
-            place: Place::of(path).map_err(sqlx::Error::Io)?,
+            place,
+            ids: ids.into(),
+            damaged: Arc::default(),
             readers: Readers::open(options).await?,
             together: Together::new(writer.clone()),
             writer,
+            lock: Arc::new(lock),
         })
-    }
-
-    /// How many steps its tables still need, found out without changing it; nothing when there is no file yet, or an empty one.
-    ///
-    /// # Errors
-    /// When the file cannot be read or belongs to a newer program.
-    pub async fn pending_migrations(path: &Path) -> Result<Option<usize>, StoreError> {
-        if !path.exists() {
-            return Ok(None);
-        }
-        let mut connection = SqliteConnectOptions::new()
-            .filename(path)
-            .read_only(true)
-            .busy_timeout(PATIENCE)
-            .connect()
-            .await?;
-        let (tables,): (i64,) = sqlx::query_as("SELECT COUNT(*) FROM sqlite_master WHERE name = '_sqlx_migrations'")
-            .fetch_one(&mut connection)
-            .await?;
-        if tables == 0 {
-            return Ok(None);
-        }
-        let applied: Vec<(i64,)> = sqlx::query_as("SELECT version FROM _sqlx_migrations WHERE success")
-            .fetch_all(&mut connection)
-            .await?;
-        connection.close().await?;
-        migrations::pending(&migrations::sqlite(), &applied).map(Some)
     }
 
     /// All rows of an answer.
     pub async fn all(&self, query: Query<'_>) -> Result<Vec<Row>, StoreError> {
-        self.place.check()?;
-        self.readers.all(query).await
+        self.place.check(&self.ids)?;
+        let rows = self.readers.all(query).await;
+        if rows.as_ref().is_err_and(is_damage) {
+            self.damaged.store(true, Ordering::Relaxed);
+        }
+        rows
+    }
+
+    /// Whether reads work: one of the tables that a sign-in needs, and all those before it.
+    ///
+    /// # Errors
+    /// When they do not, or not in time.
+    pub async fn ping(&self) -> Result<(), StoreError> {
+        if self.damaged.load(Ordering::Relaxed) {
+            return Err(StoreError::Damaged);
+        }
+        timeout(PATIENCE, self.all(query(PING))).await.map_err(|_| StoreError::slow())??;
+        Ok(())
     }
 
     /// Begins a change. `IMMEDIATE` takes the write lock at once: taking it later, after reading, fails whenever another
     /// program wrote in between.
     pub async fn change(&self) -> Result<Change, StoreError> {
-        self.place.check()?;
+        self.place.check(&self.ids)?;
         Ok(Change(self.writer.begin_with("BEGIN IMMEDIATE").await?))
     }
 
     /// Makes a change of one statement; how many rows it was about.
     pub async fn write(&self, query: Query<'static>) -> Result<u64, StoreError> {
-        self.place.check()?;
+        self.place.check(&self.ids)?;
         self.together.run(query).await
     }
 
@@ -138,14 +134,30 @@ impl File {
     /// When the database cannot be read or the file not be written.
     pub async fn copy_to(&self, file: &str) -> Result<(), StoreError> {
         self.all(query("VACUUM INTO $1").bind(file)).await?;
-        Ok(())
+        change_id(Path::new(file)).await
     }
 
     /// Waits for what is under way and closes the file.
     pub async fn close(&self) {
         self.readers.close().await;
-        self.writer.close().await;
+        if self.place.check(&self.ids).is_err() && self.place.is_overwritten() {
+            // SQLite would write the log into the file that was put there. The process ends without that.
+            mem::forget(self.writer.clone());
+        } else {
+            self.writer.close().await;
+        }
+        self.lock.release();
     }
+}
+
+/// Whether SQLite says that the file is damaged, or no database at all (`SQLITE_CORRUPT`, `SQLITE_NOTADB`).
+fn is_damage(error: &StoreError) -> bool {
+    let StoreError::Unavailable(sqlx::Error::Database(error)) = error else {
+        return false;
+    };
+    let code = error.code().and_then(|code| code.parse::<u32>().ok());
+    // The low byte of an extended code is the code.
+    code.is_some_and(|code| matches!(code & 0xff, 11 | 26))
 }
 
 /// A change under way. Dropped without a commit, it never was.

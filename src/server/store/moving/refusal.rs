@@ -1,7 +1,5 @@
 //! Why nothing was moved.
 
-use std::io;
-
 use thiserror::Error;
 
 use crate::server::store::StoreError;
@@ -17,7 +15,7 @@ pub enum Refusal {
     NoSource,
     /// A source that is to be changed by nobody but a server.
     #[error(
-        "--from: its tables are of an older version, and a move does not change it: start this program on it once (`latchkey serve`), stop it, and repeat the move"
+        "--from: its tables are of an older version, and a move does not change it. Start the server once to update the database. Then stop it and repeat the move"
     )]
     OldSource,
     /// Nothing in it.
@@ -26,9 +24,6 @@ pub enum Refusal {
     /// It cannot be read.
     #[error("--from: {0}")]
     Source(StoreError),
-    /// The file for it cannot be made.
-    #[error("--to: the file cannot be made: {0}")]
-    NoTarget(io::Error),
     /// Somebody else's.
     #[error("--to: it holds accounts, or held some, and nothing is written over them: name an empty database")]
     Foreign,

@@ -6,17 +6,27 @@ use std::time::Duration;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteSynchronous};
 use sqlx::{ConnectOptions, raw_sql};
 
+use super::lock::FileLock;
+use super::open::attach;
+use super::place::Place;
 use crate::server::store::StoreError;
 use crate::server::store::database::Hold;
 
 /// Longest wait for a program that writes.
 const WAIT: Duration = Duration::from_secs(30);
 
+/// What keeps the file from being replaced while the connection is used. To be dropped after it.
+pub struct Held {
+    _place: Place,
+    _lock: FileLock,
+}
+
 /// Opens a file that is there and takes its write lock.
 ///
 /// # Errors
 /// When the file cannot be used, or another program does not let go of it.
-pub async fn hold(path: &Path, hold: Hold) -> Result<SqliteConnection, StoreError> {
+pub async fn hold(path: &Path, hold: Hold) -> Result<(SqliteConnection, Held), StoreError> {
+    let (place, lock) = attach(path).await?;
     let mut connection = SqliteConnectOptions::new()
         .filename(path)
         .synchronous(SqliteSynchronous::Full)
@@ -32,5 +42,9 @@ pub async fn hold(path: &Path, hold: Hold) -> Result<SqliteConnection, StoreErro
     if hold == Hold::Reading {
         raw_sql("PRAGMA query_only = ON").execute(&mut connection).await?;
     }
-    Ok(connection)
+    let held = Held {
+        _place: place,
+        _lock: lock,
+    };
+    Ok((connection, held))
 }

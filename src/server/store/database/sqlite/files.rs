@@ -1,0 +1,61 @@
+//! The files that belong to a database: their names and modes.
+
+use std::fs::{self, OpenOptions, Permissions};
+use std::io;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+/// The file of this suffix beside a database file.
+pub fn beside(database: &Path, suffix: &str) -> PathBuf {
+    let mut name = database.as_os_str().to_owned();
+    name.push(suffix);
+    name.into()
+}
+
+/// Whether the database file exists. Unlike [`Path::exists`] it does not take a directory that cannot be read for an absent
+/// file: a new one would be created in the place of accounts.
+///
+/// # Errors
+/// When that cannot be found out.
+pub fn exists(database: &Path) -> io::Result<bool> {
+    match database.metadata() {
+        Ok(_) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// Whether there is a write-ahead log with something in it: SQLite replays it into whatever database file it finds beside it.
+pub fn has_log(database: &Path) -> bool {
+    beside(database, "-wal").metadata().is_ok_and(|log| log.len() > 0)
+}
+
+/// Creates an empty file that its owner alone may read, whatever the umask is.
+///
+/// # Errors
+/// When it exists or cannot be created.
+pub fn create_private(path: &Path) -> io::Result<()> {
+    let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    file.set_permissions(Permissions::from_mode(0o600))
+}
+
+/// Takes a database file and those beside it away from other users. SQLite creates the log and its index with the mode of
+/// the database file.
+pub fn restrict_all(database: &Path) {
+    restrict(database);
+    for suffix in ["-wal", "-shm"] {
+        restrict(&beside(database, suffix));
+    }
+}
+
+/// Takes an existing file away from other users. A file that belongs to somebody else keeps its mode.
+pub fn restrict(path: &Path) {
+    let Ok(metadata) = path.metadata() else { return };
+    let mode = metadata.permissions().mode() & 0o777;
+    if metadata.is_file()
+        && mode & 0o077 != 0
+        && let Err(error) = fs::set_permissions(path, Permissions::from_mode(mode & 0o600))
+    {
+        tracing::warn!(path = %path.display(), %error, "other users may open this file and its mode cannot be changed");
+    }
+}

@@ -1,0 +1,174 @@
+//! The lock file beside a database file. Every program that has the database open holds a shared lock on it; whoever creates,
+//! migrates or replaces the file holds it exclusively. Its text names the ids that the database file may bear (see
+//! [`Place`](super::place::Place)). It is a file of its own because to open and close the database file itself would drop
+//! SQLite's locks on it.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{self, Read, Seek, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep};
+
+use super::files::{beside, restrict};
+use crate::server::store::StoreError;
+
+/// Longest wait for a program that holds the lock exclusively.
+const WAIT: Duration = Duration::from_secs(10);
+
+/// Time between two tries.
+const PAUSE: Duration = Duration::from_millis(20);
+
+/// How the lock is held.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LockMode {
+    /// No other program has the database open.
+    Exclusive,
+    /// Others may have it open as well.
+    Shared,
+}
+
+/// The lock file, open and locked until it is dropped or [`release`](Self::release)d.
+pub struct FileLock {
+    file: File,
+    path: PathBuf,
+    deadline: Instant,
+}
+
+impl FileLock {
+    /// Opens the lock file, created with mode 0600, and locks nothing yet.
+    ///
+    /// # Errors
+    /// When it cannot be opened.
+    pub fn open(database: &Path) -> Result<Self, StoreError> {
+        let path = beside(database, "-lock");
+        let opened = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o600)
+            .open(&path);
+        let file = opened.map_err(|error| StoreError::File(format!("{} cannot be opened: {error}", path.display())))?;
+        restrict(&path);
+        Ok(Self {
+            file,
+            path,
+            deadline: Instant::now() + WAIT,
+        })
+    }
+
+    /// Locks exclusively if no other program holds the lock, else shared.
+    ///
+    /// # Errors
+    /// When another program holds it exclusively until the deadline.
+    pub async fn lock(&self) -> Result<LockMode, StoreError> {
+        loop {
+            if self.try_lock()? {
+                return Ok(LockMode::Exclusive);
+            }
+            if self.taken(self.file.try_lock_shared())? {
+                return Ok(LockMode::Shared);
+            }
+            self.pause("another program keeps it locked; stop that program, or remove the file if it belongs to another user")
+                .await?;
+        }
+    }
+
+    /// Locks exclusively unless another program holds the lock. Whether it did.
+    ///
+    /// # Errors
+    /// When the file cannot be locked at all.
+    pub fn try_lock(&self) -> Result<bool, StoreError> {
+        self.taken(self.file.try_lock())
+    }
+
+    /// Lets other programs open the database as well. The exclusive lock may pass through other hands before this returns, so
+    /// whatever was read under it has to be read again.
+    ///
+    /// # Errors
+    /// When another program holds it exclusively until the deadline.
+    pub async fn share(&self) -> Result<(), StoreError> {
+        while !self.taken(self.file.try_lock_shared())? {
+            self.pause("another program keeps it locked; stop that program").await?;
+        }
+        Ok(())
+    }
+
+    /// Gives up the lock, to try again for an exclusive one.
+    ///
+    /// # Errors
+    /// When others have held it shared until the deadline.
+    pub async fn retry(&self) -> Result<(), StoreError> {
+        self.release();
+        self.pause("the database has to be created or updated, and another program has it open; stop that program first")
+            .await
+    }
+
+    /// Gives up the lock.
+    pub fn release(&self) {
+        if let Err(error) = self.file.unlock() {
+            tracing::warn!(%error, "the lock file of the database could not be unlocked");
+        }
+    }
+
+    /// The ids that the database file may bear. None are known of a file that only an older version has opened.
+    ///
+    /// # Errors
+    /// When the lock file cannot be read.
+    pub fn ids(&self) -> Result<Vec<u32>, StoreError> {
+        let mut text = String::new();
+        let mut file = &self.file;
+        let read = file.rewind().and_then(|()| file.take(100).read_to_string(&mut text));
+        read.map_err(|error| self.error("read", &error))?;
+        Ok(parse_ids(&text))
+    }
+
+    /// Replaces those ids, durably.
+    ///
+    /// # Errors
+    /// When the lock file cannot be written.
+    pub fn set_ids(&self, ids: &[u32]) -> Result<(), StoreError> {
+        let text: String = ids.iter().map(|id| format!("{id:08x}\n")).collect();
+        let mut file = &self.file;
+        let written = file
+            .rewind()
+            .and_then(|()| file.write_all(text.as_bytes()))
+            .and_then(|()| file.set_len(text.len() as u64))
+            .and_then(|()| file.sync_all());
+        written.map_err(|error| self.error("written", &error))
+    }
+
+    fn taken(&self, tried: Result<(), TryLockError>) -> Result<bool, StoreError> {
+        match tried {
+            Ok(()) => Ok(true),
+            Err(TryLockError::WouldBlock) => Ok(false),
+            Err(TryLockError::Error(error)) => Err(self.error("locked", &error)),
+        }
+    }
+
+    async fn pause(&self, reason: &str) -> Result<(), StoreError> {
+        if Instant::now() >= self.deadline {
+            return Err(StoreError::File(format!("{}: {reason}", self.path.display())));
+        }
+        sleep(PAUSE).await;
+        Ok(())
+    }
+
+    fn error(&self, what: &str, error: &io::Error) -> StoreError {
+        StoreError::File(format!("{} cannot be {what}: {error}", self.path.display()))
+    }
+}
+
+/// Reads the ids without a lock and without creating the file, for commands that change nothing.
+pub fn read_ids(database: &Path) -> Vec<u32> {
+    let text = std::fs::read_to_string(beside(database, "-lock")).unwrap_or_default();
+    parse_ids(&text)
+}
+
+/// A file cut short by a crash holds a part of an id; every whole one has eight digits.
+fn parse_ids(text: &str) -> Vec<u32> {
+    let whole = text.lines().filter(|line| line.len() == 8);
+    whole.filter_map(|line| u32::from_str_radix(line, 16).ok()).collect()
+}

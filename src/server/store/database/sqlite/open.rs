@@ -1,0 +1,206 @@
+//! Opens a database file: finds out whether it is the one that its write-ahead log belongs to, creates it or brings its tables
+//! up to date where the command may, and gives it a new id at each start of the server.
+
+use std::path::Path;
+
+use aws_lc_rs::rand;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteSynchronous};
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection, raw_sql};
+
+use super::files::{beside, create_private, exists, has_log, restrict_all};
+use super::lock::{FileLock, LockMode, read_ids};
+use super::place::Place;
+use super::{PATIENCE, migrations};
+use crate::server::store::StoreError;
+use crate::server::store::database::{Inspection, KEY_SALT, OpenMode};
+
+/// A database file that may be opened, as long as the lock is held.
+pub struct Prepared {
+    pub place: Place,
+    pub lock: FileLock,
+    /// The ids that the file may bear.
+    pub ids: Vec<u32>,
+}
+
+/// How every connection is opened.
+pub fn options(path: &Path) -> SqliteConnectOptions {
+    SqliteConnectOptions::new()
+        .filename(path)
+        .journal_mode(SqliteJournalMode::Wal)
+        // Durable before the answer: an acknowledged change survives a power cut.
+        .synchronous(SqliteSynchronous::Full)
+        .foreign_keys(true)
+        .busy_timeout(PATIENCE)
+}
+
+/// Makes the file ready to be opened, as far as the mode allows, and shares the lock on it.
+///
+/// # Errors
+/// When there is no database and the mode creates none, its schema is older and the mode migrates none or newer, its
+/// write-ahead log belongs to another file, or the lock is not to be had.
+pub async fn prepare(path: &Path, mode: OpenMode) -> Result<Prepared, StoreError> {
+    // Before the lock file is created: a command that is refused leaves no file behind.
+    if mode != OpenMode::Migrate && !beside(path, "-lock").exists() {
+        refuse_early(path, mode).await?;
+    }
+    let lock = FileLock::open(path)?;
+    loop {
+        let alone = lock.lock().await? == LockMode::Exclusive;
+        if let Some(place) = try_prepare(path, mode, &lock, alone).await? {
+            if alone {
+                lock.share().await?;
+            }
+            let ids = lock.ids()?;
+            place.check(&ids)?;
+            return Ok(Prepared { place, lock, ids });
+        }
+        lock.retry().await?;
+    }
+}
+
+/// Shares the lock on a file that is there, to read it on a connection of its own.
+///
+/// # Errors
+/// When its write-ahead log belongs to another file, or the lock is not to be had.
+pub async fn attach(path: &Path) -> Result<(Place, FileLock), StoreError> {
+    let lock = FileLock::open(path)?;
+    let alone = lock.lock().await? == LockMode::Exclusive;
+    let place = Place::of(path).map_err(sqlx::Error::Io)?;
+    refuse_foreign(path, &place, &lock.ids()?, alone)?;
+    if alone {
+        lock.share().await?;
+        refuse_foreign(path, &place, &lock.ids()?, alone)?;
+    }
+    Ok((place, lock))
+}
+
+/// Reads what there is to know about a file without changing it and without creating one beside it. Nothing when there is no
+/// database.
+///
+/// # Errors
+/// When it cannot be read, belongs to a newer program, or its write-ahead log belongs to another file.
+pub async fn inspect(path: &Path) -> Result<Option<Inspection>, StoreError> {
+    if !exists(path).map_err(sqlx::Error::Io)? {
+        return Ok(None);
+    }
+    let place = Place::of(path).map_err(sqlx::Error::Io)?;
+    refuse_foreign(path, &place, &read_ids(path), true)?;
+    // Reading a log needs its index, which is created where it is missing. Without a log the file alone is read.
+    let in_use = has_log(path);
+    let mut connection = SqliteConnectOptions::new()
+        .filename(path)
+        .read_only(true)
+        .immutable(!in_use)
+        .busy_timeout(PATIENCE)
+        .connect()
+        .await?;
+    let inspected = inspect_tables(&mut connection).await;
+    connection.close().await?;
+    inspected
+}
+
+async fn inspect_tables(connection: &mut SqliteConnection) -> Result<Option<Inspection>, StoreError> {
+    let (tables,): (i64,) = sqlx::query_as("SELECT COUNT(*) FROM sqlite_master WHERE name = '_sqlx_migrations'")
+        .fetch_one(&mut *connection)
+        .await?;
+    if tables == 0 {
+        return Ok(None);
+    }
+    let applied: Vec<(i64, Vec<u8>)> = sqlx::query_as(migrations::APPLIED).fetch_all(&mut *connection).await?;
+    // It was created, and interrupted before the first migration.
+    if applied.is_empty() {
+        return Ok(None);
+    }
+    let pending_migrations = migrations::pending(&migrations::sqlite(), &applied)?;
+    let key_salt: Option<(String,)> = sqlx::query_as(KEY_SALT).fetch_optional(connection).await?;
+    Ok(Some(Inspection {
+        pending_migrations,
+        key_salt: key_salt.map(|(salt,)| salt).unwrap_or_default(),
+    }))
+}
+
+async fn refuse_early(path: &Path, mode: OpenMode) -> Result<(), StoreError> {
+    let there = inspect(path).await?;
+    mode.accept(there.map(|found| found.pending_migrations)).map(drop)
+}
+
+/// Nothing when it has to be done under the exclusive lock.
+async fn try_prepare(path: &Path, mode: OpenMode, lock: &FileLock, alone: bool) -> Result<Option<Place>, StoreError> {
+    if !exists(path).map_err(sqlx::Error::Io)? {
+        if mode == OpenMode::Existing {
+            return Err(StoreError::NoDatabase);
+        }
+        if !alone {
+            return Ok(None);
+        }
+        if has_log(path) {
+            return Err(foreign_log(path));
+        }
+        create_private(path).map_err(|error| StoreError::File(format!("the file cannot be created: {error}")))?;
+    }
+    restrict_all(path);
+    let place = Place::of(path).map_err(sqlx::Error::Io)?;
+    let known = lock.ids()?;
+    refuse_foreign(path, &place, &known, alone)?;
+    let id = place.id().map_err(sqlx::Error::Io)?;
+    let migrate = mode.accept(inspect(path).await?.map(|found| found.pending_migrations))?;
+    if !alone {
+        return Ok((!migrate).then_some(place));
+    }
+    if migrate || mode == OpenMode::Migrate || id == 0 || !known.contains(&id) {
+        renew(path, &place, lock, id, migrate).await?;
+    }
+    Ok(Some(place))
+}
+
+/// Brings the tables up to date where that is due, and gives the file a new id. Until the new one has reached the file itself,
+/// the lock file names both.
+async fn renew(path: &Path, place: &Place, lock: &FileLock, id: u32, migrate: bool) -> Result<(), StoreError> {
+    let new = new_id();
+    // Before SQLite writes a log that the next start has to recognise.
+    lock.set_ids(&[id, new])?;
+    let mut connection = options(path).connect().await?;
+    if migrate {
+        migrations::sqlite().run(&mut connection).await.map_err(migrations::error)?;
+    }
+    set_id(&mut connection, new).await?;
+    raw_sql("PRAGMA wal_checkpoint(TRUNCATE)").execute(&mut connection).await?;
+    connection.close().await?;
+    if place.id().map_err(sqlx::Error::Io)? == new {
+        lock.set_ids(&[new])?;
+    }
+    Ok(())
+}
+
+/// Writes an id into the header of a database.
+///
+/// # Errors
+/// When it cannot be written.
+pub async fn set_id(connection: &mut SqliteConnection, id: u32) -> Result<(), StoreError> {
+    let statement = format!("PRAGMA user_version = {}", id.cast_signed());
+    raw_sql(AssertSqlSafe(statement)).execute(connection).await?;
+    Ok(())
+}
+
+/// A random id, never 0.
+pub fn new_id() -> u32 {
+    let mut bytes = [0; 4];
+    // Without randomness no session can begin; the id only tells files apart.
+    let _ = rand::fill(&mut bytes);
+    u32::from_be_bytes(bytes).max(1)
+}
+
+fn refuse_foreign(path: &Path, place: &Place, known: &[u32], alone: bool) -> Result<(), StoreError> {
+    let id = place.id().map_err(sqlx::Error::Io)?;
+    if known.is_empty() || known.contains(&id) || (alone && !has_log(path)) {
+        return Ok(());
+    }
+    Err(foreign_log(path))
+}
+
+fn foreign_log(path: &Path) -> StoreError {
+    StoreError::File(format!(
+        "the write-ahead log beside it ({}) belongs to another database file, and to apply it would destroy this one; if this one is a backup, stop the server, move the backup to another place and run `latchkey restore` with it",
+        beside(path, "-wal").display()
+    ))
+}

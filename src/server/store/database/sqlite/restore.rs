@@ -1,0 +1,187 @@
+//! Replaces a database file by a backup.
+
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteSynchronous};
+use sqlx::{ConnectOptions, Connection, raw_sql};
+
+use super::files::{beside, create_private, exists, has_log};
+use super::lock::FileLock;
+use super::open::{inspect, new_id, options, set_id};
+use super::place::Place;
+use crate::server::clock::UnixSeconds;
+use crate::server::sessions::EndReason;
+use crate::server::store::StoreError;
+use crate::server::store::database::{Restored, SET_KEY_SALT};
+
+/// Puts a copy of a backup in the place of the database, with a new salt for the keys of tokens and with every session ended:
+/// what ended after the backup was made does not come back. The database that was there is kept beside it.
+///
+/// # Errors
+/// When a program has the database open, or the backup is damaged or not one of this program. Then nothing was changed.
+pub async fn restore(database: &Path, backup: &Path, salt: &str, now: UnixSeconds) -> Result<Restored, StoreError> {
+    if same_file(database, backup) {
+        return Err(refused("this is the database itself: name a backup that is in another place"));
+    }
+    let lock = FileLock::open(database)?;
+    if !lock.try_lock()? {
+        return Err(refused(
+            "a server or another command has the database open: stop it, then repeat the restore",
+        ));
+    }
+    let draft = beside(database, "-restore");
+    remove(&draft)?;
+    create_private(&draft).map_err(|error| cannot("create", &draft, &error))?;
+    let done = async {
+        let (accounts, pending_migrations) = copy(backup, &draft, salt, now).await?;
+        let kept = put_in_place(database, &draft, &lock).await?;
+        Ok(Restored {
+            accounts,
+            pending_migrations,
+            kept,
+        })
+    };
+    let done = done.await;
+    if done.is_err() {
+        let _ = fs::remove_file(&draft);
+    }
+    done
+}
+
+/// Gives a copy another id than the database has that it was made of.
+///
+/// # Errors
+/// When it cannot be written.
+pub async fn change_id(copy: &Path) -> Result<(), StoreError> {
+    let mut connection = alone(copy).connect().await?;
+    set_id(&mut connection, new_id()).await?;
+    Ok(connection.close().await?)
+}
+
+/// A file that no other program has open and that needs no log beside it.
+fn alone(path: &Path) -> SqliteConnectOptions {
+    SqliteConnectOptions::new().filename(path).synchronous(SqliteSynchronous::Full)
+}
+
+/// Copies the backup if it is whole. How many accounts it has, and how many migrations it still needs.
+async fn copy(backup: &Path, draft: &Path, salt: &str, now: UnixSeconds) -> Result<(i64, usize), StoreError> {
+    if !exists(backup).map_err(|error| cannot("read", backup, &error))? {
+        return Err(refused("there is no such file"));
+    }
+    let found = inspect(backup)
+        .await?
+        .ok_or_else(|| refused("it holds no database of this program"))?;
+    let mut source = SqliteConnectOptions::new()
+        .filename(backup)
+        .read_only(true)
+        .immutable(!has_log(backup))
+        .connect()
+        .await?;
+    let intact = check_integrity(&mut source).await;
+    let copied = match intact {
+        Ok(()) => sqlx::query("VACUUM INTO $1")
+            .bind(draft.to_string_lossy().into_owned())
+            .execute(&mut source)
+            .await
+            .map(drop)
+            .map_err(StoreError::from),
+        Err(error) => Err(error),
+    };
+    source.close().await?;
+    copied?;
+    let accounts = prepare(draft, salt, now).await?;
+    Ok((accounts, found.pending_migrations))
+}
+
+async fn check_integrity(source: &mut SqliteConnection) -> Result<(), StoreError> {
+    let (first,): (String,) = sqlx::query_as("PRAGMA integrity_check(1)").fetch_one(source).await?;
+    if first == "ok" {
+        Ok(())
+    } else {
+        Err(refused(&format!("it is damaged ({first}): restore another backup")))
+    }
+}
+
+async fn prepare(draft: &Path, salt: &str, now: UnixSeconds) -> Result<i64, StoreError> {
+    let mut connection = alone(draft).foreign_keys(true).connect().await?;
+    let mut change = connection.begin().await?;
+    sqlx::query(SET_KEY_SALT).bind(salt).execute(&mut *change).await?;
+    // No token opens them any more. In the words of the first version, because the backup may be as old.
+    sqlx::query("UPDATE sessions SET ended_at = $1, end_reason = $2 WHERE ended_at IS NULL")
+        .bind(now)
+        .bind(EndReason::Operator.as_str())
+        .execute(&mut *change)
+        .await?;
+    let (accounts,): (i64,) = sqlx::query_as("SELECT COUNT(*) FROM users").fetch_one(&mut *change).await?;
+    change.commit().await?;
+    set_id(&mut connection, new_id()).await?;
+    connection.close().await?;
+    Ok(accounts)
+}
+
+/// Exchanges the files. Wherever this is interrupted, the next start finds the database as it was, or the restored one, or
+/// refuses a log that belongs to neither.
+async fn put_in_place(database: &Path, draft: &Path, lock: &FileLock) -> Result<Option<PathBuf>, StoreError> {
+    let kept = keep(database, lock).await?;
+    // No file bears this id, so a log that is left is refused until it is removed.
+    lock.set_ids(&[new_id()])?;
+    fs::rename(draft, database).map_err(|error| cannot("replace", database, &error))?;
+    for suffix in ["-wal", "-shm", "-journal"] {
+        remove(&beside(database, suffix))?;
+    }
+    let place = Place::of(database).map_err(sqlx::Error::Io)?;
+    sync_directory(database).map_err(|error| cannot("replace", database, &error))?;
+    lock.set_ids(&[place.id().map_err(sqlx::Error::Io)?])?;
+    Ok(kept)
+}
+
+/// Gives the present file a second name, after what its log holds was written into it.
+async fn keep(database: &Path, lock: &FileLock) -> Result<Option<PathBuf>, StoreError> {
+    if !exists(database).map_err(|error| cannot("read", database, &error))? {
+        return Ok(None);
+    }
+    if has_log(database) {
+        let place = Place::of(database).map_err(sqlx::Error::Io)?;
+        let (ids, id) = (lock.ids()?, place.id().map_err(sqlx::Error::Io)?);
+        if ids.is_empty() || ids.contains(&id) {
+            // A damaged file, which may be why it is replaced, is kept as it is.
+            let _ = apply_log(database).await;
+        }
+    }
+    let kept = beside(database, "-replaced");
+    remove(&kept)?;
+    fs::hard_link(database, &kept).map_err(|error| cannot("keep", database, &error))?;
+    Ok(Some(kept))
+}
+
+async fn apply_log(database: &Path) -> Result<(), StoreError> {
+    let mut connection = options(database).connect().await?;
+    raw_sql("PRAGMA wal_checkpoint(TRUNCATE)").execute(&mut connection).await?;
+    Ok(connection.close().await?)
+}
+
+fn sync_directory(file: &Path) -> io::Result<()> {
+    let directory = file.parent().filter(|directory| !directory.as_os_str().is_empty());
+    File::open(directory.unwrap_or(Path::new(".")))?.sync_all()
+}
+
+fn same_file(one: &Path, other: &Path) -> bool {
+    matches!((one.canonicalize(), other.canonicalize()), (Ok(one), Ok(other)) if one == other)
+}
+
+fn remove(path: &Path) -> Result<(), StoreError> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(cannot("remove", path, &error)),
+        _ => Ok(()),
+    }
+}
+
+fn refused(reason: &str) -> StoreError {
+    StoreError::File(reason.to_owned())
+}
+
+fn cannot(what: &str, path: &Path, error: &io::Error) -> StoreError {
+    StoreError::File(format!("cannot {what} {}: {error}", path.display()))
+}
