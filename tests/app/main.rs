@@ -19,6 +19,7 @@ mod hostile_strings;
 mod lasting_ends;
 mod new_passwords;
 mod news;
+mod opening;
 mod pages;
 mod paging;
 mod races;

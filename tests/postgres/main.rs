@@ -35,6 +35,8 @@ mod new_passwords;
 #[path = "../app/news.rs"]
 mod news;
 mod nodes;
+#[path = "../app/opening.rs"]
+mod opening;
 #[path = "../app/pages.rs"]
 mod pages;
 #[path = "../app/paging.rs"]

@@ -380,7 +380,7 @@ async fn a_source_has_to_be_there_up_to_date_and_in_use() {
     let nowhere = Database::Sqlite(dir.path().join("nowhere/latchkey.db"));
     let app = TestApp::new().await;
     app.signed_up("ada").await;
-    assert!(matches!(refusal(&app.database, &nowhere).await, Refusal::NoTarget(_)));
+    assert!(matches!(refusal(&app.database, &nowhere).await, Refusal::Target(_)));
 }
 
 /// What is ended during a move must not live on after it: so nobody is told that it has ended.

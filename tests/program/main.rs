@@ -3,10 +3,12 @@
 #![expect(clippy::expect_used, reason = "a test may expect what it wants")]
 
 mod commands;
+mod files;
 mod load;
 mod logs;
 mod nodes;
 mod postgres;
+mod restore;
 mod server;
 mod slow;
 mod support;

@@ -1,0 +1,112 @@
+//! What may be done to a database when it is opened, and what a restored one makes of tokens.
+
+use latchkey::server::config::DatabaseUrl;
+use latchkey::server::store::{OpenMode, Store, StoreError};
+
+use crate::databases::Database;
+use crate::support::{PASSWORD, TestApp};
+
+fn url_of(database: &Database) -> DatabaseUrl {
+    match database {
+        Database::Sqlite(path) => DatabaseUrl::Sqlite(path.clone()),
+        Database::Postgres { url, .. } => DatabaseUrl::parse(url).expect("a URL"),
+    }
+}
+
+async fn refusal(url: &DatabaseUrl, mode: OpenMode) -> StoreError {
+    Store::open_as(url, 1, mode).await.map(|_| ()).expect_err("refused")
+}
+
+#[tokio::test]
+async fn a_database_is_created_and_migrated_only_by_those_who_may() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let database = Database::new(dir.path()).await;
+    let url = url_of(&database);
+    assert!(matches!(refusal(&url, OpenMode::Existing).await, StoreError::NoDatabase));
+    assert_eq!(Store::pending_migrations(&url).await.expect("read"), None, "nothing was created");
+    assert_eq!(std::fs::read_dir(dir.path()).expect("listed").count(), 0);
+
+    let store = Store::open_as(&url, 1, OpenMode::CreateIfMissing).await.expect("created");
+    store.close().await;
+    assert_eq!(Store::pending_migrations(&url).await.expect("read"), Some(0));
+    for mode in [OpenMode::Existing, OpenMode::CreateIfMissing, OpenMode::Migrate] {
+        Store::open_as(&url, 1, mode).await.expect("opened").close().await;
+    }
+
+    database
+        .execute("DELETE FROM _sqlx_migrations WHERE version = (SELECT MAX(version) FROM _sqlx_migrations)")
+        .await;
+    for mode in [OpenMode::Existing, OpenMode::CreateIfMissing] {
+        let refused = refusal(&url, mode).await;
+        assert!(matches!(refused, StoreError::OldSchema), "{mode:?}: {refused}");
+        assert_eq!(Store::pending_migrations(&url).await.expect("read"), Some(1), "{mode:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_database_of_another_program_is_refused_by_every_command() {
+    let app = TestApp::new().await;
+    app.database
+        .execute("UPDATE _sqlx_migrations SET checksum = (SELECT checksum FROM _sqlx_migrations WHERE version = 3) WHERE version = 1")
+        .await;
+    let url = url_of(&app.database);
+    for mode in [OpenMode::Existing, OpenMode::CreateIfMissing, OpenMode::Migrate] {
+        let refused = refusal(&url, mode).await.to_string();
+        assert!(refused.contains("another program"), "{mode:?}: {refused}");
+    }
+}
+
+#[tokio::test]
+async fn a_new_salt_makes_every_token_of_before_foreign_and_keeps_the_budgets_of_guesses() {
+    let app = TestApp::new().await;
+    app.signed_up("ada").await;
+    let before = app.grant("ada").await;
+    let kid = app.state.tokens.header().kid.clone();
+    app.database
+        .execute("INSERT INTO meta (key, value) VALUES ('key_salt', 'one')")
+        .await;
+    let app = app.restarted(|_| {}).await;
+    assert_ne!(app.state.tokens.header().kid, kid);
+    assert!(!app.opens(&before.access).await);
+    let refreshed = app
+        .post("/token", &[("grant_type", "refresh_token"), ("refresh_token", &before.refresh)])
+        .await;
+    assert_eq!(refreshed.status, 400, "{}", refreshed.body);
+    let after = app.grant("ada").await;
+    assert!(app.opens(&after.access).await);
+
+    // Every guess is gone, and a salt gives none of them back.
+    let guess = [("username", "ada"), ("password", "not the password")];
+    let mut guesses = 0;
+    while app.post("/token", &guess).await.status != 429 {
+        guesses += 1;
+        assert!(guesses < 1000, "guessing is not limited");
+    }
+    app.database.execute("UPDATE meta SET value = 'two' WHERE key = 'key_salt'").await;
+    let app = app.restarted(|_| {}).await;
+    assert!(!app.opens(&after.access).await);
+    let right = app.post("/token", &[("username", "ada"), ("password", PASSWORD)]).await;
+    assert_eq!(right.status, 429, "{}", right.body);
+}
+
+#[tokio::test]
+async fn the_sessions_of_all_accounts_end_at_once_for_other_programs_too() {
+    let app = TestApp::new().await;
+    app.signed_up("ada").await;
+    app.signed_up("grace").await;
+    let (ada, grace) = (app.grant("ada").await, app.grant("grace").await);
+    let operator = app.another().await;
+    let ended = latchkey::server::accounts::operate::end_all_sessions(&operator).await;
+    assert_eq!(ended.expect("ended"), 2);
+    latchkey::server::news::catch_up(&app.state).await.expect("the news");
+    for tokens in [&ada, &grace] {
+        assert!(!app.opens(&tokens.access).await);
+        let refreshed = app
+            .post("/token", &[("grant_type", "refresh_token"), ("refresh_token", &tokens.refresh)])
+            .await;
+        assert_eq!(refreshed.status, 400, "{}", refreshed.body);
+    }
+    let again = app.grant("ada").await;
+    assert!(app.opens(&again.access).await);
+    operator.store.close().await;
+}
