@@ -147,6 +147,11 @@ async fn try_prepare(path: &Path, mode: OpenMode, lock: &FileLock, alone: bool) 
     if !alone {
         return Ok((!migrate).then_some(place));
     }
+    if id != 0 && !known.is_empty() && !known.contains(&id) {
+        tracing::warn!(
+            "another file was put in the place of the database: what ended after it was made is alive in it; `latchkey user end-sessions --all` ends every session"
+        );
+    }
     if migrate || mode == OpenMode::Migrate || id == 0 || !known.contains(&id) {
         renew(path, &place, lock, id, migrate).await?;
     }
