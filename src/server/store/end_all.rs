@@ -3,13 +3,11 @@
 use super::database::query;
 use super::{Store, StoreError};
 use crate::server::clock::UnixSeconds;
+use crate::server::revocations::MAX_TOKEN_LIFE;
 use crate::server::sessions::EndReason;
 
 /// Accounts of one transaction.
 const BATCH: i64 = 1000;
-
-/// The longest life of an access token, in seconds.
-const MAX_TOKEN_LIFE: i64 = 24 * 3600;
 
 impl Store {
     /// Ends every session of every account. How many accounts there are. After an error it can be repeated.
@@ -33,10 +31,8 @@ impl Store {
         now: UnixSeconds,
     ) -> Result<Option<(u64, String)>, StoreError> {
         const LAST: &str = "SELECT MAX(id) AS last FROM (SELECT id FROM users WHERE id > $1 ORDER BY id LIMIT $2) AS batch";
-        const END: &str = "UPDATE users SET epoch = epoch + 1, sessions_from = epoch + 1, sessions_ended_at = $1, sessions_end_reason = $2 WHERE id > $3 AND id <= $4";
-        const REVOKE: &str =
-            "INSERT INTO revocations (user_id, epoch, at, expires_at) SELECT id, epoch, $1, $2 FROM users WHERE id > $3 AND id <= $4";
-        const MARK: &str = "UPDATE sessions SET ended_at = $1, end_reason = $2 WHERE user_id > $3 AND user_id <= $4 AND ended_at IS NULL AND expires_at > $1";
+        const END: &str = "UPDATE users SET epoch = epoch + 1, sessions_from = epoch + 1, sessions_ended_at = $1, sessions_end_reason = $2 WHERE id > $3 AND id <= $4 AND removed_at IS NULL";
+        const REVOKE: &str = "INSERT INTO revocations (user_id, epoch, at, expires_at) SELECT id, epoch, $1, $2 FROM users WHERE id > $3 AND id <= $4 AND removed_at IS NULL";
         let mut change = self.database.change().await?;
         let last = change.one(query(LAST).bind(after).bind(BATCH)).await?;
         let Some(last) = last.map(|row| row.get::<Option<String>>("last")).transpose()?.flatten() else {
@@ -46,8 +42,6 @@ impl Store {
         let accounts = change.run(end).await?;
         let revoke = query(REVOKE).bind(now).bind(now + MAX_TOKEN_LIFE).bind(after).bind(&last);
         change.run(revoke).await?;
-        let mark = query(MARK).bind(now).bind(reason.as_str()).bind(after).bind(&last);
-        change.run(mark).await?;
         change.commit().await?;
         Ok(Some((accounts, last)))
     }
