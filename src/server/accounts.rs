@@ -288,7 +288,7 @@ async fn try_to_sign_in(
     }
     if let Some((account, _)) = &known {
         // Written down after the answer.
-        state.notes.failed(&account.id, client, state.clock.now());
+        state.write_behind.failed(&account.id, client, state.clock.now());
     }
     // Never the name: people type passwords there.
     let user = known.as_ref().map_or("nobody", |(account, _)| account.id.0.as_str());

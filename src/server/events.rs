@@ -100,9 +100,12 @@ impl From<EndReason> for EventKind {
     fn from(reason: EndReason) -> Self {
         match reason {
             EndReason::SignedOut | EndReason::Replaced | EndReason::Revoked => Self::SignedOut,
-            EndReason::EndedElsewhere | EndReason::Operator | EndReason::Expired | EndReason::Removed | EndReason::SessionLimit => {
-                Self::SessionEnded
-            }
+            EndReason::EndedElsewhere
+            | EndReason::Operator
+            | EndReason::Expired
+            | EndReason::Removed
+            | EndReason::SessionLimit
+            | EndReason::Unconfirmed => Self::SessionEnded,
             EndReason::PasswordChanged => Self::PasswordChanged,
             EndReason::Disabled => Self::Disabled,
             EndReason::Reuse => Self::ReuseDetected,

@@ -5,8 +5,10 @@ use std::time::Duration;
 use tokio::time::{interval, sleep};
 
 use super::revocations::Horizon;
+use super::sessions::{self, EndReason};
 use super::state::AppState;
 use super::store::StoreError;
+use super::write_behind;
 
 /// How often.
 const EVERY: Duration = Duration::from_mins(1);
@@ -21,6 +23,9 @@ const DAY: i64 = 24 * 3600;
 
 /// How long the row of a session stays after its end, in seconds: its tokens are told why.
 const SESSIONS_KEPT: i64 = 7 * DAY;
+
+/// How long a browser session lives whose cookie has not come back, in seconds.
+const UNCONFIRMED_FOR: i64 = 120;
 
 /// How long events stay, in seconds.
 pub const EVENTS_KEPT: i64 = 90 * DAY;
@@ -43,9 +48,12 @@ pub async fn keep_tidy(state: AppState) {
 pub async fn tidy(state: &AppState) -> Result<(), StoreError> {
     let now = state.clock.now();
     state.tokens.forget(now);
-    state.notes.forget(now, state.tokens.life());
+    state.first_uses.forget(now, state.tokens.life());
     state.addresses.forget(now);
     let store = &state.store;
+    // First uses that are still to be marked come before the end of sessions that have none.
+    write_behind::write_unmarked(state).await?;
+    while more(end_unconfirmed(state).await?).await {}
     while more(store.remove_sessions_over_before(now - SESSIONS_KEPT, BATCH).await?).await {}
     delete_revocations(state).await?;
     while store.mark_ended_sessions(BATCH).await? {
@@ -72,6 +80,18 @@ async fn delete_revocations(state: &AppState) -> Result<(), StoreError> {
     while more(state.store.remove_revocations(&horizon, BATCH).await?).await {}
     state.revocations.forget(&horizon);
     Ok(())
+}
+
+/// Ends a batch of browser sessions whose cookie never came back: the visitor blocks cookies, and each attempt to sign in would
+/// leave a session behind.
+async fn end_unconfirmed(state: &AppState) -> Result<u64, StoreError> {
+    let ending = sessions::ending(state, EndReason::Unconfirmed);
+    let ended = state
+        .store
+        .end_unconfirmed_sessions(ending.at - UNCONFIRMED_FOR, &ending, BATCH)
+        .await?;
+    state.revocations.apply(&ended);
+    Ok(ended.len() as u64)
 }
 
 /// Whether there may be more, after a pause for others.

@@ -15,7 +15,7 @@ use super::passwords::{Cost, Passwords};
 use super::router::App;
 use super::state::AppState;
 use super::store::{OpenMode, Store};
-use super::{housekeeping, metrics, news, notes};
+use super::{housekeeping, metrics, news, write_behind};
 
 /// Why a command did not do its work: one sentence.
 pub type Failure = Box<dyn std::error::Error + Send + Sync>;
@@ -68,8 +68,8 @@ pub async fn run(config: Config) -> Result<(), Failure> {
     eprintln!("Latchkey is ready: open {url}");
     connections::serve(listener, tls.map(|tls| tls.acceptor), App::new(state.clone()), &state.stop).await;
     background.shutdown().await;
-    if let Err(error) = notes::write(&state).await {
-        tracing::warn!(%error, "the last notes could not be written");
+    if let Err(error) = write_behind::write(&state).await {
+        tracing::warn!(%error, "what was to be written after the last answers could not be written");
     }
     state.store.close().await;
     tracing::info!("stopped");
@@ -82,7 +82,7 @@ fn background(state: &AppState) -> JoinSet<()> {
     tasks.spawn(news::follow(state.clone()));
     let listening = state.clone();
     tasks.spawn(async move { listening.store.listen().await });
-    tasks.spawn(notes::keep_writing(state.clone()));
+    tasks.spawn(write_behind::keep_writing(state.clone()));
     tasks.spawn(housekeeping::keep_tidy(state.clone()));
     tasks
 }

@@ -4,12 +4,15 @@
 mod client;
 mod device;
 mod end;
+mod first_use;
 mod id;
 mod refresh;
+pub mod refresh_rule;
 mod verify;
 
 pub use client::{Client, ClientKind};
 pub use end::EndReason;
+pub use first_use::{EXACT_TO, FirstUses};
 pub use id::SessionId;
 pub use refresh::{RefreshError, refresh, revoke};
 pub use verify::{Denied, verify};
@@ -41,9 +44,9 @@ pub struct Session {
     pub salt: Salt,
     /// The current refresh token's.
     pub counter: Counter,
-    /// The highest one that came along with an access token that was seen.
-    pub used_counter: Counter,
-    /// When the counter last moved.
+    /// The highest counter whose pair of tokens a client has shown; `None` until the first pair comes back.
+    pub used_counter: Option<Counter>,
+    /// When the counter last moved, or its pair was last issued again while it was unused.
     pub rotated_at: UnixSeconds,
     /// When all of its refreshes are there again.
     pub refreshes_until: UnixSeconds,
@@ -57,6 +60,8 @@ pub struct Session {
     pub expires_at: UnixSeconds,
     /// When it ends however often it is refreshed.
     pub ends_at: UnixSeconds,
+    /// The latest expiry of its access tokens.
+    pub token_exp: UnixSeconds,
     /// Why it is over, if somebody ended it.
     pub ended: Option<EndReason>,
 }

@@ -10,14 +10,15 @@ use super::devices::Devices;
 use super::flash::FlashBox;
 use super::metrics::Metrics;
 use super::news::Cursor;
-use super::notes::Notes;
 use super::passwords::Passwords;
 use super::refresh_tokens::RefreshTokens;
 use super::revocations::Revocations;
+use super::sessions::FirstUses;
 use super::stop::Stop;
 use super::store::Store;
 use super::throttle::{Addresses, Budgets};
 use super::tokens::AccessTokens;
+use super::write_behind::WriteBehind;
 
 /// Handed to every handler and, as a context, to every server function.
 #[derive(Clone)]
@@ -47,8 +48,10 @@ pub struct Parts {
     pub revocations: Revocations,
     /// How far the news was read.
     pub news: Cursor,
-    /// What is written down after the answer.
-    pub notes: Notes,
+    /// Which pairs of tokens are durably marked as used.
+    pub first_uses: FirstUses,
+    /// What is written after the answer.
+    pub write_behind: WriteBehind,
     /// Counts and times.
     pub metrics: Metrics,
     /// Whether the server is asked to stop.
@@ -72,7 +75,8 @@ impl AppState {
             addresses: Addresses::default(),
             revocations: Revocations::new(config.revocation_lag),
             news: Cursor::default(),
-            notes: Notes::default(),
+            first_uses: FirstUses::default(),
+            write_behind: WriteBehind::default(),
             metrics: Metrics::new(),
             stop: Stop::default(),
             cookies: Cookies::new(config.public_url.is_https()),

@@ -11,6 +11,7 @@ mod session_ends;
 mod sessions;
 mod throttles;
 mod users;
+mod uses;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -20,7 +21,7 @@ use thiserror::Error;
 pub use database::{Inspection, OpenMode, Restored};
 pub use live_sessions::{COUNTED, Counted, Listed};
 pub use session_ends::{Ended, Ending, Which};
-pub use sessions::NewSession;
+pub use sessions::{NewSession, Rotation};
 pub use users::NewUser;
 
 use self::database::{Database, query};

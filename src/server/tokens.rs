@@ -133,7 +133,7 @@ impl AccessTokens {
             sid: issue.session,
             jti: TokenId::new(issue.counter),
             iat: issue.now,
-            exp: issue.expires_at.min(issue.now + self.life),
+            exp: self.expiry(issue),
             username: user.username.clone(),
             roles: user.roles.clone(),
             epoch,
@@ -141,6 +141,11 @@ impl AccessTokens {
         #[expect(clippy::expect_used, reason = "claims of strings and numbers")]
         let jwt = encode(&self.signing.header, &claims, &self.signing.key).expect("a token");
         AccessToken { jwt, claims }
+    }
+
+    /// When a token issued so expires: no later than its session.
+    pub fn expiry(&self, issue: &Issue) -> UnixSeconds {
+        issue.expires_at.min(issue.now + self.life)
     }
 
     /// Verifies a token, or remembers that it did. A token remembered ends on the same second.

@@ -117,6 +117,47 @@ impl Database {
     }
 }
 
+impl Database {
+    /// Runs a statement beside the program in a transaction that stays open, so that the locks it took last.
+    pub async fn hold(&self, statement: &str) -> Held {
+        match self {
+            Self::Sqlite(file) => {
+                let options = SqliteConnectOptions::new().filename(file);
+                let mut connection = SqliteConnection::connect_with(&options).await.expect("opened");
+                connection.execute("BEGIN IMMEDIATE").await.expect("begun");
+                connection.execute(AssertSqlSafe(statement.to_owned())).await.expect("done");
+                Held::Sqlite(connection)
+            }
+            Self::Postgres { server, name, .. } => {
+                let options = PgConnectOptions::clone(server).database(name);
+                let mut connection = PgConnection::connect_with(&options).await.expect("connected");
+                connection.execute("BEGIN").await.expect("begun");
+                connection.execute(AssertSqlSafe(statement.to_owned())).await.expect("done");
+                Held::Postgres(connection)
+            }
+        }
+    }
+}
+
+/// A transaction that stays open.
+pub enum Held {
+    Sqlite(SqliteConnection),
+    Postgres(PgConnection),
+}
+
+impl Held {
+    /// Rolls it back.
+    pub async fn release(self) {
+        match self {
+            Self::Sqlite(connection) => connection.close().await.expect("closed"),
+            Self::Postgres(mut connection) => {
+                connection.execute("ROLLBACK").await.expect("rolled back");
+                connection.close().await.expect("closed");
+            }
+        }
+    }
+}
+
 impl Drop for Database {
     fn drop(&mut self) {
         let Self::Postgres { server, name, .. } = self else { return };

@@ -11,6 +11,7 @@ mod cost;
 mod databases;
 mod ending;
 mod every_route;
+mod first_use;
 mod forms;
 mod guard;
 mod hashes;

@@ -2,7 +2,6 @@
 
 use axum::body::Body;
 use http::{Method, header};
-use latchkey::server::notes;
 use serde_json::json;
 
 use crate::support::{Answer, MARKER, NOW, TestApp, request};
@@ -160,6 +159,22 @@ async fn a_lost_answer_and_a_retry_a_minute_later_with_the_old_token_goes_on() {
 }
 
 #[tokio::test]
+async fn two_tabs_that_retry_together_long_after_a_lost_answer_both_go_on() {
+    let app = TestApp::new().await;
+    app.signed_up("ada").await;
+    let first = app.grant("ada").await;
+    let lost = app.refreshed(&first.refresh).await;
+    app.pass_seconds(3600);
+    let one = app.refreshed(&first.refresh).await;
+    assert!(app.opens(&one.access).await, "in use before the other tab is answered");
+    app.pass_seconds(GRACE);
+    let other = app.refreshed(&first.refresh).await;
+    assert_eq!((one.refresh, other.refresh), (lost.refresh.clone(), lost.refresh), "the same pair");
+    app.pass_seconds(1);
+    refused(&app.refresh(&first.refresh).await);
+}
+
+#[tokio::test]
 async fn a_replay_after_the_successor_was_used_ends_that_session_only() {
     let app = TestApp::new().await;
     app.signed_up("ada").await;
@@ -194,7 +209,6 @@ async fn a_restart_between_rotation_and_replay_changes_nothing() {
     let first = app.grant("ada").await;
     let second = app.refreshed(&first.refresh).await;
     assert!(app.opens(&second.access).await);
-    notes::write(&app.state).await.expect("written");
     let app = app.restarted(|_| {}).await;
     app.pass_seconds(GRACE + 1);
     refused(&app.refresh(&first.refresh).await);

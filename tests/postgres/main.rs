@@ -17,6 +17,8 @@ mod databases;
 mod ending;
 #[path = "../app/every_route.rs"]
 mod every_route;
+#[path = "../app/first_use.rs"]
+mod first_use;
 #[path = "../app/forms.rs"]
 mod forms;
 #[path = "../app/guard.rs"]

@@ -123,7 +123,7 @@ async fn proven(state: &AppState, user: &User, field: Field, password: &str, cli
         throttle::give_back(state, &guess, client).await?;
         return Ok((account, hash));
     }
-    state.notes.failed(&account.id, client, state.clock.now());
+    state.write_behind.failed(&account.id, client, state.clock.now());
     tracing::info!(user = %account.id, "a change was not confirmed by its password");
     Err(Refusal::field(field, Problem::PasswordWrong))
 }

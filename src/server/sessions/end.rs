@@ -1,7 +1,7 @@
 //! Why a session is over.
 
 /// Written beside the end of a session; told to the person at the next sign-in page.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum EndReason {
     /// Its user signed out.
     SignedOut,
@@ -23,12 +23,14 @@ pub enum EndReason {
     Removed,
     /// The account had more sessions than one may have, and this one was not used for longest.
     SessionLimit,
+    /// It began in a browser and its cookie never came back.
+    Unconfirmed,
     /// It was not used for too long, or went on for too long. Not written down: the clock says so.
     Expired,
 }
 
 impl EndReason {
-    const WRITTEN: [Self; 10] = [
+    const WRITTEN: [Self; 11] = [
         Self::SignedOut,
         Self::Replaced,
         Self::EndedElsewhere,
@@ -39,6 +41,7 @@ impl EndReason {
         Self::Revoked,
         Self::Removed,
         Self::SessionLimit,
+        Self::Unconfirmed,
     ];
 
     /// The word in the database.
@@ -54,6 +57,7 @@ impl EndReason {
             Self::Revoked => "revoked",
             Self::Removed => "removed",
             Self::SessionLimit => "session_limit",
+            Self::Unconfirmed => "unconfirmed",
             Self::Expired => "expired",
         }
     }
@@ -61,7 +65,7 @@ impl EndReason {
     /// What the person is told at the next sign-in page, unless they know.
     pub const fn sentence(self) -> Option<&'static str> {
         match self {
-            Self::SignedOut | Self::Replaced | Self::Removed => None,
+            Self::SignedOut | Self::Replaced | Self::Removed | Self::Unconfirmed => None,
             Self::EndedElsewhere => Some("This session was ended from another of your devices."),
             Self::PasswordChanged => Some("The password of this account was changed, and that ended this session."),
             Self::Disabled => Some("This account is disabled. Ask the operator of this site."),

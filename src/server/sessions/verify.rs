@@ -1,8 +1,9 @@
 //! The check of every request: signature (once), expiry and whether the session has ended (each time). No I/O as long as
-//! there is news.
+//! there is news, except for the first request of a pair of tokens.
 
 use std::sync::Arc;
 
+use super::first_use;
 use crate::server::news;
 use crate::server::revocations::Standing;
 use crate::server::state::AppState;
@@ -16,7 +17,8 @@ pub enum Denied {
     Invalid,
     /// Its session has ended, or its facts have changed.
     Revoked,
-    /// Whether its session lives cannot be told: there is no news, and the database does not answer.
+    /// The database does not answer. Without it, it cannot be told whether the session lives, or the first use of the token
+    /// cannot be written down.
     Unavailable(StoreError),
 }
 
@@ -34,7 +36,12 @@ pub async fn verify(state: &AppState, jwt: &str) -> Result<Arc<Claims>, Denied> 
     }
     match standing {
         Standing::Good => {
-            state.notes.seen(claims.sid, claims.jti.counter(), now);
+            if !state.first_uses.is_recorded(claims.sid, claims.jti.counter(), now) {
+                // Boxed: it is large, and every request would carry it.
+                Box::pin(first_use::record(state, &claims, now))
+                    .await
+                    .map_err(Denied::Unavailable)?;
+            }
             Ok(claims)
         }
         Standing::Stale | Standing::Ended | Standing::Unknown => Err(Denied::Revoked),

@@ -253,6 +253,15 @@ impl Change {
         Ok(self.all(query).await?.pop())
     }
 
+    /// Writes when sessions were last used: a JSON object of their ids and the times. The ids that need no further try. PostgreSQL
+    /// leaves out rows that others have locked, which SQLite, with its one lock for everything, has no words for.
+    pub async fn write_last_used(&mut self, uses: &str) -> Result<Vec<Row>, StoreError> {
+        match self {
+            Self::Sqlite(change) => change.write_last_used(uses).await,
+            Self::Postgres(change) => Box::pin(change.write_last_used(uses)).await,
+        }
+    }
+
     /// Makes it durable.
     pub async fn commit(self) -> Result<(), StoreError> {
         match self {

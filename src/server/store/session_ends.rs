@@ -198,7 +198,7 @@ pub(super) async fn end_over_limit(
 }
 
 /// Writes the revocations of sessions that have just ended, each kept for as long as its tokens may live.
-async fn revoke(change: &mut Change, ended: &[Row], ending: &Ending) -> Result<Vec<Revocation>, StoreError> {
+pub(super) async fn revoke(change: &mut Change, ended: &[Row], ending: &Ending) -> Result<Vec<Revocation>, StoreError> {
     let ended = ended.iter().map(|row| {
         let id = SessionId::parse(row.get("id")?).ok_or(StoreError::Corrupt("session id"))?;
         let token_exp: UnixSeconds = row.get("token_exp")?;

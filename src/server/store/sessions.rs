@@ -70,7 +70,7 @@ impl NewSession<'_> {
     /// Begins it in the epoch of its account. Returns whether the account is enabled and has the password that was verified.
     pub(super) async fn insert_row(&self, change: &mut Change, password_hash: &str) -> Result<bool, StoreError> {
         let made = change.run(query(
-            "INSERT INTO sessions (id, user_id, epoch, client, user_agent, address, salt, started_at, rotated_at, last_used_at, proved_at, expires_at, ends_at, token_exp) SELECT $1, id, epoch, $3, $4, $5, $6, $7, $7, $7, $7, $8, $9, $11 FROM users WHERE id = $2 AND password_hash = $10 AND disabled_at IS NULL AND removed_at IS NULL",
+            "INSERT INTO sessions (id, user_id, epoch, client, user_agent, address, salt, started_at, rotated_at, last_used_at, proved_at, expires_at, ends_at, token_exp, used_counter) SELECT $1, id, epoch, $3, $4, $5, $6, $7, $7, $7, $7, $8, $9, $11, -1 FROM users WHERE id = $2 AND password_hash = $10 AND disabled_at IS NULL AND removed_at IS NULL",
         )
         .bind(self.id.to_string())
         .bind(&self.user.0)
@@ -93,6 +93,22 @@ impl NewSession<'_> {
             tokens_until: self.token_exp,
         }
     }
+}
+
+/// How a session moves on from one refresh token to the next.
+pub struct Rotation {
+    /// Which session.
+    pub id: SessionId,
+    /// The counter that it moves on from.
+    pub from: Counter,
+    /// Now.
+    pub now: UnixSeconds,
+    /// When it ends by itself, unless it is refreshed again.
+    pub expires_at: UnixSeconds,
+    /// When all of its refreshes are there again.
+    pub refreshes_until: UnixSeconds,
+    /// When the access token expires that is issued now.
+    pub token_exp: UnixSeconds,
 }
 
 impl Store {
@@ -137,41 +153,18 @@ impl Store {
     ///
     /// # Errors
     /// When the database cannot be used.
-    pub async fn rotate_session(
-        &self,
-        id: SessionId,
-        from: Counter,
-        now: UnixSeconds,
-        expires_at: UnixSeconds,
-        refreshes_until: UnixSeconds,
-    ) -> Result<bool, StoreError> {
-        let rotation = query(
-            "UPDATE sessions SET counter = counter + 1, rotated_at = $1, last_used_at = $1, expires_at = $2, refreshes_until = $3 WHERE id = $4 AND counter = $5 AND ended_at IS NULL AND expires_at > $1 AND epoch >= (SELECT sessions_from FROM users WHERE users.id = sessions.user_id)",
+    pub async fn rotate_session(&self, rotation: &Rotation) -> Result<bool, StoreError> {
+        // On the right side of `SET`, `counter` is the one before: its pair has come back, or it could not be rotated.
+        let update = query(
+            "UPDATE sessions SET counter = counter + 1, used_counter = counter, rotated_at = $1, last_used_at = $1, expires_at = $2, refreshes_until = $3, token_exp = CASE WHEN token_exp < $4 THEN $4 ELSE token_exp END WHERE id = $5 AND counter = $6 AND ended_at IS NULL AND expires_at > $1 AND epoch >= (SELECT sessions_from FROM users WHERE users.id = sessions.user_id)",
         )
-        .bind(now)
-        .bind(expires_at)
-        .bind(refreshes_until)
-        .bind(id.to_string())
-        .bind(i64::from(from));
-        Ok(self.database.write(rotation).await? == 1)
-    }
-
-    /// Notes that tokens of sessions were seen, and failures to sign in: what no answer waits for.
-    ///
-    /// # Errors
-    /// When the database cannot be used.
-    pub async fn note(&self, uses: &[(SessionId, Counter, UnixSeconds)], events: &[NewEvent<'_>]) -> Result<(), StoreError> {
-        let mut change = self.database.change_that_yields().await?;
-        for event in events {
-            event.count_or_insert(&mut change).await?;
-        }
-        for (id, counter, at) in uses {
-            let noted = query(
-                "UPDATE sessions SET used_counter = CASE WHEN used_counter < $1 THEN $1 ELSE used_counter END, last_used_at = CASE WHEN last_used_at < $2 THEN $2 ELSE last_used_at END WHERE id = $3",
-            );
-            change.run(noted.bind(i64::from(*counter)).bind(*at).bind(id.to_string())).await?;
-        }
-        change.commit().await
+        .bind(rotation.now)
+        .bind(rotation.expires_at)
+        .bind(rotation.refreshes_until)
+        .bind(rotation.token_exp)
+        .bind(rotation.id.to_string())
+        .bind(i64::from(rotation.from));
+        Ok(self.database.write(update).await? == 1)
     }
 
     /// Removes a batch of sessions that ended, or expired, before this. How many there were.
@@ -188,9 +181,12 @@ impl Store {
 /// The session that a row holds.
 pub(super) fn session(row: &Row) -> Result<Session, StoreError> {
     let id: String = row.get("id")?;
-    let counter = |column| -> Result<Counter, StoreError> {
+    let counter = |column| -> Result<Option<Counter>, StoreError> {
         let number: i64 = row.get(column)?;
-        Counter::try_from(number).map_err(|_| StoreError::Corrupt("counter"))
+        // Below zero: none.
+        (number >= 0)
+            .then(|| Counter::try_from(number).map_err(|_| StoreError::Corrupt("counter")))
+            .transpose()
     };
     let ended = match row.get::<Option<i64>>("ended_at")? {
         Some(_) => Some(reason(row.get("end_reason")?)?),
@@ -200,7 +196,7 @@ pub(super) fn session(row: &Row) -> Result<Session, StoreError> {
         id: SessionId::parse(&id).ok_or(StoreError::Corrupt("session id"))?,
         client: client(row)?,
         salt: Salt::from_row(row.get("salt")?),
-        counter: counter("counter")?,
+        counter: counter("counter")?.ok_or(StoreError::Corrupt("counter"))?,
         used_counter: counter("used_counter")?,
         rotated_at: row.get("rotated_at")?,
         refreshes_until: row.get("refreshes_until")?,
@@ -209,6 +205,7 @@ pub(super) fn session(row: &Row) -> Result<Session, StoreError> {
         proved_at: row.get("proved_at")?,
         expires_at: row.get("expires_at")?,
         ends_at: row.get("ends_at")?,
+        token_exp: row.get("token_exp")?,
         ended,
     })
 }

@@ -204,6 +204,13 @@ impl Change {
         self.connection()?.all(query, deadline).await
     }
 
+    /// Writes when sessions were last used, of those whose rows nobody else has locked; their ids. It waits for no row, so it
+    /// takes part in no deadlock.
+    pub async fn write_last_used(&mut self, uses: &str) -> Result<Vec<Row>, StoreError> {
+        const WRITE: &str = "WITH free AS (SELECT sessions.id, CAST(uses.value AS BIGINT) AS at FROM json_each_text(CAST($1 AS JSON)) AS uses JOIN sessions ON sessions.id = uses.key FOR UPDATE OF sessions SKIP LOCKED), written AS (UPDATE sessions SET last_used_at = free.at FROM free WHERE sessions.id = free.id AND last_used_at < free.at) SELECT id FROM free";
+        self.all(query(WRITE).bind(uses)).await
+    }
+
     /// Makes it durable.
     pub async fn commit(mut self) -> Result<(), StoreError> {
         let deadline = self.deadline;

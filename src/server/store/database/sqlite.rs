@@ -175,6 +175,13 @@ impl Change {
         Ok(rows.into_iter().map(Row::Sqlite).collect())
     }
 
+    /// Writes when sessions were last used; the ids of all of them.
+    pub async fn write_last_used(&mut self, uses: &str) -> Result<Vec<Row>, StoreError> {
+        const WRITE: &str = "UPDATE sessions SET last_used_at = uses.value FROM json_each($1) AS uses WHERE sessions.id = uses.key AND last_used_at < uses.value";
+        self.run(query(WRITE).bind(uses)).await?;
+        self.all(query("SELECT key AS id FROM json_each($1)").bind(uses)).await
+    }
+
     /// Makes it durable.
     pub async fn commit(self) -> Result<(), StoreError> {
         Ok(self.0.commit().await?)

@@ -1,0 +1,75 @@
+//! The use of sessions at rest: which pairs of tokens a client has shown, and when a session was last used.
+
+use std::collections::HashSet;
+
+use super::database::query;
+use super::session_ends::{Ending, revoke};
+use super::{Store, StoreError};
+use crate::server::clock::UnixSeconds;
+use crate::server::events::NewEvent;
+use crate::server::refresh_tokens::Counter;
+use crate::server::revocations::Revocation;
+use crate::server::sessions::{Session, SessionId};
+
+impl Store {
+    /// Marks a pair of tokens as used, unless it is marked already: `Event::FirstUse` of the refresh rule. A pair that the
+    /// session has not issued is left alone: the database was restored from a backup then.
+    pub async fn mark_used(&self, id: SessionId, counter: Counter) -> Result<(), StoreError> {
+        let mark =
+            query("UPDATE sessions SET used_counter = $1 WHERE id = $2 AND used_counter < $1 AND counter >= $1 AND ended_at IS NULL")
+                .bind(i64::from(counter))
+                .bind(id.to_string());
+        self.database.write(mark).await?;
+        Ok(())
+    }
+
+    /// Stores that the current pair of a session is issued again. Whether this call did it: not when the row has changed since
+    /// it was read, so that a pair that was used meanwhile is judged anew.
+    pub async fn issue_again(&self, read: &Session, rotated_at: UnixSeconds, token_exp: UnixSeconds) -> Result<bool, StoreError> {
+        let update = query(
+            "UPDATE sessions SET rotated_at = $1, token_exp = $2 WHERE id = $3 AND counter = $4 AND used_counter = $5 AND rotated_at = $6 AND token_exp = $7 AND ended_at IS NULL AND epoch >= (SELECT sessions_from FROM users WHERE users.id = sessions.user_id)",
+        )
+        .bind(rotated_at)
+        .bind(token_exp)
+        .bind(read.id.to_string())
+        .bind(i64::from(read.counter))
+        .bind(read.used_counter.map_or(-1, i64::from))
+        .bind(read.rotated_at)
+        .bind(read.token_exp);
+        Ok(self.database.write(update).await? == 1)
+    }
+
+    /// Writes when sessions were last used, in one transaction. Those that need no further try: on PostgreSQL all but the rows
+    /// that others have locked and the rows that are gone.
+    pub async fn write_last_used(&self, uses: &[(SessionId, UnixSeconds)]) -> Result<HashSet<SessionId>, StoreError> {
+        let uses: Vec<String> = uses.iter().map(|(id, at)| format!("\"{id}\":{at}")).collect();
+        let mut change = self.database.change_that_yields().await?;
+        let rows = change.write_last_used(&format!("{{{}}}", uses.join(","))).await?;
+        change.commit().await?;
+        let settled = rows
+            .iter()
+            .map(|row| SessionId::parse(row.get("id")?).ok_or(StoreError::Corrupt("session id")));
+        settled.collect()
+    }
+
+    /// Writes failed sign-ins into the events of their accounts, in one transaction.
+    pub async fn count_or_insert_events(&self, events: impl Iterator<Item = NewEvent<'_>>) -> Result<(), StoreError> {
+        let mut change = self.database.change_that_yields().await?;
+        for event in events {
+            event.count_or_insert(&mut change).await?;
+        }
+        change.commit().await
+    }
+
+    /// Ends a batch of browser sessions that began before `before` and whose cookie never came back. Returns the revocations.
+    pub async fn end_unconfirmed_sessions(&self, before: UnixSeconds, ending: &Ending, limit: i64) -> Result<Vec<Revocation>, StoreError> {
+        // The conditions stand outside as well: PostgreSQL checks them anew on a row that a first request has just marked.
+        const END: &str = "UPDATE sessions SET ended_at = $1, end_reason = $2 WHERE used_counter < 0 AND ended_at IS NULL AND id IN (SELECT id FROM sessions WHERE client = 'browser' AND used_counter < 0 AND ended_at IS NULL AND started_at < $3 LIMIT $4) RETURNING id, token_exp";
+        let mut change = self.database.change_that_yields().await?;
+        let end = query(END).bind(ending.at).bind(ending.reason.as_str()).bind(before).bind(limit);
+        let ended = change.all(end).await?;
+        let revocations = revoke(&mut change, &ended, ending).await?;
+        change.commit().await?;
+        Ok(revocations)
+    }
+}

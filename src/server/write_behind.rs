@@ -1,0 +1,186 @@
+//! What is written after the answer: when sessions were last used, and that somebody failed to sign in. No answer waits for it,
+//! so it adds no time that could be measured. What theft is judged by is not written here but before the answer
+//! (`sessions/first_use.rs`), except for first uses that had to be served while the database was unavailable.
+
+use std::collections::HashMap;
+use std::hash::Hash;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use tokio::sync::Notify;
+use tokio::time::sleep;
+
+use super::clock::UnixSeconds;
+use super::events::{EventKind, NewEvent};
+use super::refresh_tokens::Counter;
+use super::sessions::{Client, EXACT_TO, SessionId};
+use super::state::AppState;
+use super::store::StoreError;
+use crate::domain::UserId;
+
+/// Least time between two rounds of writing.
+const PAUSE: Duration = Duration::from_millis(250);
+
+/// Rows of one transaction. Each transaction keeps its progress, whatever becomes of the next.
+const CHUNK: usize = 500;
+
+/// First uses written at a time, which share a commit on SQLite.
+const MARKS_AT_ONCE: usize = 64;
+
+/// Failures that wait at most; more are counted in the metrics alone.
+const MAX_FAILURES: usize = 1000;
+
+/// First uses that wait at most; of others the next request tries again.
+const MAX_UNMARKED: usize = 10_000;
+
+/// What waits to be written.
+#[derive(Default)]
+pub struct WriteBehind {
+    waiting: Mutex<Waiting>,
+    added: Notify,
+}
+
+#[derive(Default)]
+struct Waiting {
+    uses: HashMap<SessionId, UnixSeconds>,
+    unmarked: HashMap<SessionId, Counter>,
+    failures: Vec<Failure>,
+}
+
+#[derive(Clone)]
+struct Failure {
+    user: UserId,
+    client: Client,
+    at: UnixSeconds,
+}
+
+impl WriteBehind {
+    /// Notes that a session was used.
+    pub fn used(&self, session: SessionId, now: UnixSeconds) {
+        self.waiting().uses.insert(session, now);
+        self.added.notify_one();
+    }
+
+    /// Notes that the first use of a pair of tokens is still to be marked.
+    pub fn unmarked(&self, session: SessionId, counter: Counter) {
+        let mut waiting = self.waiting();
+        if waiting.unmarked.len() < MAX_UNMARKED || waiting.unmarked.contains_key(&session) {
+            let highest = waiting.unmarked.entry(session).or_insert(counter);
+            *highest = counter.max(*highest);
+            self.added.notify_one();
+        }
+    }
+
+    /// Notes that somebody failed to sign in to an account.
+    pub fn failed(&self, user: &UserId, client: &Client, now: UnixSeconds) {
+        let mut waiting = self.waiting();
+        if waiting.failures.len() < MAX_FAILURES {
+            waiting.failures.push(Failure {
+                user: user.clone(),
+                client: client.clone(),
+                at: now,
+            });
+            self.added.notify_one();
+        }
+    }
+
+    fn waiting(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Writes what waits. An entry waits until its write has succeeded, so that an interruption loses nothing; what is locked by
+/// others goes on waiting too.
+///
+/// # Errors
+/// When the database cannot be used; then everything that is not written yet still waits.
+pub async fn write(state: &AppState) -> Result<(), StoreError> {
+    write_unmarked(state).await?;
+    write_failures(state).await?;
+    write_uses(state).await
+}
+
+/// Marks the first uses of pairs that were served while the database was unavailable. Marking one twice changes nothing.
+///
+/// # Errors
+/// When the database cannot be used; then those that are not marked yet still wait.
+pub async fn write_unmarked(state: &AppState) -> Result<(), StoreError> {
+    let all = copied(&state.write_behind.waiting().unmarked);
+    for chunk in all.chunks(MARKS_AT_ONCE) {
+        let written = join_all(chunk.iter().map(|(session, counter)| state.store.mark_used(*session, *counter))).await;
+        written.into_iter().collect::<Result<(), _>>()?;
+        for (session, counter) in chunk {
+            state.first_uses.remember(*session, *counter);
+            remove_unchanged(&mut state.write_behind.waiting().unmarked, session, counter);
+        }
+    }
+    Ok(())
+}
+
+async fn write_failures(state: &AppState) -> Result<(), StoreError> {
+    let failures = state.write_behind.waiting().failures.clone();
+    for chunk in failures.chunks(CHUNK) {
+        let events = chunk.iter().map(|failure| NewEvent {
+            user: &failure.user,
+            kind: EventKind::SignInFailed,
+            client: &failure.client,
+            at: failure.at,
+        });
+        state.store.count_or_insert_events(events).await?;
+        let mut waiting = state.write_behind.waiting();
+        // New failures are appended behind these.
+        let written = chunk.len().min(waiting.failures.len());
+        waiting.failures.drain(..written);
+    }
+    Ok(())
+}
+
+async fn write_uses(state: &AppState) -> Result<(), StoreError> {
+    let now = state.clock.now();
+    let all = copied(&state.write_behind.waiting().uses);
+    for chunk in all.chunks(CHUNK) {
+        let settled = state.store.write_last_used(chunk).await?;
+        let mut waiting = state.write_behind.waiting();
+        for (session, at) in chunk {
+            // Of a row that is gone nothing is settled ever; no lock lasts as long as a minute.
+            let is_old = !(*at..at.saturating_add(EXACT_TO)).contains(&now);
+            if is_old || settled.contains(session) {
+                remove_unchanged(&mut waiting.uses, session, at);
+            }
+        }
+        if waiting.uses.is_empty() {
+            waiting.uses.shrink_to_fit();
+        }
+    }
+    Ok(())
+}
+
+fn copied<V: Copy>(entries: &HashMap<SessionId, V>) -> Vec<(SessionId, V)> {
+    entries.iter().map(|(session, value)| (*session, *value)).collect()
+}
+
+/// Removes what was written, unless there is something newer by now.
+fn remove_unchanged<K: Eq + Hash, V: PartialEq>(entries: &mut HashMap<K, V>, key: &K, written: &V) {
+    if entries.get(key) == Some(written) {
+        entries.remove(key);
+    }
+}
+
+/// Writes for as long as the program runs.
+pub async fn keep_writing(state: AppState) {
+    loop {
+        state.write_behind.added.notified().await;
+        if let Err(error) = write(&state).await {
+            tracing::debug!(%error, "what is written after answers waits for the database");
+        }
+        let is_waiting = {
+            let waiting = state.write_behind.waiting();
+            !(waiting.uses.is_empty() && waiting.unmarked.is_empty() && waiting.failures.is_empty())
+        };
+        if is_waiting {
+            state.write_behind.added.notify_one();
+        }
+        sleep(PAUSE).await;
+    }
+}

@@ -1,0 +1,319 @@
+//! The first request with a new pair of tokens: it is written down before it is answered, because theft is judged by it.
+
+use std::time::{Duration, Instant};
+
+use latchkey::server::sessions::refresh_rule::{Answer, Event, RefreshState, Terms, step};
+use latchkey::server::sessions::{self, Client, ClientKind, EndReason, RefreshError, SessionId};
+use latchkey::server::state::AppState;
+use latchkey::server::store::Rotation;
+use latchkey::server::{housekeeping, news, write_behind};
+
+use crate::databases::Engine;
+use crate::support::{PASSWORD, TestApp, Tokens};
+
+const GRACE: i64 = 10;
+
+/// A server that relies on what it knows for so long that an outage lasts longer than the grace.
+async fn patient_app() -> TestApp {
+    TestApp::with(|settings| settings.revocation_lag = Some("60s".into())).await
+}
+
+fn session_of(app: &TestApp, tokens: &Tokens) -> SessionId {
+    let now = app.state.clock.now();
+    app.state.tokens.verify(&tokens.access, now).expect("a good token").sid
+}
+
+async fn refresh_on(node: &AppState, token: &str) -> Result<sessions::Tokens, RefreshError> {
+    sessions::refresh(node, token, &Client::new(ClientKind::Api, "test", None)).await
+}
+
+/// Asserts that another node takes `stolen` for a copy.
+async fn assert_theft_is_noticed(node: &AppState, stolen: &str) {
+    let refused = refresh_on(node, stolen).await.map(|_| "tokens");
+    assert!(matches!(refused, Err(RefreshError::Ended(EndReason::Reuse))), "{refused:?}");
+}
+
+#[tokio::test]
+async fn another_node_notices_a_theft_right_after_the_first_request_of_the_successor() {
+    let app = TestApp::new().await;
+    app.signed_up("ada").await;
+    let elsewhere = app.another().await;
+    news::catch_up(&elsewhere).await.expect("up to date");
+    let stolen = app.grant("ada").await;
+    let owner = app.refreshed(&stolen.refresh).await;
+    assert!(app.opens(&owner.access).await);
+    // No background task runs here: whatever the other node knows was durable before the answer.
+    app.pass_seconds(GRACE + 1);
+    assert_theft_is_noticed(&elsewhere, &stolen.refresh).await;
+    news::catch_up(&app.state).await.expect("up to date");
+    assert!(!app.opens(&owner.access).await, "the session has ended everywhere");
+}
+
+#[tokio::test]
+async fn later_requests_of_a_pair_need_no_database_and_a_new_pair_needs_it_once_the_grace_is_over() {
+    let app = patient_app().await;
+    app.signed_up("ada").await;
+    let used = app.refreshed(&app.grant("ada").await.refresh).await;
+    let (first, new) = (app.grant("ada").await, app.refreshed(&app.grant("ada").await.refresh).await);
+    assert!(app.opens(&used.access).await);
+    app.database.goes_away().await;
+    assert!(
+        app.opens(&new.access).await,
+        "within the grace the predecessor gets this pair anyway"
+    );
+    app.pass_seconds(GRACE);
+    assert!(app.opens(&new.access).await, "the last second of the grace");
+    app.pass_seconds(1);
+    for path in ["/protected", "/me"] {
+        let answer = app.get_with_token(path, &new.access).await;
+        assert_eq!(answer.status, 503, "{path}");
+        assert!(answer.header("retry-after").is_some(), "{path}");
+    }
+    assert!(app.opens(&used.access).await, "its first use is known already");
+    assert!(app.opens(&first.access).await, "no token comes before the first pair of a session");
+    app.database.comes_back().await;
+    assert!(app.opens(&new.access).await, "the next request writes it down");
+}
+
+#[tokio::test]
+async fn a_first_use_during_an_outage_is_written_down_by_the_next_request() {
+    let app = patient_app().await;
+    app.signed_up("ada").await;
+    let elsewhere = app.another().await;
+    let stolen = app.grant("ada").await;
+    let owner = app.refreshed(&stolen.refresh).await;
+    app.database.goes_away().await;
+    assert!(app.opens(&owner.access).await);
+    app.database.comes_back().await;
+    assert!(app.opens(&owner.access).await);
+    app.pass_seconds(GRACE + 1);
+    assert_theft_is_noticed(&elsewhere, &stolen.refresh).await;
+}
+
+#[tokio::test]
+async fn a_database_that_hangs_delays_the_first_requests_of_a_pair_by_about_a_second_once() {
+    let app = patient_app().await;
+    app.signed_up("ada").await;
+    let tokens = app.refreshed(&app.grant("ada").await.refresh).await;
+    let session = session_of(&app, &tokens);
+    let held = app
+        .database
+        .hold(&format!("UPDATE sessions SET user_agent = user_agent WHERE id = '{session}'"))
+        .await;
+    let began = Instant::now();
+    for _ in 0..20 {
+        assert!(app.opens(&tokens.access).await, "within the grace");
+    }
+    // A single wait for the database takes five seconds; twenty of them would take much longer.
+    assert!(began.elapsed() < Duration::from_secs(4), "{:?}", began.elapsed());
+    held.release().await;
+}
+
+#[tokio::test]
+async fn a_browser_session_whose_cookie_never_comes_back_ends_after_two_minutes() {
+    let app = TestApp::new().await;
+    let elsewhere = app.another().await;
+    let mut blocks_cookies = app.signed_up("ada").await;
+    let mut shows_them = app.browser();
+    let fields = [("username", "ada"), ("password", PASSWORD)];
+    assert_eq!(shows_them.post("/api/log_in", &fields).await.status, 303);
+    assert_eq!(shows_them.get("/dashboard").await.status, 200);
+    let program = app.grant("ada").await;
+    app.pass_seconds(120);
+    let now = app.state.clock.now();
+    housekeeping::tidy(&app.state).await.expect("tidied");
+    assert_eq!(app.state.store.count_live_sessions(now).await.expect("a count"), 3, "not yet");
+    app.pass_seconds(1);
+    housekeeping::tidy(&app.state).await.expect("tidied");
+    assert_eq!(app.state.store.count_live_sessions(now).await.expect("a count"), 2);
+    news::catch_up(&elsewhere).await.expect("up to date");
+    let access = blocks_cookies.cookie("latchkey").expect("a token").to_owned();
+    for node in [&app.state, &elsewhere] {
+        sessions::verify(node, &access).await.map(|_| ()).expect_err("ended everywhere");
+    }
+    assert_eq!(blocks_cookies.get("/dashboard").await.status, 303);
+    assert!(
+        !blocks_cookies.get("/login").await.body.contains("role=\"alert\""),
+        "nothing to explain"
+    );
+    assert_eq!(shows_them.get("/dashboard").await.status, 200);
+    assert!(app.opens(&program.access).await, "a program may use its token whenever it likes");
+}
+
+/// Sessions of one account, written into the database in a form that both engines take: ids with twelve digits at the end.
+async fn many_sessions(app: &TestApp, count: usize) -> Vec<SessionId> {
+    app.signed_up("ada").await;
+    let (user, now) = (app.user_id("ada").await, app.state.clock.now());
+    let insert = format!(
+        "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {count}) INSERT INTO sessions (id, user_id, client, user_agent, started_at, expires_at, ends_at) SELECT '01890000-0000-7000-8000-' || CAST(100000000000 + i AS TEXT), '{user}', 'api', '', {now}, {now} + 1000, {now} + 1000 FROM n"
+    );
+    app.database.execute(&insert).await;
+    let id = |number| format!("01890000-0000-7000-8000-{}", 100_000_000_000 + number);
+    (1..=count).map(|number| SessionId::parse(&id(number)).expect("an id")).collect()
+}
+
+/// How many of these sessions were last used then.
+async fn used_at(app: &TestApp, sessions: &[SessionId], at: i64) -> usize {
+    let mut used = 0;
+    for session in sessions {
+        let (session, _) = app.state.store.session(*session).await.expect("an answer").expect("a session");
+        used += usize::from(session.last_used_at == at);
+    }
+    used
+}
+
+#[tokio::test]
+async fn thousands_of_sessions_are_written_as_used_in_chunks_that_leave_locked_rows_for_later() {
+    const SESSIONS: usize = 6000;
+    let app = TestApp::new().await;
+    let sessions = many_sessions(&app, SESSIONS).await;
+    let at = app.state.clock.now() + 5;
+    app.pass_seconds(5);
+    for session in &sessions {
+        app.state.write_behind.used(*session, at);
+    }
+    // On SQLite a lock is a lock on everything, and the write waits for it.
+    if matches!(crate::ENGINE, Engine::Postgres) {
+        let locked = [0, 1500, 3000, 4500, 5999]
+            .map(|index: usize| format!("'{}'", sessions[index]))
+            .join(", ");
+        let lock = format!("UPDATE sessions SET user_agent = user_agent WHERE id IN ({locked})");
+        let held = app.database.hold(&lock).await;
+        write_behind::write(&app.state).await.expect("written");
+        assert_eq!(used_at(&app, &sessions, at).await, SESSIONS - 5, "all but the locked ones");
+        held.release().await;
+    }
+    write_behind::write(&app.state).await.expect("written");
+    assert_eq!(used_at(&app, &sessions, at).await, SESSIONS);
+}
+
+#[tokio::test]
+async fn an_unrelated_locked_row_hides_no_theft() {
+    if !matches!(crate::ENGINE, Engine::Postgres) {
+        return; // SQLite has no locks on rows.
+    }
+    let app = TestApp::new().await;
+    app.signed_up("ada").await;
+    let (elsewhere, unrelated) = (app.another().await, app.grant("ada").await);
+    assert!(app.opens(&unrelated.access).await);
+    let stolen = app.grant("ada").await;
+    let owner = app.refreshed(&stolen.refresh).await;
+    let session = session_of(&app, &unrelated);
+    let held = app
+        .database
+        .hold(&format!("UPDATE sessions SET user_agent = user_agent WHERE id = '{session}'"))
+        .await;
+    assert!(app.opens(&owner.access).await);
+    app.pass_seconds(GRACE + 1);
+    assert_theft_is_noticed(&elsewhere, &stolen.refresh).await;
+    held.release().await;
+}
+
+/// The session's row, as the refresh rule sees it.
+async fn row_of(app: &TestApp, session: SessionId) -> RefreshState {
+    let (row, _) = app.state.store.session(session).await.expect("an answer").expect("a session");
+    RefreshState {
+        counter: row.counter,
+        used_counter: row.used_counter,
+        rotated_at: row.rotated_at,
+        expires_at: row.expires_at,
+        ended: row.ended,
+    }
+}
+
+#[tokio::test]
+async fn the_statements_change_a_row_as_the_refresh_rule_does() {
+    let app = TestApp::new().await;
+    app.signed_up("ada").await;
+    let session = session_of(&app, &app.grant("ada").await);
+    let now = app.state.clock.now();
+    let terms = Terms {
+        now,
+        grace: GRACE,
+        renewed_until: now + 500,
+    };
+    for (counter, used) in [(0, -1), (0, 0), (2, 1), (2, 2)] {
+        for end in ["ended_at = NULL, end_reason = NULL", "ended_at = 1, end_reason = 'signed_out'"] {
+            for other in 0..=3 {
+                let set = format!(
+                    "UPDATE sessions SET counter = {counter}, used_counter = {used}, rotated_at = {now} - 60, expires_at = {now} + 100, {end} WHERE id = '{session}'"
+                );
+                app.database.execute(&set).await;
+                let before = row_of(&app, session).await;
+                app.state.store.mark_used(session, other).await.expect("an answer");
+                let (after, _) = step(before, Event::FirstUse(other), terms);
+                assert_eq!(row_of(&app, session).await, after, "first use of {other} after {before:?}");
+
+                app.database.execute(&set).await;
+                let rotation = Rotation {
+                    id: session,
+                    from: other,
+                    now,
+                    expires_at: terms.renewed_until,
+                    refreshes_until: now,
+                    token_exp: now,
+                };
+                let rotated = app.state.store.rotate_session(&rotation).await.expect("an answer");
+                let (after, answer) = step(before, Event::Present(other), terms);
+                assert_eq!(rotated, answer == Answer::Rotate, "presented {other} to {before:?}");
+                let after = if rotated { after } else { before };
+                assert_eq!(row_of(&app, session).await, after, "presented {other} to {before:?}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_latest_expiry_of_a_sessions_access_tokens_is_stored_before_they_are_given_out() {
+    let app = TestApp::new().await;
+    app.signed_up("ada").await;
+    let first = app.grant("ada").await;
+    let session = session_of(&app, &first);
+    let token_exp = async || {
+        let found = app.state.store.session(session).await.expect("an answer");
+        found.expect("a session").0.token_exp
+    };
+    let expiry = |tokens: &Tokens| {
+        let now = app.state.clock.now();
+        app.state.tokens.verify(&tokens.access, now).expect("a good token").exp
+    };
+    let rotated = app.refreshed(&first.refresh).await;
+    assert_eq!(token_exp().await, expiry(&rotated));
+    app.pass_seconds(60);
+    let again = app.refreshed(&first.refresh).await;
+    assert_eq!(again.refresh, rotated.refresh, "the same pair");
+    assert!(expiry(&again) > expiry(&rotated));
+    assert_eq!(token_exp().await, expiry(&again));
+    app.pass_seconds(-30);
+    app.refreshed(&first.refresh).await;
+    assert_eq!(token_exp().await, expiry(&again), "an earlier one changes nothing");
+}
+
+#[tokio::test]
+async fn a_chunk_that_cannot_be_written_keeps_what_others_wrote_and_is_tried_again() {
+    const SESSIONS: usize = 1200;
+    let app = TestApp::new().await;
+    let sessions = many_sessions(&app, SESSIONS).await;
+    let at = app.state.clock.now() + 5;
+    for session in &sessions {
+        app.state.write_behind.used(*session, at);
+    }
+    let bad = sessions[SESSIONS / 2];
+    let (fails, works) = match crate::ENGINE {
+        Engine::Sqlite => (
+            format!("CREATE TRIGGER fails BEFORE UPDATE ON sessions WHEN NEW.id = '{bad}' BEGIN SELECT RAISE(ABORT, 'no'); END"),
+            "DROP TRIGGER fails",
+        ),
+        Engine::Postgres => (
+            format!("ALTER TABLE sessions ADD CONSTRAINT fails CHECK (id <> '{bad}') NOT VALID"),
+            "ALTER TABLE sessions DROP CONSTRAINT fails",
+        ),
+    };
+    app.database.execute(&fails).await;
+    write_behind::write(&app.state).await.expect_err("one chunk fails");
+    let written = used_at(&app, &sessions, at).await;
+    assert!(written == 0 || written % 500 == 0, "whole chunks: {written}");
+    app.database.execute(works).await;
+    write_behind::write(&app.state).await.expect("written");
+    assert_eq!(used_at(&app, &sessions, at).await, SESSIONS);
+}
