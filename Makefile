@@ -8,7 +8,7 @@ timed := sameness:: slow:: load:: size:: nodes::
 # How often `make fuzz` tries each property.
 CASES ?= 1000000
 
-.PHONY: help run test build dev check attack soak fuzz bench clean build-tools test-tools check-tools attack-tools bench-tools
+.PHONY: help run test build dev check attack soak fuzz prove bench clean build-tools test-tools check-tools attack-tools bench-tools
 
 binary := target/release/latchkey
 built := target/release/.latchkey-built
@@ -67,6 +67,9 @@ soak: build ## several nodes on PostgreSQL for long: ends, races, kills, crashes
 
 fuzz: ## cookies, headers and tokens against a million random inputs each (CASES=… for another number)
 	PROPTEST_CASES=$(CASES) cargo test --locked --features ssr --test formats
+
+prove: ## explore the refresh rule with a model checker: lost answers, crashes, clock steps, a thief (up to 3 minutes)
+	PROVE=full cargo test --locked --features ssr --test prove -- --nocapture --test-threads=1
 
 bench: build bench-tools ## measure beside what people would use instead, into docs/BENCHMARKS.md (ONLY=protected for a part)
 	@echo "==> programs to measure with: usually 15 minutes the first time"
