@@ -1,10 +1,16 @@
 //! Where a request comes from: the address that counts for budgets and that people see.
 
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Once;
 
 use axum::extract::ConnectInfo;
 use http::{Extensions, HeaderMap};
 use ipnet::IpNet;
+
+const FORWARDED_FOR: &str = "x-forwarded-for";
+
+/// Warns once in the life of the process.
+static IGNORED: Once = Once::new();
 
 /// The client's address. `X-Forwarded-For` counts only from trusted proxies, and only as far as they vouch for it: it is
 /// read from its end, past those that are trusted. What is no address ends the reading: the last one vouched for counts.
@@ -13,9 +19,12 @@ pub fn address(trusted: &[IpNet], headers: &HeaderMap, extensions: &Extensions) 
     let is_trusted = |address: &IpAddr| trusted.iter().any(|network| network.contains(address));
     let mut address = peer.ip().to_canonical();
     if !is_trusted(&address) {
+        if !IGNORED.is_completed() && headers.contains_key(FORWARDED_FOR) {
+            IGNORED.call_once(|| warn_of_ignored_header(address));
+        }
         return Some(address);
     }
-    let mut forwarded = headers.get_all("x-forwarded-for").into_iter().rev().flat_map(|header| {
+    let mut forwarded = headers.get_all(FORWARDED_FOR).into_iter().rev().flat_map(|header| {
         let text = header.to_str().unwrap_or_default();
         text.rsplit(',')
     });
@@ -26,6 +35,14 @@ pub fn address(trusted: &[IpNet], headers: &HeaderMap, extensions: &Extensions) 
         }
     }
     Some(address)
+}
+
+fn warn_of_ignored_header(peer: IpAddr) {
+    tracing::warn!(
+        %peer,
+        "X-Forwarded-For is ignored: this peer is no trusted proxy, so all who come through it share one address and its limits. \
+         If the peer is your proxy, add its address to LATCHKEY_TRUSTED_PROXIES; otherwise there is nothing to do."
+    );
 }
 
 /// An address as proxies write it: alone, with a port, in brackets.

@@ -106,6 +106,29 @@ fn a_log_at_its_most_talkative_holds_no_token_password_cookie_or_email_and_every
     check_lines(&log);
 }
 
+#[test]
+fn one_warning_says_that_x_forwarded_for_of_an_untrusted_peer_is_ignored() {
+    for (trusted, expected) in [("10.0.0.0/8", 1), ("127.0.0.1", 0)] {
+        let here = Installation::new();
+        let server = here.serve(&[("LATCHKEY_LOG_FORMAT", "json"), ("LATCHKEY_TRUSTED_PROXIES", trusted)]);
+        for _ in 0..3 {
+            assert_eq!(server.ask("GET", "/login", &[], "").0, 200);
+            assert_eq!(server.ask("GET", "/login", &[("X-Forwarded-For", "198.51.100.7")], "").0, 200);
+        }
+        let log = server.stop();
+        let warnings: Vec<&str> = log.lines().filter(|line| line.contains("X-Forwarded-For")).collect();
+        assert_eq!(warnings.len(), expected, "{trusted}: {log}");
+        for warning in warnings {
+            let warning: Value = serde_json::from_str(warning).expect("JSON");
+            assert_eq!(
+                (&warning["level"], &warning["fields"]["peer"]),
+                (&"WARN".into(), &"127.0.0.1".into())
+            );
+            assert!(warning.to_string().contains("LATCHKEY_TRUSTED_PROXIES"), "{warning}");
+        }
+    }
+}
+
 /// Each form, refused and done.
 fn use_the_pages(browser: &mut Browser) {
     let sign_up = [("username", "ada"), ("password", PASSWORD), ("email", EMAIL)];
