@@ -13,7 +13,7 @@ use super::passwords::{self, Busy};
 use super::sessions::{self, Client, Draft, EndReason, SessionId, Tokens};
 use super::state::AppState;
 use super::store::{NewUser, StoreError};
-use super::throttle::{self, ADDRESS, SIGN_UPS, Wait};
+use super::throttle::{self, SIGN_UPS, SignIn, Wait};
 use crate::domain::{Email, Field, FieldError, Password, Problem, Role, User, UserId, Username};
 
 /// Sessions and events of a removed account that are deleted in one step, and steps that its removal waits for.
@@ -264,17 +264,33 @@ async fn try_to_sign_in(
     if !empty.is_empty() {
         return Err(Refusal::Fields(empty));
     }
+    let charged = SignIn::take(state, username, client)?;
+    let outcome = with_password(state, username, password, client, replaced).await;
+    if outcome.is_err() {
+        charged.give_back(state);
+    }
+    outcome
+}
+
+/// Signs in where the limits for successful sign-ins allow one more.
+async fn with_password(
+    state: &AppState,
+    username: &str,
+    password: &str,
+    client: &Client,
+    replaced: Option<SessionId>,
+) -> Result<Tokens, Refusal> {
     let guess = throttle::take(state, username, client).await?;
     // What cannot be a name is looked for as well: it takes as long as any other.
     let known = state.store.credentials(Username::parse(username).ok().as_ref()).await?;
     let hash = known.as_ref().map(|(_, hash)| hash.clone());
-    let verified = throttle::check(state, &guess, password, hash, client).await?;
+    let (verified, guess) = throttle::check(state, guess, password, hash).await?;
     if let Some((account, hash)) = &known
         && verified.right
         && account.disabled_at.is_none()
         && let Some(tokens) = sessions::begin(state, account, hash, &guess, client, replaced).await?
     {
-        state.addresses.give_back(ADDRESS, client.address);
+        throttle::give_back_to_address(state, guess);
         if state.passwords.is_outdated(hash) {
             tokio::spawn(upgrade(
                 state.clone(),

@@ -28,6 +28,8 @@ mod record;
 mod refresh;
 mod sameness;
 mod services;
+mod shared_limits;
+mod sign_in_limits;
 mod size;
 mod support;
 mod throttle;

@@ -16,6 +16,7 @@ use tokio::task::JoinSet;
 use latchkey::server::accounts::operate;
 use latchkey::server::sessions::{self, Client, ClientKind, RefreshError, Tokens, verify};
 use latchkey::server::state::AppState;
+use latchkey::server::throttle::SIGN_INS_TO_ACCOUNT;
 
 use crate::databases::Engine;
 use crate::support::{Answer, ORIGIN, PASSWORD, TestApp, form, request};
@@ -221,6 +222,8 @@ async fn nothing_minted_before_or_during_a_sign_out_works_after_it() {
                 .map(|_| ())
                 .expect_err("over");
         }
+        // No more sign-ins than one address may make to an account.
+        app.pass_seconds(SIGN_INS_TO_ACCOUNT.rate.interval);
     }
 }
 

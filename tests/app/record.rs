@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use latchkey::domain::password;
 use latchkey::server::form::MAX_BODY;
 use latchkey::server::passwords::Cost;
-use latchkey::server::throttle::{ACCOUNT, ADDRESS, REFRESHES, SIGN_UPS};
+use latchkey::server::throttle::{ACCOUNT, ADDRESS, REFRESHES, SIGN_INS, SIGN_INS_TO_ACCOUNT, SIGN_UPS, UNKNOWN_REFRESH_TOKENS};
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -128,9 +128,12 @@ fn the_numbers_of_the_page_are_those_of_the_program() {
     for (begins, rate) in [
         ("| An account", ACCOUNT),
         ("| A known device", ACCOUNT),
-        ("| An address", ADDRESS),
+        ("| An address", ADDRESS.rate),
+        ("| Refresh tokens that name no session", UNKNOWN_REFRESH_TOKENS.rate),
+        ("| Sign-ins from an address", SIGN_INS.rate),
+        ("| Sign-ins to an account", SIGN_INS_TO_ACCOUNT.rate),
         ("| Refreshes of one session", REFRESHES),
-        ("| New accounts", SIGN_UPS),
+        ("| New accounts", SIGN_UPS.rate),
     ] {
         let numbers = format!("| {} | {} |", rate.burst, every(rate.interval));
         assert!(row(begins).contains(&numbers), "{begins}: {numbers}");

@@ -51,6 +51,10 @@ mod refresh;
 mod sameness;
 #[path = "../app/services.rs"]
 mod services;
+#[path = "../app/shared_limits.rs"]
+mod shared_limits;
+#[path = "../app/sign_in_limits.rs"]
+mod sign_in_limits;
 #[path = "../app/size.rs"]
 mod size;
 #[path = "../app/support.rs"]

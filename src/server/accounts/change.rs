@@ -119,8 +119,9 @@ async fn proven(state: &AppState, user: &User, field: Field, password: &str, cli
     let known = known.filter(|(account, _)| account.id == user.id && account.disabled_at.is_none());
     let (account, hash) = known.ok_or(Refusal::NotSignedIn)?;
     let guess = throttle::take(state, &user.username, client).await?;
-    if throttle::check(state, &guess, password, Some(hash.clone()), client).await?.right {
-        throttle::give_back(state, &guess, client).await?;
+    let (verified, guess) = throttle::check(state, guess, password, Some(hash.clone())).await?;
+    if verified.right {
+        throttle::give_back(state, guess).await?;
         return Ok((account, hash));
     }
     state.write_behind.failed(&account.id, client, state.clock.now());

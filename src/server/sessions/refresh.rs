@@ -12,7 +12,7 @@ use crate::server::accounts::Account;
 use crate::server::refresh_tokens::Presented;
 use crate::server::state::AppState;
 use crate::server::store::{Rotation, StoreError, Which};
-use crate::server::throttle::{ADDRESS, REFRESHES, Wait};
+use crate::server::throttle::{REFRESHES, UNKNOWN_REFRESH_TOKENS, Wait};
 
 /// Why there are no new tokens.
 #[derive(Debug)]
@@ -58,14 +58,18 @@ pub async fn refresh(state: &AppState, token: &str, client: &Client) -> Result<T
 }
 
 async fn counted(state: &AppState, token: &str, client: &Client) -> Result<Tokens, RefreshError> {
-    state
+    // Costs no read of the database, and no limit.
+    let presented = Presented::parse(token).ok_or(RefreshError::Invalid)?;
+    let charge = state
         .addresses
-        .take(ADDRESS, client.address, state.clock.now())
+        .take(UNKNOWN_REFRESH_TOKENS, client.address, state.clock.now())
         .map_err(RefreshError::Throttled)?;
     let outcome = exchange(state, token, client).await;
-    // Only what is no token of ours is a guess.
-    if !matches!(outcome, Err(RefreshError::Invalid)) {
-        state.addresses.give_back(ADDRESS, client.address);
+    // A token of a former secret is refused as well, but names a session: browsers present it on every page.
+    let names_no_session =
+        matches!(outcome, Err(RefreshError::Invalid)) && matches!(state.store.session(presented.session).await, Ok(None));
+    if !names_no_session {
+        state.addresses.give_back(charge);
     }
     outcome
 }

@@ -1,21 +1,40 @@
-//! The budgets of addresses, in memory.
+//! The limits that are kept in memory: those of an address, and those of an account from one address.
 
-use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use hashlink::LinkedHashMap;
 
 use super::rate::{Rate, Wait};
 use crate::server::clock::UnixSeconds;
 
-/// Budgets kept at most; beyond that, those who come anew share one.
+/// Entries kept at most; beyond that, the one that was charged longest ago is dropped.
 const MAX_KEPT: usize = 100_000;
 
-/// Whose budget: an IPv4 address, or the first half of an IPv6 address, which is what one customer is given.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+/// What a limit counts. Two limits of one address are two entries, also at the same rate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Kind {
+    Guesses,
+    UnknownRefreshTokens,
+    SignUps,
+    SignIns,
+    SignInsToAccount,
+}
+
+/// A limit that each address has for itself.
+#[derive(Clone, Copy, Debug)]
+pub struct Limit {
+    pub(super) kind: Kind,
+    /// How many at once, and how soon one more.
+    pub rate: Rate,
+}
+
+/// An IPv4 address, or the first half of an IPv6 address, which is what one customer is given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Network {
     V4([u8; 4]),
     V6([u8; 8]),
-    /// Whoever cannot be told apart.
+    /// Requests without a known address count as one.
     Unknown,
 }
 
@@ -29,43 +48,94 @@ impl From<Option<IpAddr>> for Network {
     }
 }
 
-type Budgets = HashMap<(Network, i64), UnixSeconds>;
+/// A MAC of the name of an account.
+pub(super) type AccountKey = [u8; 16];
 
-/// The budgets of all addresses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Key {
+    kind: Kind,
+    network: Network,
+    account: Option<AccountKey>,
+}
+
+/// A charge that can be refunded to the entry that it was taken from. Dropped, the charge stays.
+#[derive(Debug)]
+pub struct Charge {
+    key: Key,
+    seconds: i64,
+    at: UnixSeconds,
+}
+
+/// For each entry, when all of its limit is there again; in the order of their last charge.
+type Entries = LinkedHashMap<Key, UnixSeconds>;
+
+/// The limits of all addresses.
 #[derive(Default)]
-pub struct Addresses(Mutex<Budgets>);
+pub struct Addresses(Mutex<Entries>);
 
 impl Addresses {
-    /// Takes one from the budget that an address has at a rate.
+    /// Charges a limit of an address.
     ///
     /// # Errors
-    /// When it is used up.
-    pub fn take(&self, rate: Rate, address: Option<IpAddr>, now: UnixSeconds) -> Result<(), Wait> {
-        let mut budgets = self.budgets();
-        let mut key = (Network::from(address), rate.whole());
-        if budgets.len() >= MAX_KEPT && !budgets.contains_key(&key) {
-            key.0 = Network::Unknown;
-        }
-        let until = budgets.get(&key).copied().unwrap_or(now);
-        budgets.insert(key, rate.take(until, now)?);
-        Ok(())
+    /// When the limit is used up.
+    pub fn take(&self, limit: Limit, address: Option<IpAddr>, now: UnixSeconds) -> Result<Charge, Wait> {
+        self.charge(limit, address, None, now)
     }
 
-    /// Gives one back.
-    pub fn give_back(&self, rate: Rate, address: Option<IpAddr>) {
-        if let Some(until) = self.budgets().get_mut(&(Network::from(address), rate.whole())) {
-            *until -= rate.interval;
+    /// Charges a limit that an account has at an address.
+    ///
+    /// # Errors
+    /// When the limit is used up.
+    pub(super) fn take_of_account(
+        &self,
+        limit: Limit,
+        address: Option<IpAddr>,
+        account: AccountKey,
+        now: UnixSeconds,
+    ) -> Result<Charge, Wait> {
+        self.charge(limit, address, Some(account), now)
+    }
+
+    fn charge(&self, limit: Limit, address: Option<IpAddr>, account: Option<AccountKey>, now: UnixSeconds) -> Result<Charge, Wait> {
+        let key = Key {
+            kind: limit.kind,
+            network: address.into(),
+            account,
+        };
+        let mut entries = self.entries();
+        // A refused try counts as the latest use: who keeps trying stays limited while others fill the table.
+        let until = entries.to_back(&key).copied().unwrap_or(now);
+        let charged = limit.rate.take(until, now)?;
+        entries.insert(key, charged);
+        if entries.len() > MAX_KEPT {
+            entries.pop_front();
+        }
+        Ok(Charge {
+            key,
+            seconds: limit.rate.interval,
+            at: now,
+        })
+    }
+
+    /// Refunds a charge. An entry that is whole again goes, so that tries that are refunded drop nobody else's entry.
+    pub fn give_back(&self, charge: Charge) {
+        let mut entries = self.entries();
+        if let Some(until) = entries.get_mut(&charge.key) {
+            *until -= charge.seconds;
+            if *until <= charge.at {
+                entries.remove(&charge.key);
+            }
         }
     }
 
-    /// Forgets budgets that are whole.
+    /// Drops entries that are whole.
     pub fn forget(&self, now: UnixSeconds) {
-        let mut budgets = self.budgets();
-        budgets.retain(|_, until| *until > now);
-        budgets.shrink_to_fit();
+        let mut entries = self.entries();
+        entries.retain(|_, until| *until > now);
+        entries.shrink_to_fit();
     }
 
-    fn budgets(&self) -> MutexGuard<'_, Budgets> {
+    fn entries(&self) -> MutexGuard<'_, Entries> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -74,17 +144,28 @@ impl Addresses {
 mod tests {
     use super::*;
 
-    const RATE: Rate = Rate { burst: 2, interval: 10 };
+    const LIMIT: Limit = Limit {
+        kind: Kind::Guesses,
+        rate: Rate { burst: 2, interval: 10 },
+    };
     const NOW: UnixSeconds = 1_800_000_000;
 
     fn address(text: &str) -> IpAddr {
         text.parse().expect("an address")
     }
 
+    /// As many addresses as there is room for, none of them in a documentation network.
+    fn fill(addresses: &Addresses, number: usize) {
+        for n in 0..number {
+            let octets = u32::try_from(n).expect("small").to_be_bytes();
+            addresses.take(LIMIT, Some(IpAddr::from(octets)), NOW).expect("its first");
+        }
+    }
+
     #[test]
-    fn each_address_has_its_own_budget_and_an_ipv6_network_one() {
+    fn each_address_has_its_own_limit_and_an_ipv6_network_one() {
         let addresses = Addresses::default();
-        let take = |text| addresses.take(RATE, Some(address(text)), NOW).is_ok();
+        let take = |text| addresses.take(LIMIT, Some(address(text)), NOW).is_ok();
         assert_eq!(
             [take("192.0.2.1"), take("::ffff:192.0.2.1"), take("192.0.2.1"), take("192.0.2.2")],
             [true, true, false, true]
@@ -98,32 +179,81 @@ mod tests {
             ],
             [true, true, false, true]
         );
-        assert!(addresses.take(RATE, None, NOW).is_ok());
+        assert!(addresses.take(LIMIT, None, NOW).is_ok());
     }
 
     #[test]
-    fn what_is_given_back_can_be_taken_again_and_whole_budgets_are_forgotten() {
+    fn limits_of_two_kinds_and_of_two_accounts_count_apart() {
         let addresses = Addresses::default();
+        let sign_ups = Limit {
+            kind: Kind::SignUps,
+            ..LIMIT
+        };
+        for _ in 0..2 {
+            addresses.take(LIMIT, None, NOW).expect("within the limit");
+            addresses.take(sign_ups, None, NOW).expect("within the limit");
+            addresses.take_of_account(LIMIT, None, [1; 16], NOW).expect("within the limit");
+            addresses.take_of_account(LIMIT, None, [2; 16], NOW).expect("within the limit");
+        }
+        addresses.take(LIMIT, None, NOW).expect_err("used up");
+        addresses.take(sign_ups, None, NOW).expect_err("used up");
+        addresses.take_of_account(LIMIT, None, [1; 16], NOW).expect_err("used up");
+    }
+
+    #[test]
+    fn what_is_refunded_can_be_charged_again_and_whole_entries_are_dropped() {
+        let addresses = Addresses::default();
+        let take = |now| addresses.take(LIMIT, Some(address("192.0.2.1")), now);
         for _ in 0..10 {
-            addresses.take(RATE, Some(address("192.0.2.1")), NOW).expect("given back each time");
-            addresses.give_back(RATE, Some(address("192.0.2.1")));
+            addresses.give_back(take(NOW).expect("refunded each time"));
         }
-        addresses.take(RATE, Some(address("192.0.2.1")), NOW).expect("one");
-        addresses.forget(NOW + 9);
-        assert_eq!(addresses.budgets().len(), 1);
-        addresses.forget(NOW + 10);
-        assert_eq!(addresses.budgets().len(), 0);
+        assert_eq!(addresses.entries().len(), 0);
+        let first = take(NOW).expect("one");
+        take(NOW).expect("two");
+        addresses.give_back(first);
+        take(NOW).expect("two again");
+        take(NOW).expect_err("used up");
+        addresses.forget(NOW + 19);
+        assert_eq!(addresses.entries().len(), 1);
+        addresses.forget(NOW + 20);
+        assert_eq!(addresses.entries().len(), 0);
     }
 
     #[test]
-    fn memory_is_bounded_and_newcomers_then_share_a_budget() {
+    fn a_full_table_drops_the_entry_that_was_charged_longest_ago() {
         let addresses = Addresses::default();
-        for n in 0..MAX_KEPT {
-            let octets = u32::try_from(n).expect("small").to_be_bytes();
-            addresses.take(RATE, Some(IpAddr::from(octets)), NOW).expect("its first");
+        let (guessing, quiet) = (Some(address("198.51.100.1")), Some(address("198.51.100.2")));
+        for address in [guessing, quiet] {
+            addresses.take(LIMIT, address, NOW).expect("one");
+            addresses.take(LIMIT, address, NOW).expect("two");
         }
-        let taken = ["198.51.100.1", "198.51.100.2", "198.51.100.3"].map(|text| addresses.take(RATE, Some(address(text)), NOW).is_ok());
-        assert_eq!(taken, [true, true, false]);
-        assert!(addresses.budgets().len() <= MAX_KEPT + 1);
+        fill(&addresses, MAX_KEPT / 2);
+        addresses.take(LIMIT, guessing, NOW).expect_err("used up, and used again");
+        fill(&addresses, MAX_KEPT - 1);
+        addresses.take(LIMIT, guessing, NOW).expect_err("still used up");
+        addresses.take(LIMIT, quiet, NOW).expect("dropped");
+        assert_eq!(addresses.entries().len(), MAX_KEPT);
+    }
+
+    #[test]
+    fn a_refund_after_its_entry_was_dropped_changes_no_other_entry() {
+        let addresses = Addresses::default();
+        let charge = addresses.take(LIMIT, Some(address("198.51.100.1")), NOW).expect("one");
+        fill(&addresses, MAX_KEPT);
+        let charged = || addresses.entries().values().map(|until| until - NOW).collect::<Vec<_>>();
+        let before = charged();
+        addresses.give_back(charge);
+        assert_eq!(charged(), before);
+    }
+
+    #[test]
+    fn tries_that_are_refunded_drop_no_entry_of_others() {
+        let addresses = Addresses::default();
+        fill(&addresses, MAX_KEPT - 1);
+        for n in 0..u128::from(u16::MAX) {
+            let charge = addresses.take_of_account(LIMIT, None, n.to_be_bytes(), NOW).expect("its first");
+            addresses.give_back(charge);
+        }
+        assert_eq!(addresses.entries().len(), MAX_KEPT - 1);
     }
 }
