@@ -11,7 +11,7 @@ import { PASSWORD, freshName } from "./support.js";
 /** What looks like one of these is one, whoever got it: programs, other browsers, a shell. */
 const SHAPES: [string, RegExp][] = [
   ["an access token", /eyJ[\w-]{10,}\.[\w-]{10,}\.[\w-]{43}/],
-  ["a refresh token or a device cookie", /AQG[\w-]{68}/],
+  ["a refresh token or a device cookie", /A[Qg]G[\w-]{68}/],
   ["a flash cookie", /eyJ1bnRpbCI6[\w-]{10,}\.[\w-]{43}/],
   ["a password's hash", /\$argon2|\$2[aby]\$/],
   ["an email address", /[\w.+-]+(?:@|%40)[\w-]+\.\w/],

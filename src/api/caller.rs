@@ -110,10 +110,9 @@ impl Caller {
         for cookie in self.state.cookies.sign_in(tokens) {
             self.cookie(cookie);
         }
-        let user = &tokens.access.claims.sub;
-        let known = self.client.device.as_ref().is_some_and(|device| device.user == *user);
-        if !known && let Some(device) = self.state.devices.make(user) {
-            self.cookie(self.state.cookies.set(Cookie::Device, &device, devices::LIFE));
+        let (user, generation) = (&tokens.access.claims.sub, tokens.password_generation);
+        if let Some(devices) = self.state.devices.remember(user, generation, &self.client.devices) {
+            self.cookie(self.state.cookies.set(Cookie::Device, &devices, devices::LIFE));
         }
     }
 

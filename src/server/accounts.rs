@@ -37,6 +37,8 @@ pub struct Account {
     pub created_at: UnixSeconds,
     /// Since when nobody can sign in to it.
     pub disabled_at: Option<UnixSeconds>,
+    /// How often its password was replaced: known devices of an earlier generation are void.
+    pub password_generation: i64,
 }
 
 impl Account {
@@ -209,6 +211,7 @@ async fn insert(
         epoch: 0,
         created_at: state.clock.now(),
         disabled_at: None,
+        password_generation: 0,
     };
     let user = NewUser {
         id: &account.id,

@@ -1,5 +1,6 @@
 //! Known devices: a browser that has signed in to an account keeps a cookie that says so. It opens nothing; it only keeps
-//! others' guessing out of its way. It belongs to one account and outlives its sessions.
+//! others' guessing out of its way. A device belongs to one account and one generation of its password, and outlives its
+//! sessions. A browser that several people share keeps a device of each.
 
 use aws_lc_rs::{hmac, rand};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -12,56 +13,105 @@ use crate::domain::UserId;
 /// Life of the cookie, in seconds: as long as browsers keep one (RFC 6265bis section 5.5).
 pub const LIFE: i64 = 400 * 24 * 3600;
 
-const VERSION: u8 = 1;
-const MESSAGE: usize = 1 + 16 + 16;
+/// Devices in one cookie at most. Each account has one, so this many people can share a browser.
+pub const MAX_IN_BROWSER: usize = 4;
+
+/// Without a generation: as if made before the first change of the password.
+const VERSION_1: u8 = 1;
+const VERSION_2: u8 = 2;
+const MAC: usize = 32;
+/// Length of the longest device in the cookie, in characters.
+const MAX_LENGTH: usize = (1 + 16 + 8 + 16 + MAC) * 8 / 6 + 1;
 
 /// A device that has signed in before.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KnownDevice {
     /// To this account.
     pub user: UserId,
+    /// While the account's password had this generation.
+    pub generation: i64,
     /// Random.
     pub id: [u8; 16],
 }
 
-/// Makes and reads the cookie's value: `base64url(version ‖ user id ‖ device id ‖ MAC)`.
+/// Makes and reads the cookie's value: devices with dots between them, the latest sign-in first, each
+/// `base64url(version ‖ user id ‖ generation ‖ device id ‖ MAC)`.
 pub struct Devices {
     keys: Vec<hmac::Key>,
 }
 
 impl Devices {
-    /// With keys of their own.
+    /// Derives the MAC keys for known devices.
     pub fn new(secrets: &Secrets) -> Self {
         Self {
             keys: secrets.iter().map(|secret| keys::mac_key(secret, Use::Device)).collect(),
         }
     }
 
-    /// Makes a new device of an account known.
+    /// Returns the cookie of a browser that just signed in to an account: the account's device first, then those of
+    /// others. A device of the current generation stays what it is, since a new one would have guesses of its own.
     ///
     /// # Panics
     /// When the system has no randomness; nothing may run then.
-    pub fn make(&self, user: &UserId) -> Option<String> {
-        let user = Uuid::try_parse(&user.0).ok()?;
-        let mut id = [0; 16];
-        #[expect(clippy::expect_used, reason = "without randomness nothing may run")]
-        rand::fill(&mut id).expect("the system's random numbers");
-        let message = [&[VERSION], &user.as_bytes()[..], &id].concat();
+    pub fn remember(&self, user: &UserId, generation: i64, known: &[KnownDevice]) -> Option<String> {
+        let same = known.iter().find(|device| device.user == *user && device.generation == generation);
+        let device = same.cloned().unwrap_or_else(|| KnownDevice {
+            user: user.clone(),
+            generation,
+            id: random_id(),
+        });
+        let first = self.seal(&device)?;
+        let others = known.iter().filter(|device| device.user != *user);
+        let others = others.filter_map(|device| self.seal(device)).take(MAX_IN_BROWSER - 1);
+        Some(std::iter::once(first).chain(others).collect::<Vec<_>>().join("."))
+    }
+
+    /// Returns the devices of a cookie that are ours.
+    pub fn read(&self, value: &str) -> Vec<KnownDevice> {
+        let devices = value.split('.').take(MAX_IN_BROWSER);
+        devices.filter_map(|device| self.open(device)).collect()
+    }
+
+    fn seal(&self, device: &KnownDevice) -> Option<String> {
+        let user = Uuid::try_parse(&device.user.0).ok()?;
+        let generation = device.generation.to_be_bytes();
+        let message = [&[VERSION_2], &user.as_bytes()[..], &generation, &device.id].concat();
         let mac = hmac::sign(&self.keys[0], &message);
         Some(URL_SAFE_NO_PAD.encode([&message[..], mac.as_ref()].concat()))
     }
 
-    /// Which device a value is of, if it is one of ours.
-    pub fn read(&self, value: &str) -> Option<KnownDevice> {
+    fn open(&self, value: &str) -> Option<KnownDevice> {
+        if value.len() > MAX_LENGTH {
+            return None;
+        }
         let bytes = URL_SAFE_NO_PAD.decode(value).ok()?;
-        let (message, mac) = bytes.split_at_checked(MESSAGE)?;
-        let genuine = message[0] == VERSION && self.keys.iter().any(|key| hmac::verify(key, message, mac).is_ok());
-        let (user, id) = message[1..].split_first_chunk::<16>()?;
-        genuine.then_some(KnownDevice {
+        let (message, mac) = bytes.split_last_chunk::<MAC>()?;
+        if !self.keys.iter().any(|key| hmac::verify(key, message, mac).is_ok()) {
+            return None;
+        }
+        let (version, rest) = message.split_first()?;
+        let (user, rest) = rest.split_first_chunk::<16>()?;
+        let (generation, id) = match *version {
+            VERSION_1 => (0, rest),
+            VERSION_2 => {
+                let (generation, id) = rest.split_first_chunk::<8>()?;
+                (i64::from_be_bytes(*generation), id)
+            }
+            _ => return None,
+        };
+        Some(KnownDevice {
             user: UserId(Uuid::from_bytes(*user).to_string()),
+            generation,
             id: id.try_into().ok()?,
         })
     }
+}
+
+fn random_id() -> [u8; 16] {
+    let mut id = [0; 16];
+    #[expect(clippy::expect_used, reason = "without randomness nothing may run")]
+    rand::fill(&mut id).expect("the system's random numbers");
+    id
 }
 
 #[cfg(test)]
@@ -73,31 +123,97 @@ mod tests {
         Devices::new(&Secrets::of(Secret::parse(&generate()).expect("good")))
     }
 
+    fn user() -> UserId {
+        UserId(Uuid::now_v7().to_string())
+    }
+
     #[test]
-    fn a_device_is_known_to_the_one_account_and_to_nobody_elses_secret() {
-        let (devices, user) = (devices(), UserId(Uuid::now_v7().to_string()));
-        let value = devices.make(&user).expect("made");
-        let known = devices.read(&value).expect("known");
-        assert_eq!(known.user, user);
-        assert_ne!(devices.read(&devices.make(&user).expect("made")).expect("known").id, known.id);
-        assert_eq!(self::devices().read(&value), None);
+    fn a_device_is_known_to_the_one_account_and_generation_and_to_nobody_elses_secret() {
+        let (devices, user) = (devices(), user());
+        let value = devices.remember(&user, 7, &[]).expect("made");
+        let known = devices.read(&value);
+        assert_eq!((known.len(), &known[0].user, known[0].generation), (1, &user, 7));
+        let other = devices.read(&devices.remember(&user, 7, &[]).expect("made"));
+        assert_ne!(other[0].id, known[0].id);
+        assert_eq!(self::devices().read(&value), []);
+    }
+
+    #[test]
+    fn a_device_of_the_current_generation_is_kept_and_an_older_one_replaced() {
+        let (devices, user) = (devices(), user());
+        let known = devices.read(&devices.remember(&user, 7, &[]).expect("made"));
+        assert_eq!(devices.read(&devices.remember(&user, 7, &known).expect("made")), known);
+        let next = devices.read(&devices.remember(&user, 8, &known).expect("made"));
+        assert_eq!((next.len(), next[0].generation), (1, 8));
+        assert_ne!(next[0].id, known[0].id);
+    }
+
+    #[test]
+    fn a_browser_keeps_the_devices_of_the_accounts_that_signed_in_last() {
+        let (devices, users) = (devices(), [user(), user(), user(), user(), user()]);
+        let mut known = Vec::new();
+        for user in users.iter().chain([&users[2]]) {
+            let value = devices.remember(user, 0, &known).expect("made");
+            assert!(value.len() <= MAX_IN_BROWSER * (MAX_LENGTH + 1));
+            known = devices.read(&value);
+        }
+        let kept: Vec<_> = known.iter().map(|device| &device.user).collect();
+        assert_eq!(kept, [&users[2], &users[4], &users[3], &users[1]]);
+    }
+
+    #[test]
+    fn a_device_of_the_first_version_is_of_the_first_generation() {
+        let (devices, user) = (devices(), user());
+        let id = [9; 16];
+        let message = [&[VERSION_1], &Uuid::try_parse(&user.0).expect("an id").as_bytes()[..], &id].concat();
+        let mac = hmac::sign(&devices.keys[0], &message);
+        let value = URL_SAFE_NO_PAD.encode([&message[..], mac.as_ref()].concat());
+        let known = devices.read(&value);
+        assert_eq!(
+            known,
+            [KnownDevice {
+                user: user.clone(),
+                generation: 0,
+                id
+            }]
+        );
+        // Written anew, it has a generation and is the same device.
+        let value = devices.remember(&user, 0, &known).expect("made");
+        assert_eq!((value.len(), devices.read(&value)), (MAX_LENGTH, known));
+    }
+
+    #[test]
+    fn the_mac_covers_every_byte() {
+        let devices = devices();
+        let value = devices.remember(&user(), 1, &[]).expect("made");
+        let bytes = URL_SAFE_NO_PAD.decode(&value).expect("base64url");
+        for at in 0..bytes.len() {
+            let mut changed = bytes.clone();
+            changed[at] ^= 1;
+            assert_eq!(devices.read(&URL_SAFE_NO_PAD.encode(changed)), [], "{at}");
+        }
     }
 
     #[test]
     fn nothing_else_is_a_device() {
         let devices = devices();
-        let value = devices.make(&UserId(Uuid::now_v7().to_string())).expect("made");
+        let value = devices.remember(&user(), 0, &[]).expect("made");
         for other in [
             "",
             "AA",
             "é",
+            "...",
             &value[1..],
             &format!("{value}A"),
+            &format!("....{value}"),
             &"A".repeat(87),
+            &"A".repeat(98),
             &"A".repeat(10_000),
+            &".".repeat(10_000),
         ] {
-            assert_eq!(devices.read(other), None, "{other}");
+            assert_eq!(devices.read(other), [], "{other}");
         }
-        assert_eq!(devices.make(&UserId("no uuid".into())), None);
+        assert_eq!(devices.read(&format!("x.{value}.é")).len(), 1);
+        assert_eq!(devices.remember(&UserId("no uuid".into()), 0, &[]), None);
     }
 }

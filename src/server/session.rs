@@ -246,12 +246,10 @@ pub fn bearer_token(headers: &HeaderMap) -> Result<&str, BearerRejection> {
 pub fn client(state: &AppState, kind: ClientKind, headers: &HeaderMap, extensions: &Extensions) -> Client {
     let user_agent = headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok());
     let address = peer::address(&state.config.trusted_proxies, headers, extensions);
-    let known = state
-        .cookies
-        .read(headers, Cookie::Device)
-        .and_then(|value| state.devices.read(value));
+    let device = state.cookies.read(headers, Cookie::Device);
+    let device = device.filter(|_| kind == ClientKind::Browser);
     Client {
-        device: known.filter(|_| kind == ClientKind::Browser),
+        devices: device.map(|value| state.devices.read(value)).unwrap_or_default(),
         ..Client::new(kind, user_agent.unwrap_or_default(), address)
     }
 }

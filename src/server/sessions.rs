@@ -81,6 +81,8 @@ pub struct Tokens {
     pub refresh: String,
     /// How long the refresh token lives, in seconds.
     pub refresh_life: i64,
+    /// The generation of the account's password, for the cookie of a known device.
+    pub password_generation: i64,
 }
 
 /// Begins a session of an account whose password was just guessed right, against `hash`. In a browser it takes the place of
@@ -216,5 +218,6 @@ fn issue(state: &AppState, account: &Account, salt: &Salt, issue: &Issue) -> Tok
         access: state.tokens.issue(&account.user(), account.epoch, issue),
         refresh: state.refresh_tokens.make(issue.session, issue.counter, salt),
         refresh_life: issue.expires_at - issue.now,
+        password_generation: account.password_generation,
     }
 }

@@ -170,12 +170,15 @@ async fn take_from_account(
     now: UnixSeconds,
 ) -> Result<(String, Result<(), Wait>), StoreError> {
     let mut budget = state.budgets.of_name(typed);
-    // Looked up by the device, which is the same for every name that is typed.
-    if let Some(device) = &client.device
-        && let Some(owner) = state.store.user(&device.user).await?
-        && Username::parse(typed).is_ok_and(|name| name.as_str() == owner.username)
-    {
-        budget = state.budgets.of_device(device.id);
+    let name = Username::parse(typed).ok();
+    // Every device is looked up, whatever name was typed: the time must not tell whether an account has the name.
+    for device in &client.devices {
+        if let Some(owner) = state.store.user(&device.user).await?
+            && owner.password_generation == device.generation
+            && name.as_ref().is_some_and(|name| name.as_str() == owner.username)
+        {
+            budget = state.budgets.of_device(device.id);
+        }
     }
     let taken = state.store.take(&budget, ACCOUNT, now).await?;
     Ok((budget, taken))

@@ -17,6 +17,7 @@ mod guard;
 mod hashes;
 mod hostile;
 mod hostile_strings;
+mod known_devices;
 mod lasting_ends;
 mod new_passwords;
 mod news;

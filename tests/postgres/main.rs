@@ -29,6 +29,8 @@ mod hashes;
 mod hostile;
 #[path = "../app/hostile_strings.rs"]
 mod hostile_strings;
+#[path = "../app/known_devices.rs"]
+mod known_devices;
 #[path = "../app/lasting_ends.rs"]
 mod lasting_ends;
 mod moving;

@@ -44,6 +44,8 @@ pub async fn password(
     let (revocations, epoch) = done.ok_or(Refusal::NotSignedIn)?;
     state.revocations.apply(&revocations);
     account.epoch = epoch;
+    // By one, since the hash was still the one that was read with the account.
+    account.password_generation += 1;
     Ok(draft.issue(state, &account))
 }
 

@@ -42,8 +42,8 @@ pub struct Client {
     pub user_agent: String,
     /// Its network address, where that is known.
     pub address: Option<IpAddr>,
-    /// The account that it has signed in to before, where it shows so.
-    pub device: Option<KnownDevice>,
+    /// The known devices that its cookie proves, each of one account.
+    pub devices: Vec<KnownDevice>,
 }
 
 impl Client {
@@ -56,7 +56,7 @@ impl Client {
             kind,
             user_agent: user_agent.chars().filter(|c| !c.is_control()).take(Self::MAX_USER_AGENT).collect(),
             address,
-            device: None,
+            devices: Vec::new(),
         }
     }
 
@@ -66,7 +66,7 @@ impl Client {
             kind: ClientKind::Operator,
             user_agent: String::new(),
             address: None,
-            device: None,
+            devices: Vec::new(),
         }
     }
 }

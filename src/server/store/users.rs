@@ -151,7 +151,7 @@ impl Store {
         let mut change = self.database.change().await?;
         let set = change
             .run(
-                query("UPDATE users SET password_hash = $1 WHERE id = $2 AND password_hash = COALESCE($3, password_hash) AND removed_at IS NULL")
+                query("UPDATE users SET password_hash = $1, password_generation = password_generation + 1 WHERE id = $2 AND password_hash = COALESCE($3, password_hash) AND removed_at IS NULL")
                     .bind(hash)
                     .bind(&event.user.0)
                     .bind(replaced),
@@ -349,5 +349,6 @@ pub(super) fn account(row: &Row, id: &str, epoch: &str) -> Result<Account, Store
         epoch: row.get(epoch)?,
         created_at: row.get("created_at")?,
         disabled_at: row.get("disabled_at")?,
+        password_generation: row.get("password_generation")?,
     })
 }
