@@ -56,13 +56,13 @@ check: check-tools ## formatting, lints for both targets, docs, types, licences,
 
 attack: build attack-tools ## the long attacks: thousands of generated calls, slow clients, load, races and times in full (about 15 minutes)
 	scripts/schemathesis/run $(binary)
-	LATCHKEY_BIN=$(abspath $(binary)) STRICT=1 SLOW_CLIENTS=2500 SLOW_READERS=50 H2_STREAMS=100000 WIRE_ROUNDS=100 \
+	TEST_BINARY=$(abspath $(binary)) STRICT=1 SLOW_CLIENTS=2500 SLOW_READERS=50 H2_STREAMS=100000 WIRE_ROUNDS=100 \
 		SAME_ROUNDS=300 RACE_ROUNDS=1000 END_ROUNDS=100 \
 		scripts/postgres with cargo test --features ssr --test app --test postgres --test program -- --nocapture --test-threads=1 \
 		slow:: load:: trouble:: wire:: tls:: races:: sameness:: hostile_strings:: every_route:: within_a_second
 
 soak: build ## several nodes on PostgreSQL for long: ends, races, kills, crashes and restarts under load; a million accounts; with figures (up to half an hour)
-	LATCHKEY_BIN=$(abspath $(binary)) ENDS=1000 NODE_ROUNDS=1000 KILLS=100 RESTARTS=20 ROLLS=10 ACCOUNTS=1000000 SESSIONS=100000 \
+	TEST_BINARY=$(abspath $(binary)) ENDS=1000 NODE_ROUNDS=1000 KILLS=100 RESTARTS=20 ROLLS=10 ACCOUNTS=1000000 SESSIONS=100000 \
 		scripts/postgres with cargo test --features ssr --test app --test postgres --test program -- --nocapture --test-threads=1 nodes:: size::
 
 fuzz: ## cookies, headers and tokens against a million random inputs each (CASES=… for another number)

@@ -3,7 +3,7 @@ import { defineConfig, devices } from "@playwright/test";
 import { LOGS } from "./tests/canaries.js";
 import { FRESH, MAIN, RENEWING, SHORT, SIGNING } from "./tests/servers.js";
 
-const binary = resolve(process.env.LATCHKEY_BIN ?? "../target/release/latchkey");
+const binary = resolve(process.env.TEST_BINARY ?? "../target/release/latchkey");
 
 /**
  * A server of its own data, with nothing of this environment's settings. Its shell makes the folder that it
@@ -64,7 +64,7 @@ export default defineConfig({
   ],
   webServer: [
     server(MAIN),
-    server(SHORT, { LATCHKEY_ACCESS_TTL: "4s", LATCHKEY_SESSION_MAX: "6s" }),
+    server(SHORT, { LATCHKEY_ACCESS_TTL: "4s", LATCHKEY_REFRESH_TTL: "6s", LATCHKEY_SESSION_MAX: "6s" }),
     server(RENEWING, { LATCHKEY_ACCESS_TTL: "4s" }),
     server(SIGNING, { LATCHKEY_JWT_ALG: "EdDSA" }),
     server(FRESH.withJavaScript),

@@ -146,7 +146,7 @@ test("what a browser gets holds nothing of the server", async () => {
     for (const word of OF_THE_SERVER) expect(text.includes(word), `${word} in ${path}`).toBe(false);
   }
   // And the server does hold them: a word that changes there has to change here.
-  const program = readFileSync(process.env.LATCHKEY_BIN ?? "../target/release/latchkey");
+  const program = readFileSync(process.env.TEST_BINARY ?? "../target/release/latchkey");
   for (const word of OF_THE_SERVER) expect(program.includes(word), word).toBe(true);
 });
 

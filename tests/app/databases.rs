@@ -38,9 +38,9 @@ impl Database {
 
     /// A new database on the server that the tests were given.
     pub async fn postgres() -> Self {
-        let url = std::env::var("LATCHKEY_TEST_POSTGRES_URL")
-            .expect("LATCHKEY_TEST_POSTGRES_URL is not set: run this by `scripts/postgres with …`, as `make test` does");
-        let server = PgConnectOptions::from_str(&url).expect("LATCHKEY_TEST_POSTGRES_URL is good");
+        let url = std::env::var("TEST_POSTGRES_URL")
+            .expect("TEST_POSTGRES_URL is not set: run this by `scripts/postgres with …`, as `make test` does");
+        let server = PgConnectOptions::from_str(&url).expect("TEST_POSTGRES_URL is good");
         let name = format!("latchkey_test_{}", uuid::Uuid::now_v7().simple());
         on_server(&server, &format!("CREATE DATABASE {name}")).await;
         let mut url = url::Url::parse(&url).expect("a URL");

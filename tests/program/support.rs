@@ -89,12 +89,12 @@ impl Installation {
     }
 }
 
-/// The program to test: what was built with the tests, or what `LATCHKEY_BIN` names, such as a release.
+/// The program to test: what was built with the tests, or what `TEST_BINARY` names, such as a release.
 fn program() -> PathBuf {
-    let named = std::env::var_os("LATCHKEY_BIN").map(PathBuf::from);
+    let named = std::env::var_os("TEST_BINARY").map(PathBuf::from);
     named.map_or_else(
         || env!("CARGO_BIN_EXE_latchkey").into(),
-        |path| path.canonicalize().expect("LATCHKEY_BIN names a program"),
+        |path| path.canonicalize().expect("TEST_BINARY names a program"),
     )
 }
 
