@@ -130,7 +130,7 @@ fn json() -> impl Strategy<Value = serde_json::Value> {
 proptest! {
     #[test]
     fn a_cookie_is_read_exactly_when_it_is_there_once_under_its_name(values in vec(header_bytes(), 0..4), https in any::<bool>()) {
-        let cookies = Cookies::new(https);
+        let cookies = Cookies::new("latchkey", https);
         let read = headers(header::COOKIE, &values);
         for cookie in [Cookie::Access, Cookie::Refresh, Cookie::Flash] {
             let name = cookies.name(cookie).as_bytes();

@@ -22,6 +22,8 @@ pub struct Page {
     pub(super) visitor: Visitor,
     /// Seconds until the visitor's access token ends.
     pub(super) ends_in: Option<i64>,
+    /// Name of the channel on which tabs tell each other who is signed in.
+    pub(super) channel: Option<String>,
 }
 
 impl FromRequestParts<AppState> for Page {
@@ -35,6 +37,7 @@ impl FromRequestParts<AppState> for Page {
                 Visitor::SignedIn(signed_in) => Some(signed_in.claims.exp - state.clock.now()),
                 Visitor::Nobody | Visitor::Ended(_) | Visitor::Unknown => None,
             },
+            channel: Some(state.config.cookie_name.clone()),
             visitor,
         })
     }
@@ -47,6 +50,7 @@ impl Page {
             path: String::new(),
             visitor: Visitor::Unknown,
             ends_in: None,
+            channel: None,
         }
     }
 

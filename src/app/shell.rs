@@ -8,7 +8,8 @@ use crate::domain::User;
 use crate::server::assets;
 use crate::server::session::{SignedIn, Visitor};
 
-/// The whole document. The session's id and the seconds its token has left stand on the root element, for the islands.
+/// The whole document. The session's id, the seconds its token has left and the name
+/// of the channel between tabs stand on the root element, for the islands.
 pub fn shell(page: Page, title: &str, class: &'static str, main: AnyView) -> impl IntoView {
     let session = match &page.visitor {
         Visitor::SignedIn(signed_in) => Some(signed_in.claims.sid.to_string()),
@@ -23,7 +24,7 @@ pub fn shell(page: Page, title: &str, class: &'static str, main: AnyView) -> imp
     };
     view! {
         <!DOCTYPE html>
-        <html lang="en" data-session=session data-ends-in=page.ends_in.map(|seconds| seconds.to_string())>
+        <html lang="en" data-channel=page.channel data-session=session data-ends-in=page.ends_in.map(|seconds| seconds.to_string())>
             <head>
                 <meta charset="utf-8" />
                 <meta name="viewport" content="width=device-width, initial-scale=1" />

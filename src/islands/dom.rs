@@ -15,6 +15,11 @@ pub fn session() -> Option<String> {
     page_attribute("data-session")
 }
 
+/// The name of the channel on which the tabs of this app tell each other who is signed in.
+pub fn channel() -> Option<String> {
+    page_attribute("data-channel")
+}
+
 thread_local! {
     /// When the access token ends, in seconds since the page was loaded; once the server said so again.
     static ENDS_AT: Cell<Option<i32>> = const { Cell::new(None) };

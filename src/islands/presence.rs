@@ -6,8 +6,6 @@ use web_sys::{BroadcastChannel, MessageEvent};
 
 use super::dom;
 
-const CHANNEL: &str = "latchkey-session";
-
 /// Tells the other tabs which session this page was rendered for, now and when it comes back from
 /// the back/forward cache.
 pub fn announce() {
@@ -18,7 +16,7 @@ pub fn announce() {
 
 /// Calls back with the session of every other page that loads, for the life of this one.
 pub fn on_announcement(heard: impl Fn(String) + 'static) {
-    let Ok(channel) = BroadcastChannel::new(CHANNEL) else { return };
+    let Some(channel) = open() else { return };
     let listener = Closure::<dyn Fn(MessageEvent)>::new(move |event: MessageEvent| {
         if let Some(session) = event.data().as_string() {
             heard(session);
@@ -31,9 +29,14 @@ pub fn on_announcement(heard: impl Fn(String) + 'static) {
 }
 
 fn tell(session: &str) {
-    if let Ok(channel) = BroadcastChannel::new(CHANNEL) {
+    if let Some(channel) = open() {
         // A browser that refuses leaves the other tabs to their next request.
         let _ = channel.post_message(&JsValue::from_str(session));
         channel.close();
     }
+}
+
+/// The channel of the tabs of this app: another app on the same address has another one.
+fn open() -> Option<BroadcastChannel> {
+    BroadcastChannel::new(&dom::channel()?).ok()
 }

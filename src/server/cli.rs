@@ -10,7 +10,7 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
-use super::config::{Config, DatabaseUrl, NewFiles, Settings};
+use super::config::{Config, DatabaseUrl, Environment, NewFiles, Settings};
 use super::serve::{self, Failure};
 use super::state::AppState;
 use super::store::OpenMode;
@@ -22,7 +22,7 @@ use super::{log, secret};
     name = "latchkey",
     version,
     about,
-    after_help = "Settings are read from flags, then environment variables, then a file .env in the current directory. Durations are written 90s, 15m, 12h or 30d."
+    after_help = "Settings are read from flags, then environment variables, then a file .env in the current directory. LATCHKEY_SECRET (at least 32 random bytes, see `latchkey secret`; generated into the data directory unless it is set) and LATCHKEY_SECRET_PREVIOUS (the one before: still verifies, never signs) have no flag, because other users of the machine can see flags. Durations are written 90s, 15m, 12h or 30d."
 )]
 pub struct Cli {
     #[command(flatten)]
@@ -68,18 +68,19 @@ enum Command {
 /// # Errors
 /// The one sentence to end with.
 pub async fn run(cli: Cli) -> Result<(), Failure> {
+    let settings = cli.settings.with_environment(Environment::read()?)?;
     match cli.command.unwrap_or(Command::Serve) {
         Command::Secret => {
             println!("{}", secret::generate().as_str());
             Ok(())
         }
         Command::Serve => {
-            log::start(&cli.settings)?;
-            serve::run(Config::from_settings(&cli.settings)?).await
+            log::start(&settings)?;
+            serve::run(Config::from_settings(&settings)?).await
         }
-        Command::Check => check::run(&cli.settings).await,
+        Command::Check => check::run(&settings).await,
         Command::Backup { file } => {
-            let config = Config::read(&cli.settings, NewFiles::Leave)?;
+            let config = Config::read(&settings, NewFiles::Leave)?;
             if let DatabaseUrl::Postgres(_) = &config.database {
                 return Err(backup::BY_PG_DUMP.into());
             }
@@ -88,11 +89,11 @@ pub async fn run(cli: Cli) -> Result<(), Failure> {
             state.store.close().await;
             done
         }
-        Command::Restore { file } => restore::run(&cli.settings, &file).await,
+        Command::Restore { file } => restore::run(&settings, &file).await,
         // Not by the settings: it needs no secret, and servers use one of the two at most.
-        Command::Move(ends) => move_data::run(&ends, cli.settings.data_dir.as_deref()).await,
+        Command::Move(ends) => move_data::run(&ends, settings.data_dir.as_deref()).await,
         Command::User(command) => {
-            let state = open_for(&command, &cli.settings).await?;
+            let state = open_for(&command, &settings).await?;
             let done = user::run(command, &state).await;
             state.store.close().await;
             done

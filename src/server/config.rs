@@ -1,24 +1,33 @@
 //! The settings: flag, or environment variable, or `.env`, in that order.
 
+mod cookie_name;
 mod database_url;
+mod dotenv;
 mod duration;
+mod environment;
+mod networks;
 mod public_url;
+mod secrets;
 mod settings;
 
 use std::fmt;
 use std::fs;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use ipnet::IpNet;
 
-pub use database_url::DatabaseUrl;
+pub use database_url::{DatabaseUrl, holds_password};
+pub use environment::{Environment, EnvironmentError};
 pub use public_url::PublicUrl;
 pub use settings::Settings;
 
-use super::secret::{Secret, Secrets};
+use super::secret::Secrets;
 use super::tokens::Algorithm;
+
+/// Longest life of a session: sums with it cannot overflow, and browsers keep no cookie for longer.
+const LONGEST: &str = "400d";
 
 /// A setting that cannot be used: names the variable and says why, in one sentence.
 #[derive(Debug, PartialEq, Eq)]
@@ -86,12 +95,16 @@ pub struct Config {
     pub password_grant: bool,
     /// To serve https itself.
     pub tls: Option<TlsFiles>,
+    /// Stem of the names of our cookies, and the name of the channel between tabs.
+    pub cookie_name: String,
     /// Whose `X-Forwarded-For` counts.
     pub trusted_proxies: Vec<IpNet>,
     /// Whom to tell of a weakness: a URL.
     pub security_contact: Option<String>,
     /// Where to show metrics, if anywhere.
     pub metrics_addr: Option<SocketAddr>,
+    /// What is unwise in the settings but does not stop the start: sentences for the operator.
+    pub warnings: Vec<String>,
 }
 
 /// Whether the data directory and the secret are made where they are missing.
@@ -142,42 +155,53 @@ impl Config {
             DatabaseUrl::Sqlite(_) => make_data_dir(&data_dir)?,
         }
         let secret_missing = new_files == NewFiles::Leave && !secret_given && !data_dir.join("secret").exists();
+        let refresh_ttl = seconds("LATCHKEY_REFRESH_TTL", settings.refresh_ttl.as_deref(), "30d", LONGEST)?;
+        let session_max = seconds("LATCHKEY_SESSION_MAX", settings.session_max.as_deref(), "90d", LONGEST)?;
+        if session_max < refresh_ttl {
+            return Err(shorter_than_refresh_ttl(settings));
+        }
         Ok(Self {
             addr,
             public_url,
             database,
             database_connections: connections(settings.database_connections.as_deref())?,
-            secrets: Secrets {
-                current: if secret_missing {
-                    Secret::random()
-                } else {
-                    secret(settings, &data_dir)?
-                },
-                previous: previous_secret(settings)?,
-            },
+            secrets: secrets::read(settings, &data_dir, secret_missing)?,
             secret_missing,
             jwt_alg: match settings.jwt_alg.as_deref().unwrap_or("HS256") {
                 "HS256" => Algorithm::Hs256,
                 "EdDSA" => Algorithm::EdDsa,
                 word => return Err(refused("LATCHKEY_JWT_ALG", format!("\"{word}\" is neither HS256 nor EdDSA"))),
             },
-            access_ttl: seconds("LATCHKEY_ACCESS_TTL", settings.access_ttl.as_deref(), "15m")?,
-            refresh_ttl: seconds("LATCHKEY_REFRESH_TTL", settings.refresh_ttl.as_deref(), "30d")?,
-            session_max: seconds("LATCHKEY_SESSION_MAX", settings.session_max.as_deref(), "90d")?,
-            refresh_grace: seconds("LATCHKEY_REFRESH_GRACE", settings.refresh_grace.as_deref(), "10s")?,
-            revocation_lag: seconds("LATCHKEY_REVOCATION_LAG", settings.revocation_lag.as_deref(), "10s")?,
+            access_ttl: seconds("LATCHKEY_ACCESS_TTL", settings.access_ttl.as_deref(), "15m", "24h")?,
+            refresh_ttl,
+            session_max,
+            refresh_grace: seconds("LATCHKEY_REFRESH_GRACE", settings.refresh_grace.as_deref(), "10s", "5m")?,
+            revocation_lag: seconds("LATCHKEY_REVOCATION_LAG", settings.revocation_lag.as_deref(), "10s", "5m")?,
             signup_open: choice("LATCHKEY_SIGNUP", settings.signup.as_deref(), "open", "closed")?,
             password_grant: choice("LATCHKEY_PASSWORD_GRANT", settings.password_grant.as_deref(), "on", "off")?,
             tls,
-            trusted_proxies: networks(settings.trusted_proxies.as_deref().unwrap_or_default())?,
+            cookie_name: cookie_name::parse(settings.cookie_name.as_deref().unwrap_or("latchkey"))
+                .map_err(|reason| refused("LATCHKEY_COOKIE_NAME", reason))?,
+            trusted_proxies: networks::parse(settings.trusted_proxies.as_deref().unwrap_or_default())
+                .map_err(|reason| refused("LATCHKEY_TRUSTED_PROXIES", reason))?,
             security_contact: security_contact(settings.security_contact.as_deref())?,
             metrics_addr,
+            warnings: secrets::warning(settings, &data_dir).into_iter().collect(),
         })
     }
 }
 
-fn seconds(variable: &'static str, text: Option<&str>, default: &str) -> Result<i64, ConfigError> {
-    duration::parse(text.unwrap_or(default)).map_err(|reason| refused(variable, reason))
+fn seconds(variable: &'static str, text: Option<&str>, default: &str, longest: &str) -> Result<i64, ConfigError> {
+    duration::parse(text.unwrap_or(default), longest).map_err(|reason| refused(variable, reason))
+}
+
+fn shorter_than_refresh_ttl(settings: &Settings) -> ConfigError {
+    let (max, ttl) = (settings.session_max.as_deref(), settings.refresh_ttl.as_deref());
+    let (max, ttl) = (max.unwrap_or("90d"), ttl.unwrap_or("30d"));
+    refused(
+        "LATCHKEY_SESSION_MAX",
+        format!("{max} is shorter than LATCHKEY_REFRESH_TTL, which is {ttl}; raise it, or set LATCHKEY_REFRESH_TTL to {max} or less"),
+    )
 }
 
 fn address(variable: &'static str, text: &str) -> Result<SocketAddr, ConfigError> {
@@ -242,7 +266,9 @@ fn tempfile_probe(dir: &Path) -> std::io::Result<()> {
 
 fn database(url: Option<&str>, data_dir: &Path) -> Result<DatabaseUrl, ConfigError> {
     match url {
-        None => Ok(DatabaseUrl::Sqlite(data_dir.join("latchkey.db"))),
+        None => database_url::regular_file(data_dir.join("latchkey.db"))
+            .map(DatabaseUrl::Sqlite)
+            .map_err(|reason| refused("LATCHKEY_DATA_DIR", reason)),
         Some(url) => DatabaseUrl::parse(url).map_err(|reason| refused("LATCHKEY_DATABASE_URL", reason)),
     }
 }
@@ -258,15 +284,6 @@ fn connections(text: Option<&str>) -> Result<usize, ConfigError> {
     }
 }
 
-fn secret(settings: &Settings, data_dir: &Path) -> Result<Secret, ConfigError> {
-    match (&settings.secret, &settings.secret_file) {
-        (Some(_), Some(_)) => Err(refused("LATCHKEY_SECRET_FILE", "LATCHKEY_SECRET is set too; keep one of them")),
-        (Some(text), None) => Secret::parse(text).map_err(|reason| refused("LATCHKEY_SECRET", reason)),
-        (None, Some(file)) => Secret::read(file).map_err(|reason| refused("LATCHKEY_SECRET_FILE", reason)),
-        (None, None) => Secret::read_or_make(&data_dir.join("secret")).map_err(|reason| refused("LATCHKEY_DATA_DIR", reason)),
-    }
-}
-
 /// A URI by which people can be reached (RFC 9116 section 2.5.3).
 fn security_contact(text: Option<&str>) -> Result<Option<String>, ConfigError> {
     let reachable = |text: &str| url::Url::parse(text).is_ok_and(|url| matches!(url.scheme(), "mailto" | "https" | "tel"));
@@ -278,27 +295,6 @@ fn security_contact(text: Option<&str>) -> Result<Option<String>, ConfigError> {
         // Written as the parser understood it: it holds no line break.
         text => Ok(text.and_then(|text| url::Url::parse(text).ok()).map(String::from)),
     }
-}
-
-/// Networks, or single addresses, with commas between them.
-fn networks(text: &str) -> Result<Vec<IpNet>, ConfigError> {
-    let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
-    parts
-        .map(|part| {
-            let network = part.parse::<IpNet>().ok().or_else(|| part.parse::<IpAddr>().ok().map(IpNet::from));
-            network.ok_or_else(|| {
-                refused(
-                    "LATCHKEY_TRUSTED_PROXIES",
-                    format!("\"{part}\" is not a network, such as 10.0.0.0/8, nor an address"),
-                )
-            })
-        })
-        .collect()
-}
-
-fn previous_secret(settings: &Settings) -> Result<Option<Secret>, ConfigError> {
-    let previous = settings.secret_previous.as_deref().map(Secret::parse).transpose();
-    previous.map_err(|reason| refused("LATCHKEY_SECRET_PREVIOUS", reason))
 }
 
 /// Whether a setting has its first word (also when it is not set) or its second.
@@ -347,7 +343,7 @@ mod tests {
     #[test]
     fn a_bad_value_is_refused_with_one_sentence_that_names_the_variable() {
         type Change = fn(&mut Settings);
-        let cases: [(&str, Change); 28] = [
+        let cases: [(&str, Change); 32] = [
             ("LATCHKEY_ADDR", |s| s.addr = Some("3000".into())),
             ("LATCHKEY_ADDR", |s| s.addr = Some("127.0.0.1:0".into())),
             ("LATCHKEY_PUBLIC_URL", |s| s.public_url = Some("example.org".into())),
@@ -376,6 +372,10 @@ mod tests {
                 s.public_url = Some("http://localhost:3000".into());
             }),
             ("LATCHKEY_TRUSTED_PROXIES", |s| s.trusted_proxies = Some("10.0.0.0/33".into())),
+            ("LATCHKEY_COOKIE_NAME", |s| s.cookie_name = Some("app-refresh".into())),
+            ("LATCHKEY_ACCESS_TTL", |s| s.access_ttl = Some("25h".into())),
+            ("LATCHKEY_SESSION_MAX", |s| s.session_max = Some("29d".into())),
+            ("LATCHKEY_SESSION_MAX", |s| s.refresh_ttl = Some("91d".into())),
             ("LATCHKEY_PLAIN_HTTP", |s| s.plain_http = Some("everywhere".into())),
             ("LATCHKEY_SECURITY_CONTACT", |s| {
                 s.security_contact = Some("security@example.org".into());

@@ -18,38 +18,38 @@ pub enum Cookie {
     Flash,
 }
 
+/// What follows the stem in the name of each cookie, in the order of [`Cookie`].
+pub const SUFFIXES: [&str; 4] = ["", "-refresh", "-device", "-flash"];
+
 /// Builds and reads cookies for one public URL.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Cookies {
     https: bool,
+    /// In the order of [`Cookie`]; put together once, not for each request.
+    names: [String; 4],
 }
 
 impl Cookies {
-    /// On https every name carries the `__Host-` prefix: no other host and no plain page can set it
-    /// (RFC 6265bis section 4.1.3).
-    pub const fn new(https: bool) -> Self {
-        Self { https }
+    /// Names begin with `stem`, so that two apps on one host do not overwrite each other's cookies. On https every name
+    /// carries the `__Host-` prefix: no other host and no plain page can set it (RFC 6265bis section 4.1.3).
+    pub fn new(stem: &str, https: bool) -> Self {
+        let prefix = if https { "__Host-" } else { "" };
+        Self {
+            https,
+            names: SUFFIXES.map(|suffix| format!("{prefix}{stem}{suffix}")),
+        }
     }
 
     /// The cookie's name in a browser.
-    pub const fn name(self, cookie: Cookie) -> &'static str {
-        match (cookie, self.https) {
-            (Cookie::Access, true) => "__Host-latchkey",
-            (Cookie::Access, false) => "latchkey",
-            (Cookie::Refresh, true) => "__Host-latchkey-refresh",
-            (Cookie::Refresh, false) => "latchkey-refresh",
-            (Cookie::Device, true) => "__Host-latchkey-device",
-            (Cookie::Device, false) => "latchkey-device",
-            (Cookie::Flash, true) => "__Host-latchkey-flash",
-            (Cookie::Flash, false) => "latchkey-flash",
-        }
+    pub fn name(&self, cookie: Cookie) -> &str {
+        &self.names[cookie as usize]
     }
 
     /// Sets a cookie for `max_age` seconds. The value is base64url, dots and nothing else.
     ///
     /// # Panics
     /// When the value is none: our own values always are.
-    pub fn set(self, cookie: Cookie, value: &str, max_age: i64) -> HeaderValue {
+    pub fn set(&self, cookie: Cookie, value: &str, max_age: i64) -> HeaderValue {
         let secure = if self.https { "; Secure" } else { "" };
         let text = format!(
             "{}={value}; Path=/; Max-Age={max_age}; HttpOnly; SameSite=Lax{secure}",
@@ -60,12 +60,12 @@ impl Cookies {
     }
 
     /// Removes a cookie: the same attributes, no life left.
-    pub fn clear(self, cookie: Cookie) -> HeaderValue {
+    pub fn clear(&self, cookie: Cookie) -> HeaderValue {
         self.set(cookie, "", 0)
     }
 
     /// The cookies that keep somebody signed in, each for as long as its token lives.
-    pub fn sign_in(self, tokens: &Tokens) -> [HeaderValue; 2] {
+    pub fn sign_in(&self, tokens: &Tokens) -> [HeaderValue; 2] {
         let claims = &tokens.access.claims;
         [
             self.set(Cookie::Access, &tokens.access.jwt, claims.exp - claims.iat),
@@ -74,19 +74,19 @@ impl Cookies {
     }
 
     /// The cookies that take a session from the browser.
-    pub fn sign_out(self) -> [HeaderValue; 2] {
+    pub fn sign_out(&self) -> [HeaderValue; 2] {
         [self.clear(Cookie::Access), self.clear(Cookie::Refresh)]
     }
 
     /// Whether an answer sets or removes the cookies of a session.
-    pub fn decides(self, answer: &HeaderMap) -> bool {
+    pub fn decides(&self, answer: &HeaderMap) -> bool {
         let name = self.name(Cookie::Access).as_bytes();
         let mut set = answer.get_all(SET_COOKIE).into_iter();
         set.any(|cookie| cookie.as_bytes().strip_prefix(name).is_some_and(|rest| rest.first() == Some(&b'=')))
     }
 
     /// Whether a request carries a cookie of a session, good or not, once or twice.
-    pub fn are_there(self, headers: &HeaderMap) -> bool {
+    pub fn are_there(&self, headers: &HeaderMap) -> bool {
         let names = [Cookie::Access, Cookie::Refresh].map(|cookie| self.name(cookie).as_bytes());
         pairs(headers).any(|(name, _)| names.contains(&name))
     }
@@ -94,7 +94,7 @@ impl Cookies {
     /// Reads a cookie from the raw headers, by the exact bytes of its name and without any decoding:
     /// a browser holds no `%5F%5FHost-` name back from other hosts. A name seen twice is no cookie,
     /// for nothing tells which one is ours.
-    pub fn read(self, headers: &HeaderMap, cookie: Cookie) -> Option<&str> {
+    pub fn read<'h>(&self, headers: &'h HeaderMap, cookie: Cookie) -> Option<&'h str> {
         let name = self.name(cookie).as_bytes();
         let mut found = pairs(headers).filter(|(key, _)| *key == name).map(|(_, value)| value);
         match (found.next(), found.next()) {
@@ -120,7 +120,7 @@ fn pairs(headers: &HeaderMap) -> impl Iterator<Item = (&[u8], &[u8])> {
 mod tests {
     use super::*;
 
-    fn read(cookies: Cookies, headers: &[&[u8]]) -> Option<String> {
+    fn read(cookies: &Cookies, headers: &[&[u8]]) -> Option<String> {
         let mut map = HeaderMap::new();
         for header in headers {
             map.append(COOKIE, HeaderValue::from_bytes(header).expect("a header"));
@@ -130,22 +130,28 @@ mod tests {
 
     #[test]
     fn attributes_follow_the_public_url() {
-        let set = Cookies::new(true).set(Cookie::Access, "a.b.c", 900);
+        let set = Cookies::new("latchkey", true).set(Cookie::Access, "a.b.c", 900);
         assert_eq!(set, "__Host-latchkey=a.b.c; Path=/; Max-Age=900; HttpOnly; SameSite=Lax; Secure");
-        let clear = Cookies::new(false).clear(Cookie::Access);
+        let clear = Cookies::new("latchkey", false).clear(Cookie::Access);
         assert_eq!(clear, "latchkey=; Path=/; Max-Age=0; HttpOnly; SameSite=Lax");
     }
 
     #[test]
     fn a_cookie_is_found_among_others_in_any_header() {
-        assert_eq!(read(Cookies::new(false), &[b"a=b; latchkey=x.y.z; c=d"]), Some("x.y.z".into()));
-        assert_eq!(read(Cookies::new(false), &[b"a=\xff", b"latchkey=x"]), Some("x".into()));
+        assert_eq!(
+            read(&Cookies::new("latchkey", false), &[b"a=b; latchkey=x.y.z; c=d"]),
+            Some("x.y.z".into())
+        );
+        assert_eq!(
+            read(&Cookies::new("latchkey", false), &[b"a=\xff", b"latchkey=x"]),
+            Some("x".into())
+        );
     }
 
     #[test]
     fn a_cookie_seen_twice_is_no_cookie() {
-        assert_eq!(read(Cookies::new(false), &[b"latchkey=x; latchkey=x"]), None);
-        assert_eq!(read(Cookies::new(false), &[b"latchkey=x", b"latchkey=y"]), None);
+        assert_eq!(read(&Cookies::new("latchkey", false), &[b"latchkey=x; latchkey=x"]), None);
+        assert_eq!(read(&Cookies::new("latchkey", false), &[b"latchkey=x", b"latchkey=y"]), None);
     }
 
     #[test]
@@ -158,14 +164,29 @@ mod tests {
             b"=__Host-latchkey=x",
             b"__Host-latchkey",
         ] {
-            assert_eq!(read(Cookies::new(true), &[header]), None, "{header:?}");
+            assert_eq!(read(&Cookies::new("latchkey", true), &[header]), None, "{header:?}");
         }
-        assert_eq!(read(Cookies::new(true), &[b"__Host-latchkey=x"]), Some("x".into()));
+        assert_eq!(read(&Cookies::new("latchkey", true), &[b"__Host-latchkey=x"]), Some("x".into()));
     }
 
     #[test]
     fn a_value_that_cannot_be_ours_is_no_cookie() {
-        assert_eq!(read(Cookies::new(false), &[b"latchkey=a b"]), None);
-        assert_eq!(read(Cookies::new(false), &[b"latchkey=\xff"]), None);
+        assert_eq!(read(&Cookies::new("latchkey", false), &[b"latchkey=a b"]), None);
+        assert_eq!(read(&Cookies::new("latchkey", false), &[b"latchkey=\xff"]), None);
+    }
+
+    #[test]
+    fn every_name_begins_with_the_stem() {
+        let cookies = Cookies::new("my-app", true);
+        let names = [Cookie::Access, Cookie::Refresh, Cookie::Device, Cookie::Flash].map(|cookie| cookies.name(cookie).to_owned());
+        assert_eq!(
+            names,
+            [
+                "__Host-my-app",
+                "__Host-my-app-refresh",
+                "__Host-my-app-device",
+                "__Host-my-app-flash"
+            ]
+        );
     }
 }

@@ -1,9 +1,9 @@
 //! The one secret that everything else is derived from.
 
 use std::collections::HashSet;
-use std::fs::{self, OpenOptions};
-use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
 use aws_lc_rs::hkdf::{self, HKDF_SHA256};
@@ -17,6 +17,10 @@ const MIN_BYTES: usize = 32;
 /// What its characters must be worth, by the crude measure of [`estimated_bits`]. 32 random bytes come
 /// to about 210 in base64 and 256 in hex; 16 random bytes in hex come to 128.
 const MIN_BITS: f64 = 180.0;
+
+/// Permissions of the group and of all others.
+const WRITABLE_BY_OTHERS: u32 = 0o022;
+const READABLE_BY_OTHERS: u32 = 0o044;
 
 /// Words of tutorials and templates. A secret built on one is known to everybody.
 const SAMPLES: [&str; 10] = [
@@ -60,9 +64,18 @@ impl Secret {
     /// Reads the secret from a file.
     ///
     /// # Errors
-    /// When it cannot be read or is refused by [`Secret::parse`].
+    /// When it cannot be read, other users can change it, or it is refused by [`Secret::parse`].
     pub fn read(path: &Path) -> Result<Self, String> {
-        let text = fs::read_to_string(path).map_err(|error| format!("{} cannot be read: {error}", path.display()))?;
+        let unreadable = |error: io::Error| format!("{} cannot be read: {error}", path.display());
+        let mut file = File::open(path).map_err(unreadable)?;
+        if file.metadata().map_err(unreadable)?.mode() & WRITABLE_BY_OTHERS != 0 {
+            return Err(format!(
+                "{0}: other users can change it, and with it who is signed in; make a new secret if one of them may have, and run `chmod 600 {0}`",
+                path.display()
+            ));
+        }
+        let mut text = String::new();
+        file.read_to_string(&mut text).map_err(unreadable)?;
         Self::parse(&Zeroizing::new(text)).map_err(|reason| format!("{}: the secret in it {reason}", path.display()))
     }
 
@@ -144,6 +157,17 @@ impl std::fmt::Debug for Secret {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Secret([redacted])")
     }
+}
+
+/// What to tell the operator of a file that other users can read. Kubernetes mounts secrets that way, so it is no error.
+pub fn warning(path: &Path) -> Option<String> {
+    let readable = fs::metadata(path).is_ok_and(|metadata| metadata.mode() & READABLE_BY_OTHERS != 0);
+    readable.then(|| {
+        format!(
+            "other users of this machine can read the secret: run `chmod 600 {}`",
+            path.display()
+        )
+    })
 }
 
 /// 32 random bytes in base64url: what `latchkey secret` prints.

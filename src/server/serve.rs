@@ -64,6 +64,9 @@ pub async fn run(config: Config) -> Result<(), Failure> {
     if !state.config.public_url.is_https() && !state.config.addr.ip().is_loopback() {
         tracing::warn!("LATCHKEY_PLAIN_HTTP=anywhere: passwords cross the network in the open");
     }
+    for warning in &state.config.warnings {
+        tracing::warn!("{warning}");
+    }
     tracing::info!("serving {url}");
     eprintln!("Latchkey is ready: open {url}");
     connections::serve(listener, tls.map(|tls| tls.acceptor), App::new(state.clone()), &state.stop).await;

@@ -79,7 +79,7 @@ impl AppState {
             write_behind: WriteBehind::default(),
             metrics: Metrics::new(),
             stop: Stop::default(),
-            cookies: Cookies::new(config.public_url.is_https()),
+            cookies: Cookies::new(&config.cookie_name, config.public_url.is_https()),
             flash: FlashBox::new(&token_secrets.current),
             config,
             store,

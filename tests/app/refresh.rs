@@ -87,7 +87,11 @@ async fn a_server_function_and_the_event_stream_renew_too() {
 
 #[tokio::test]
 async fn a_token_about_to_end_is_renewed_early_and_one_cut_short_by_its_session_is_not() {
-    let app = TestApp::with(|settings| settings.session_max = Some("25m".into())).await;
+    let app = TestApp::with(|settings| {
+        settings.refresh_ttl = Some("25m".into());
+        settings.session_max = Some("25m".into());
+    })
+    .await;
     let mut ada = app.signed_up("ada").await;
     app.pass_seconds(ACCESS - 31);
     assert!(ada.get("/").await.set_cookies().is_empty());

@@ -267,7 +267,7 @@ fn a_flag_wins_over_a_variable_and_a_variable_over_the_file() {
     std::fs::write(here.path().join(".env"), "this is no setting\n").expect("written");
     let broken = here.run(&["check"]);
     assert!(
-        !broken.status.success() && error(&broken).starts_with("error: .env: "),
+        !broken.status.success() && error(&broken).starts_with("error: .env, line 1: "),
         "{}",
         error(&broken)
     );

@@ -10,6 +10,7 @@ mod nodes;
 mod postgres;
 mod restore;
 mod server;
+mod settings;
 mod slow;
 mod support;
 mod tls;

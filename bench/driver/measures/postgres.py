@@ -3,6 +3,7 @@
 import os
 import subprocess
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from ..latchkey import Latchkey, refreshing, signing_in
 from ..load import run, values
@@ -32,7 +33,11 @@ def measure():
     with Postgres() as database:
         ours = Latchkey("latchkey postgres", PORT, users=200, settings={"TRUSTED_PROXIES": "127.0.0.1/32"})
         tokens = ours.make_sessions(SESSIONS)
-        ours.tell("move", "--from", f"sqlite:{ours.data / 'latchkey.db'}", "--to", database.url)
+        # A password in a flag is refused.
+        url = urlsplit(database.url)
+        to = url._replace(netloc=f"{url.username}@{url.hostname}:{url.port}").geturl()
+        ours.env |= {"PGPASSWORD": url.password}
+        ours.tell("move", "--from", f"sqlite:{ours.data / 'latchkey.db'}", "--to", to)
         ours.env |= {"LATCHKEY_DATABASE_URL": database.url, "LATCHKEY_SECRET_FILE": str(ours.data / "secret")}
         with ours:
             access = bearer(ours.refresh_once(tokens, 100))

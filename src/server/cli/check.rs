@@ -12,6 +12,9 @@ use crate::server::tokens::AccessTokens;
 /// Says what the server would use and whether it would start. Creates no file and changes none.
 pub async fn run(settings: &Settings) -> Result<(), Failure> {
     let config = Config::read(settings, NewFiles::Leave)?;
+    for warning in &config.warnings {
+        eprintln!("warning: {warning}");
+    }
     println!("configuration  good: listens on {}, people use {}", config.addr, config.public_url);
 
     if let Some(files) = config.tls.clone() {

@@ -7,18 +7,22 @@ use std::path::{self, Path, PathBuf};
 use clap::Args;
 
 use self::progress::Bars;
-use crate::server::config::DatabaseUrl;
+use crate::server::config::{DatabaseUrl, EnvironmentError, holds_password};
 use crate::server::serve::Failure;
 use crate::server::store::moving::{self, Moved};
+
+/// Where a database's password goes.
+const ELSEWHERE: &str =
+    "leave it out and give it in PGPASSWORD, or in the file that PGPASSFILE names where the two databases have different ones";
 
 /// From where to where.
 #[derive(Args)]
 #[command(next_help_heading = "What to move")]
 pub struct Ends {
-    /// The database to move: sqlite:<path> or postgres://user:password@host:port/database; it is not changed
+    /// The database to move: sqlite:<path> or postgres://user@host:port/database; it is not changed
     #[arg(long, value_name = "URL")]
     from: String,
-    /// An empty database, or the path of a new file; a password that is not to be seen can stand in `PGPASSWORD` or ~/.pgpass
+    /// An empty database, or the path of a new file. Passwords of PostgreSQL stand in `PGPASSWORD`, or in the file that `PGPASSFILE` names (~/.pgpass)
     #[arg(long, value_name = "URL")]
     to: String,
 }
@@ -51,7 +55,10 @@ pub async fn run(ends: &Ends, data_dir: Option<&Path>) -> Result<(), Failure> {
 }
 
 /// The URL is not repeated: it may hold a password.
-fn parse(flag: &str, text: &str) -> Result<DatabaseUrl, Failure> {
+fn parse(flag: &'static str, text: &str) -> Result<DatabaseUrl, Failure> {
+    if holds_password(text) {
+        return Err(EnvironmentError::PasswordInFlag(flag, ELSEWHERE).into());
+    }
     DatabaseUrl::parse(text).map_err(|reason| format!("{flag}: {reason}.").into())
 }
 

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use sqlx::postgres::PgConnectOptions;
+use url::Url;
 
 /// A file of SQLite, or a database of PostgreSQL. Shown without its password.
 #[derive(Clone, Debug)]
@@ -16,7 +17,8 @@ pub enum DatabaseUrl {
 }
 
 impl DatabaseUrl {
-    /// Reads `sqlite:<path>` or `postgres://user:password@host:port/database`.
+    /// Reads `sqlite:<path>` or `postgres://user:password@host:port/database`. Without a password, that of `PGPASSWORD` or of the
+    /// file that `PGPASSFILE` names counts.
     ///
     /// # Errors
     /// What is wrong with it, as the end of a sentence. It never repeats the URL, which may hold a password.
@@ -26,7 +28,7 @@ impl DatabaseUrl {
             if path.is_empty() || path.contains('?') || path == ":memory:" {
                 return Err("after sqlite: stands the path of a file, and nothing else".into());
             }
-            return Ok(Self::Sqlite(PathBuf::from(path)));
+            return regular_file(PathBuf::from(path)).map(Self::Sqlite);
         }
         if text.starts_with("postgres://") || text.starts_with("postgresql://") {
             let options = PgConnectOptions::from_str(text).map_err(|error| {
@@ -35,6 +37,20 @@ impl DatabaseUrl {
             return Ok(Self::Postgres(Box::new(options.application_name("latchkey"))));
         }
         Err("it begins neither with sqlite: and the path of a file, nor with postgres://".into())
+    }
+}
+
+/// Whether a URL shows a password, in one of the two places where one may stand.
+pub fn holds_password(url: &str) -> bool {
+    Url::parse(url).is_ok_and(|url| url.password().is_some() || url.query_pairs().any(|(key, _)| key == "password"))
+}
+
+/// Refuses a path to anything but a file, or to nothing yet: SQLite would take /dev/null for an empty database.
+pub fn regular_file(path: PathBuf) -> Result<PathBuf, String> {
+    match path.metadata() {
+        Ok(metadata) if !metadata.is_file() => Err(format!("{} is not a regular file", path.display())),
+        // What else is wrong with it shows when it is opened.
+        _ => Ok(path),
     }
 }
 
@@ -57,6 +73,38 @@ impl fmt::Display for DatabaseUrl {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_sqlite_path_is_a_regular_file_or_nothing_yet() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let file = dir.path().join("latchkey.db");
+        let url = format!("sqlite:{}", file.display());
+        assert!(DatabaseUrl::parse(&url).is_ok(), "nothing yet");
+        std::fs::write(&file, "").expect("written");
+        assert!(DatabaseUrl::parse(&url).is_ok(), "a file");
+        for other in ["/dev/null", "/proc/self/fd", "/"] {
+            let reason = DatabaseUrl::parse(&format!("sqlite:{other}")).map(|_| ()).expect_err(other);
+            assert!(reason.contains("not a regular file"), "{reason}");
+        }
+    }
+
+    #[test]
+    fn a_password_in_a_url_is_noticed() {
+        for url in [
+            "postgres://ada:x@db/accounts",
+            "postgres://db/accounts?user=ada&password=x",
+            "postgresql://:x@db",
+        ] {
+            assert!(holds_password(url), "{url}");
+        }
+        for url in [
+            "postgres://ada@db/accounts?sslmode=require",
+            "postgres:///accounts",
+            "sqlite:data/a.db",
+        ] {
+            assert!(!holds_password(url), "{url}");
+        }
+    }
 
     #[test]
     fn both_kinds_are_read_and_shown_without_a_password() {

@@ -1,27 +1,33 @@
 //! `90s`, `15m`, `12h`, `30d`.
 
-/// Longest duration: ten years. Sums with it cannot overflow.
-const MAX: i64 = 3650 * 24 * 3600;
+/// Parses a duration to seconds, from one second to `longest`. The error is the end of a sentence that begins with the
+/// setting's name.
+pub fn parse(text: &str, longest: &str) -> Result<i64, String> {
+    match (seconds(text), seconds(longest)) {
+        (None, _) => Err(format!(
+            "\"{}\" is not a duration; write one such as 90s, 15m, 12h or 30d",
+            text.escape_debug()
+        )),
+        (Some(0), _) => Err(format!("\"{text}\" is no time at all; 1s is the shortest")),
+        (Some(count), Some(most)) if count > most => Err(format!("\"{text}\" is longer than {longest}, the longest that is allowed")),
+        (Some(count), _) => Ok(count),
+    }
+}
 
-/// Parses a duration to seconds. The error is the end of a sentence that begins with the setting's name.
-pub fn parse(text: &str) -> Result<i64, String> {
-    let not_one = || format!("\"{text}\" is not a duration; write one such as 90s, 15m, 12h or 30d");
-    let unit = match text.as_bytes().last() {
-        Some(b's') => 1,
-        Some(b'm') => 60,
-        Some(b'h') => 3600,
-        Some(b'd') => 24 * 3600,
-        _ => return Err(not_one()),
+/// The seconds of a duration. A number that is too large counts as the largest.
+fn seconds(text: &str) -> Option<i64> {
+    let unit = match text.as_bytes().last()? {
+        b's' => 1,
+        b'm' => 60,
+        b'h' => 3600,
+        b'd' => 24 * 3600,
+        _ => return None,
     };
     let digits = &text[..text.len() - 1];
     if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
-        return Err(not_one());
+        return None;
     }
-    match digits.parse::<i64>().ok().and_then(|count| count.checked_mul(unit)) {
-        Some(0) => Err(format!("\"{text}\" is no time at all; 1s is the least")),
-        Some(seconds) if seconds <= MAX => Ok(seconds),
-        _ => Err(format!("\"{text}\" is longer than ten years")),
-    }
+    Some(digits.parse().unwrap_or(i64::MAX).saturating_mul(unit))
 }
 
 #[cfg(test)]
@@ -30,10 +36,10 @@ mod tests {
 
     #[test]
     fn units_are_seconds_minutes_hours_and_days() {
-        assert_eq!(parse("1s"), Ok(1));
-        assert_eq!(parse("15m"), Ok(900));
-        assert_eq!(parse("12h"), Ok(43_200));
-        assert_eq!(parse("30d"), Ok(2_592_000));
+        assert_eq!(parse("1s", "400d"), Ok(1));
+        assert_eq!(parse("15m", "400d"), Ok(900));
+        assert_eq!(parse("12h", "400d"), Ok(43_200));
+        assert_eq!(parse("30d", "400d"), Ok(2_592_000));
     }
 
     #[test]
@@ -50,9 +56,18 @@ mod tests {
             "1w",
             "٣s",
             "99999999999999999999d",
-            "4000d",
+            "401d",
         ] {
-            assert!(parse(text).is_err(), "{text}");
+            assert!(parse(text, "400d").is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn the_longest_is_allowed_and_a_second_more_is_not() {
+        assert_eq!(parse("300s", "5m"), Ok(300));
+        assert_eq!(
+            parse("301s", "5m"),
+            Err("\"301s\" is longer than 5m, the longest that is allowed".into())
+        );
     }
 }
