@@ -303,3 +303,54 @@ fn a_certificate_that_cannot_be_used_stops_the_start_with_one_sentence() {
         }
     }
 }
+
+#[test]
+fn a_locked_or_exchanged_key_and_one_of_another_certificate_are_named_with_what_to_do() {
+    let here = Installation::new();
+    make_certificate(here.path());
+    std::fs::copy(here.path().join("key.pem"), here.path().join("first.pem")).expect("copied");
+    make_certificate(here.path());
+    let write = |name: &str, text: &str| std::fs::write(here.path().join(name), text).expect("written");
+    write(
+        "locked.pem",
+        "-----BEGIN ENCRYPTED PRIVATE KEY-----\nMAAA\n-----END ENCRYPTED PRIVATE KEY-----\n",
+    );
+    write(
+        "old.pem",
+        "-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-128-CBC,00\n\nMAAA\n-----END RSA PRIVATE KEY-----\n",
+    );
+    for (certificate, key, sentence) in [
+        ("cert.pem", "locked.pem", "LATCHKEY_TLS_KEY: locked.pem is locked with a passphrase"),
+        ("cert.pem", "locked.pem", "openssl pkey -in locked.pem -out "),
+        ("cert.pem", "old.pem", "LATCHKEY_TLS_KEY: old.pem is locked with a passphrase"),
+        (
+            "key.pem",
+            "cert.pem",
+            "LATCHKEY_TLS_CERT: key.pem holds a private key and cert.pem a certificate",
+        ),
+        ("key.pem", "cert.pem", "exchange LATCHKEY_TLS_CERT and LATCHKEY_TLS_KEY"),
+        (
+            "key.pem",
+            "key.pem",
+            "LATCHKEY_TLS_CERT: key.pem holds a private key and no certificate",
+        ),
+        (
+            "cert.pem",
+            "cert.pem",
+            "LATCHKEY_TLS_KEY: cert.pem holds a certificate and no private key",
+        ),
+        (
+            "cert.pem",
+            "first.pem",
+            "LATCHKEY_TLS_KEY: first.pem is not the key of the certificate in cert.pem",
+        ),
+    ] {
+        let settings = [("LATCHKEY_TLS_CERT", certificate), ("LATCHKEY_TLS_KEY", key)];
+        let output = here.command(&["check"]).envs(settings).output().expect("ran");
+        assert!(
+            !output.status.success() && error(&output).contains(sentence) && error(&output).trim().lines().count() == 1,
+            "{sentence}: {}",
+            error(&output)
+        );
+    }
+}

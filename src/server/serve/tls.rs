@@ -1,5 +1,6 @@
 //! https by ourselves: a certificate from files, read again when they change.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, SystemTime};
@@ -12,6 +13,7 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::rustls::server::{ClientHello, ResolvesServerCert};
 use tokio_rustls::rustls::sign::CertifiedKey;
 use tokio_rustls::rustls::{self, ServerConfig};
+use zeroize::Zeroizing;
 
 use crate::server::config::{ConfigError, TlsFiles};
 
@@ -83,14 +85,58 @@ impl Tls {
 }
 
 fn read(files: &TlsFiles) -> Result<CertifiedKey, ConfigError> {
-    let certificate = CertificateDer::pem_file_iter(&files.certificate)
-        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+    let certificate = fs::read(&files.certificate).map_err(|error| about_certificate(&files.certificate, &error))?;
+    let key = Zeroizing::new(fs::read(&files.key).map_err(|error| about_key(&files.key, &error))?);
+    check_contents(files, &certificate, &key)?;
+    let certificate = CertificateDer::pem_slice_iter(&certificate)
+        .collect::<Result<Vec<_>, _>>()
         .map_err(|error| about_certificate(&files.certificate, &error))?;
-    let key = PrivateKeyDer::from_pem_file(&files.key).map_err(|error| about_key(&files.key, &error))?;
+    let key = PrivateKeyDer::from_pem_slice(&key).map_err(|error| about_key(&files.key, &error))?;
     if certificate.is_empty() {
         return Err(about_certificate(&files.certificate, &"there is no certificate in it"));
     }
-    CertifiedKey::from_der(certificate, key, &aws_lc_rs::default_provider()).map_err(|error: rustls::Error| about_key(&files.key, &error))
+    CertifiedKey::from_der(certificate, key, &aws_lc_rs::default_provider()).map_err(|error| match error {
+        rustls::Error::InconsistentKeys(_) => not_its_key(files),
+        error => about_key(&files.key, &error),
+    })
+}
+
+/// Names the mistakes that the parser would only call a file without items.
+fn check_contents(files: &TlsFiles, certificate: &[u8], key: &[u8]) -> Result<(), ConfigError> {
+    let has_certificate = |pem: &[u8]| contains(pem, "-----BEGIN CERTIFICATE-----");
+    let has_key = |pem: &[u8]| contains(pem, "PRIVATE KEY-----");
+    let key_file = files.key.display();
+    if has_key(certificate) && !has_certificate(certificate) {
+        let file = files.certificate.display();
+        return Err(refused_certificate(if has_certificate(key) && !has_key(key) {
+            format!("{file} holds a private key and {key_file} a certificate; exchange LATCHKEY_TLS_CERT and LATCHKEY_TLS_KEY")
+        } else {
+            format!("{file} holds a private key and no certificate; name the file of the certificate, with its chain")
+        }));
+    }
+    if contains(key, "-----BEGIN ENCRYPTED PRIVATE KEY-----") || contains(key, "Proc-Type: 4,ENCRYPTED") {
+        return Err(refused_key(format!(
+            "{key_file} is locked with a passphrase, and nobody is there to type it at the start; write a copy without one, for the server's user alone, with `umask 077; openssl pkey -in {key_file} -out unlocked.pem`, and name that"
+        )));
+    }
+    if has_certificate(key) && !has_key(key) {
+        return Err(refused_key(format!(
+            "{key_file} holds a certificate and no private key; name the file of the key"
+        )));
+    }
+    Ok(())
+}
+
+fn not_its_key(files: &TlsFiles) -> ConfigError {
+    refused_key(format!(
+        "{} is not the key of the certificate in {}; name the files that were made together, and let the server's own certificate be the first in its file",
+        files.key.display(),
+        files.certificate.display()
+    ))
+}
+
+fn contains(pem: &[u8], words: &str) -> bool {
+    pem.windows(words.len()).any(|window| window == words.as_bytes())
 }
 
 fn changed_at(files: &TlsFiles) -> [Option<SystemTime>; 2] {
@@ -99,15 +145,23 @@ fn changed_at(files: &TlsFiles) -> [Option<SystemTime>; 2] {
 }
 
 fn about_certificate(file: &Path, error: &dyn std::fmt::Display) -> ConfigError {
-    ConfigError {
-        variable: "LATCHKEY_TLS_CERT",
-        reason: format!("{} cannot be used: {error}", file.display()),
-    }
+    refused_certificate(format!("{} cannot be used: {error}", file.display()))
 }
 
 fn about_key(file: &Path, error: &dyn std::fmt::Display) -> ConfigError {
+    refused_key(format!("{} cannot be used: {error}", file.display()))
+}
+
+fn refused_certificate(reason: String) -> ConfigError {
+    ConfigError {
+        variable: "LATCHKEY_TLS_CERT",
+        reason,
+    }
+}
+
+fn refused_key(reason: String) -> ConfigError {
     ConfigError {
         variable: "LATCHKEY_TLS_KEY",
-        reason: format!("{} cannot be used: {error}", file.display()),
+        reason,
     }
 }
