@@ -4,6 +4,7 @@
 
 pub mod email;
 pub mod field;
+pub mod invisible;
 pub mod next;
 pub mod password;
 pub mod strength;
@@ -12,6 +13,7 @@ pub mod username;
 
 pub use email::Email;
 pub use field::{Field, FieldError, Problem};
+pub use invisible::escape_invisible;
 pub use next::Next;
 pub use password::Password;
 pub use strength::Strength;

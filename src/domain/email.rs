@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::Problem;
+use super::invisible::is_invisible;
 
 /// Longest address (RFC 5321 section 4.5.3.1.3 less the angle brackets).
 pub const MAX: usize = 254;
@@ -15,7 +16,8 @@ impl Email {
     /// Parses what was typed; nothing typed is no address.
     ///
     /// # Errors
-    /// [`Problem::EmailShape`] unless there is one ASCII `@` with something plausible on both sides.
+    /// [`Problem::EmailShape`] unless there is one ASCII `@` with something plausible on both sides, and every
+    /// character shows.
     pub fn parse(typed: &str) -> Result<Option<Self>, Problem> {
         let address = typed.trim_matches([' ', '\t']);
         if address.is_empty() {
@@ -24,7 +26,7 @@ impl Email {
         let plausible = address.len() <= MAX
             && !address
                 .chars()
-                .any(|c| c.is_control() || c.is_whitespace() || "<>()[],;:\\\"".contains(c))
+                .any(|c| is_invisible(c) || c.is_whitespace() || "<>()[],;:\\\"".contains(c))
             && address.split_once('@').is_some_and(|(local, domain)| {
                 !local.is_empty() && !domain.is_empty() && !domain.contains('@') && !domain.starts_with('.') && !domain.ends_with('.')
             });
@@ -76,6 +78,8 @@ mod tests {
             "a@.org",
             "ada＠example.org",
             "<ada@x.org>",
+            "ada\u{202e}gro@example.org",
+            "ada\u{200b}@example.org",
             &long,
         ] {
             assert_eq!(Email::parse(typed), Err(Problem::EmailShape), "{typed:?}");

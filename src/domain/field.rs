@@ -52,6 +52,8 @@ pub enum Problem {
     NameCharacters,
     /// No letter or digit in it.
     NameOnlyPunctuation,
+    /// A new name that begins with a dot, a dash or an underscore.
+    NameStart,
     /// A name kept for the system.
     NameReserved,
     /// Another account has it.
@@ -80,12 +82,13 @@ pub enum Problem {
 
 impl Problem {
     /// Every problem with its code: a stable word for JSON and for the flash cookie.
-    const CODES: [(Problem, &'static str); 17] = [
+    const CODES: [(Problem, &'static str); 18] = [
         (Problem::Missing, "missing"),
         (Problem::NameTooShort, "name_too_short"),
         (Problem::NameTooLong, "name_too_long"),
         (Problem::NameCharacters, "name_characters"),
         (Problem::NameOnlyPunctuation, "name_only_punctuation"),
+        (Problem::NameStart, "name_start"),
         (Problem::NameReserved, "name_reserved"),
         (Problem::NameTaken, "name_taken"),
         (Problem::PasswordTooShort, "password_too_short"),
@@ -122,6 +125,7 @@ impl fmt::Display for Problem {
             Problem::NameTooLong => "Use at most 32 characters.",
             Problem::NameCharacters => "Use only letters a to z, digits, dots, dashes and underscores.",
             Problem::NameOnlyPunctuation => "Use at least one letter or digit.",
+            Problem::NameStart => "Begin with a letter or a digit.",
             Problem::NameReserved => "This name is reserved. Choose another one.",
             Problem::NameTaken => "This name is taken. Choose another one.",
             Problem::PasswordTooShort => "Use at least 8 characters.",

@@ -42,7 +42,7 @@ const RESERVED: [&str; 24] = [
 pub struct Username(String);
 
 impl Username {
-    /// Parses what was typed: surrounding blanks are dropped and case is folded, so that every
+    /// Parses what was typed to name an account that is there: surrounding blanks are dropped and case is folded, so that every
     /// door (form, API, command line) reaches the same account.
     ///
     /// # Errors
@@ -68,6 +68,20 @@ impl Username {
             return Err(Problem::NameReserved);
         }
         Ok(Self(name))
+    }
+
+    /// Parses the name of an account to be made. A name that begins with a mark would be taken for an option by commands, or
+    /// for a hidden file; accounts of before may have one, so [`Username::parse`] still knows it.
+    ///
+    /// # Errors
+    /// The first [`Problem`] with the name.
+    pub fn parse_new(typed: &str) -> Result<Self, Problem> {
+        let name = Self::parse(typed)?;
+        if name.0.starts_with(|first: char| first.is_ascii_alphanumeric()) {
+            Ok(name)
+        } else {
+            Err(Problem::NameStart)
+        }
     }
 
     /// The canonical name.
@@ -123,6 +137,18 @@ mod tests {
         for name in RESERVED {
             assert!(parsed(name).is_err(), "{name}");
         }
+    }
+
+    #[test]
+    fn a_new_name_begins_with_a_letter_or_a_digit_and_an_old_one_need_not() {
+        for typed in ["--help", "-ada", ".profile", "_ada", " -ADA "] {
+            assert_eq!(Username::parse_new(typed), Err(Problem::NameStart), "{typed:?}");
+            assert!(Username::parse(typed).is_ok(), "{typed:?}");
+        }
+        for typed in ["ada", "1st", "a-._"] {
+            assert_eq!(Username::parse_new(typed), Username::parse(typed), "{typed:?}");
+        }
+        assert_eq!(Username::parse_new("admin"), Err(Problem::NameReserved));
     }
 
     #[test]

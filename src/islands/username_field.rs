@@ -59,7 +59,7 @@ impl Verdict {
 }
 
 fn judge(typed: &str) -> Verdict {
-    match Username::parse(typed) {
+    match Username::parse_new(typed) {
         Err(Problem::Missing) => Verdict::Wanted("3 to 32 letters, digits, dots, dashes or underscores. Everybody can see it."),
         Ok(name) => Verdict::Good(format!("You will sign in as {name}.")),
         Err(problem) => Verdict::Bad(problem),

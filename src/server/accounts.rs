@@ -12,9 +12,9 @@ use super::clock::UnixSeconds;
 use super::passwords::{self, Busy};
 use super::sessions::{self, Client, Draft, EndReason, SessionId, Tokens};
 use super::state::AppState;
-use super::store::{NewUser, StoreError};
+use super::store::{InitialRole, NewUser, StoreError};
 use super::throttle::{self, SIGN_UPS, SignIn, Wait};
-use crate::domain::{Email, Field, FieldError, Password, Problem, Role, User, UserId, Username};
+use crate::domain::{Email, Field, FieldError, Password, Problem, Role, User, UserId, Username, escape_invisible};
 
 /// Sessions and events of a removed account that are deleted in one step, and steps that its removal waits for.
 const PURGE_BATCH: i64 = 500;
@@ -42,6 +42,11 @@ pub struct Account {
 }
 
 impl Account {
+    /// The address as people may see it: one of before may hold characters that show nothing or that a terminal obeys.
+    pub fn shown_email(&self) -> Option<String> {
+        self.email.as_deref().map(|email| escape_invisible(email).into_owned())
+    }
+
     /// What tokens say of it.
     pub fn user(&self) -> User {
         User {
@@ -115,7 +120,7 @@ struct Parsed {
 impl Typed<'_> {
     /// Everything that is wrong, at once, so that nobody has to find out one by one.
     fn parse(self, state: &AppState) -> Result<Parsed, Refusal> {
-        let username = Username::parse(self.username);
+        let username = Username::parse_new(self.username);
         let email = Email::parse(self.email);
         let address = email.as_ref().ok().and_then(Option::as_ref).map(Email::as_str);
         let password = new_password(state, self.password, username.as_ref().ok(), address);
@@ -171,7 +176,7 @@ pub async fn sign_up(state: &AppState, typed: Typed<'_>, client: &Client, replac
         .take(SIGN_UPS, client.address, state.clock.now())
         .map_err(Refusal::Throttled)?;
     let draft = Draft::new(state, replaced);
-    let account = make(state, typed, Role::User, client, Some(&draft)).await?;
+    let account = make(state, typed, InitialRole::AdminIfFirst(Role::User), client, Some(&draft)).await?;
     Ok(draft.issue(state, &account))
 }
 
@@ -180,10 +185,10 @@ pub async fn sign_up(state: &AppState, typed: Typed<'_>, client: &Client, replac
 /// # Errors
 /// When something is outside the rules or the name is taken.
 pub async fn add(state: &AppState, typed: Typed<'_>, role: Role) -> Result<Account, Refusal> {
-    make(state, typed, role, &Client::operator(), None).await
+    make(state, typed, InitialRole::AdminIfFirst(role), &Client::operator(), None).await
 }
 
-async fn make(state: &AppState, typed: Typed<'_>, role: Role, client: &Client, session: Option<&Draft>) -> Result<Account, Refusal> {
+async fn make(state: &AppState, typed: Typed<'_>, role: InitialRole, client: &Client, session: Option<&Draft>) -> Result<Account, Refusal> {
     let parsed = typed.parse(state)?;
     // Spares the hash; whether the name is free is decided when it is inserted.
     if state.store.credentials(&parsed.username).await?.is_some() {
@@ -199,7 +204,7 @@ async fn insert(
     username: Username,
     email: Option<Email>,
     password_hash: &str,
-    role: Role,
+    role: InitialRole,
     client: &Client,
     session: Option<&Draft>,
 ) -> Result<Account, Refusal> {
@@ -207,7 +212,7 @@ async fn insert(
         id: UserId(Uuid::now_v7().to_string()),
         username: username.to_string(),
         email: email.as_ref().map(|email| email.as_str().to_owned()),
-        role,
+        role: role.given(false),
         epoch: 0,
         created_at: state.clock.now(),
         disabled_at: None,

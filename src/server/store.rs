@@ -22,7 +22,7 @@ pub use database::{Inspection, OpenMode, Restored};
 pub use live_sessions::{COUNTED, Counted, Listed};
 pub use session_ends::{Ended, Ending, Which};
 pub use sessions::{NewSession, Rotation};
-pub use users::NewUser;
+pub use users::{InitialRole, NewUser};
 
 use self::database::{Database, query};
 use super::clock::UnixSeconds;

@@ -19,6 +19,7 @@ mod hostile;
 mod hostile_strings;
 mod known_devices;
 mod lasting_ends;
+mod new_accounts;
 mod new_passwords;
 mod news;
 mod opening;

@@ -34,6 +34,8 @@ mod known_devices;
 #[path = "../app/lasting_ends.rs"]
 mod lasting_ends;
 mod moving;
+#[path = "../app/new_accounts.rs"]
+mod new_accounts;
 #[path = "../app/new_passwords.rs"]
 mod new_passwords;
 #[path = "../app/news.rs"]

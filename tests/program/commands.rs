@@ -124,7 +124,7 @@ fn accounts_are_listed_in_parts_and_a_reader_that_has_seen_enough_is_no_failure(
         assert_eq!(names(&text(&part)).len(), listed, "{limit}");
         parts.extend(names(&text(&part)));
         after.clone_from(parts.last().expect("a name"));
-        let hint = format!("More follow: latchkey user list --after {after}\n");
+        let hint = format!("More follow: latchkey user list --after={after}\n");
         assert_eq!(error(&part), if parts.len() < whole.len() { hint } else { String::new() });
     }
     assert_eq!(parts, whole);

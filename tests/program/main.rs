@@ -2,6 +2,7 @@
 
 #![expect(clippy::expect_used, reason = "a test may expect what it wants")]
 
+mod accounts;
 mod commands;
 mod files;
 mod load;

@@ -31,7 +31,7 @@ pub async fn account(State(state): State<AppState>, headers: HeaderMap, page: Pa
         view! {
             <Facts account=account.clone() />
             <PasswordForm flash=flash.of(ChangePassword::PLACE.form) username=account.username.clone() />
-            <EmailForm flash=flash.of(ChangeEmail::PLACE.form) email=account.email.unwrap_or_default() needs_proof />
+            <EmailForm flash=flash.of(ChangeEmail::PLACE.form) email=account.shown_email().unwrap_or_default() needs_proof />
             <RemovalForm flash=flash.of(RemoveAccount::PLACE.form) />
         }
     });
@@ -47,6 +47,7 @@ async fn load(state: &AppState, signed_in: &SignedIn) -> Result<Option<(Account,
 
 #[component]
 fn Facts(account: Account) -> impl IntoView {
+    let email = account.shown_email().unwrap_or_else(|| "None".to_owned());
     let role = match account.role {
         Role::Admin => "Administrator",
         Role::User => "User",
@@ -54,7 +55,7 @@ fn Facts(account: Account) -> impl IntoView {
     view! {
         <section class="panel" aria-label="Facts">
             <dl class="facts columns">
-                {fact("Sign-in name", account.username)} {fact("Email", account.email.unwrap_or_else(|| "None".to_owned()))}
+                {fact("Sign-in name", account.username)} {fact("Email", email)}
                 {fact("Role", role)} {fact("Member since", format::date(account.created_at))}
                 {fact("User id", view! { <code>{account.id.to_string()}</code> })}
             </dl>

@@ -76,12 +76,13 @@ async fn load(state: &AppState, signed_in: &SignedIn) -> Result<Option<Loaded>, 
 
 #[component]
 fn WhoYouAre(account: Account) -> impl IntoView {
+    let email = account.shown_email().unwrap_or_else(|| "None".to_owned());
     view! {
         <section class="panel stack close" aria-labelledby="you">
             <h2 id="you">"Who you are"</h2>
             <dl class="facts">
                 {fact("Sign-in name", account.username)} {fact("Role", account.role.as_str())}
-                {fact("Email", account.email.unwrap_or_else(|| "None".to_owned()))}
+                {fact("Email", email)}
                 {fact("User id", view! { <code>{account.id.to_string()}</code> })}
             </dl>
         </section>

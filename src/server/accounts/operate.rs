@@ -7,7 +7,7 @@ use crate::server::passwords::Stored;
 use crate::server::revocations::Revocation;
 use crate::server::sessions::{self, Client, EndReason};
 use crate::server::state::AppState;
-use crate::server::store::{StoreError, Which};
+use crate::server::store::{InitialRole, StoreError, Which};
 
 /// An account of another system.
 #[derive(Debug, serde::Deserialize)]
@@ -21,13 +21,14 @@ pub struct Imported {
     pub password_hash: String,
 }
 
-/// Takes an account over from another system. Its user signs in with the password of before.
+/// Takes an account over from another system. Its user signs in with the password of before. Its place in a file makes no
+/// account administrator.
 ///
 /// # Errors
 /// When something is outside the rules, the hash is none that can be verified, or the name is taken.
 pub async fn import(state: &AppState, account: &Imported) -> Result<Account, Refusal> {
     let wrong = |field, problem| Refusal::field(field, problem);
-    let username = Username::parse(&account.username).map_err(|problem| wrong(Field::Username, problem))?;
+    let username = Username::parse_new(&account.username).map_err(|problem| wrong(Field::Username, problem))?;
     let email = Email::parse(&account.email).map_err(|problem| wrong(Field::Email, problem))?;
     if Stored::parse(&account.password_hash).is_none() {
         return Err(wrong(Field::Password, Problem::HashUnknown));
@@ -37,7 +38,7 @@ pub async fn import(state: &AppState, account: &Imported) -> Result<Account, Ref
         username,
         email,
         &account.password_hash,
-        Role::User,
+        InitialRole::Fixed(Role::User),
         &Client::operator(),
         None,
     )

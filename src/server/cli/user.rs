@@ -19,9 +19,9 @@ use crate::server::state::AppState;
 
 #[derive(Subcommand)]
 pub enum Command {
-    /// Make an account; the very first one becomes administrator
+    /// Make an account; the very first one on an empty database becomes administrator
     Add {
-        /// 3 to 32 of a-z 0-9 . _ -
+        /// 3 to 32 of a-z 0-9 . _ - with a letter or a digit first
         name: String,
         /// An email address, private to the account
         #[arg(long)]
@@ -32,7 +32,7 @@ pub enum Command {
         #[command(flatten)]
         password: PasswordSource,
     },
-    /// Take accounts over from a CSV file: name, email, and an argon2 or bcrypt hash
+    /// Take accounts over from a CSV file: name, email, and an argon2 or bcrypt hash; none becomes administrator
     Import {
         /// The file; its first line is `username,email,password_hash`
         file: PathBuf,
@@ -48,19 +48,19 @@ pub enum Command {
     },
     /// Show one account
     Show {
-        /// Its sign-in name
+        /// Its sign-in name; put -- before a name that begins with a dash
         name: String,
     },
     /// Set the password of an account
     SetPassword {
-        /// Its sign-in name
+        /// Its sign-in name; put -- before a name that begins with a dash
         name: String,
         #[command(flatten)]
         password: PasswordSource,
     },
     /// Set what an account may do
     SetRole {
-        /// Its sign-in name
+        /// Its sign-in name; put -- before a name that begins with a dash
         name: String,
         /// admin or user
         #[arg(value_parser = ["admin", "user"])]
@@ -68,17 +68,17 @@ pub enum Command {
     },
     /// Let nobody sign in to an account any more, and end its sessions
     Disable {
-        /// Its sign-in name
+        /// Its sign-in name; put -- before a name that begins with a dash
         name: String,
     },
     /// Let its user sign in again
     Enable {
-        /// Its sign-in name
+        /// Its sign-in name; put -- before a name that begins with a dash
         name: String,
     },
     /// End every session of an account, or of all accounts
     EndSessions {
-        /// Its sign-in name
+        /// Its sign-in name; put -- before a name that begins with a dash
         #[arg(required_unless_present = "all")]
         name: Option<String>,
         /// End the sessions of every account, as after pg_restore
@@ -87,7 +87,7 @@ pub enum Command {
     },
     /// Remove an account and its sessions; asks first on a terminal
     Remove {
-        /// Its sign-in name
+        /// Its sign-in name; put -- before a name that begins with a dash
         name: String,
     },
 }

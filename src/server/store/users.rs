@@ -12,6 +12,25 @@ use crate::server::passwords::Stored;
 use crate::server::revocations::Revocation;
 use crate::server::sessions::Client;
 
+/// What a new account may do.
+#[derive(Clone, Copy, Debug)]
+pub enum InitialRole {
+    /// It becomes administrator when it is the first account of this database, else it has this role.
+    AdminIfFirst(Role),
+    /// It has this role.
+    Fixed(Role),
+}
+
+impl InitialRole {
+    /// Returns the role of an account that is the first one of its database, or is not.
+    pub const fn given(self, is_first: bool) -> Role {
+        match self {
+            Self::AdminIfFirst(_) if is_first => Role::Admin,
+            Self::AdminIfFirst(role) | Self::Fixed(role) => role,
+        }
+    }
+}
+
 /// An account to be made.
 pub struct NewUser<'a> {
     /// Its immutable id.
@@ -22,8 +41,8 @@ pub struct NewUser<'a> {
     pub email: Option<&'a Email>,
     /// PHC string.
     pub password_hash: &'a str,
-    /// What it may do, unless it is the first one.
-    pub role: Role,
+    /// What it may do.
+    pub role: InitialRole,
     /// Who makes it.
     pub client: &'a Client,
     /// Now.
@@ -32,8 +51,9 @@ pub struct NewUser<'a> {
 
 impl Store {
     /// Makes an account and, for somebody who signs up, its first session. The very first account on an empty
-    /// database becomes administrator; a row in `meta` shuts that door for good, whatever becomes of the
-    /// account. The role and the news, or nothing when the name is taken.
+    /// database becomes administrator where its [`InitialRole`] says so; a row in `meta` shuts that door for good, whatever
+    /// becomes of the account. An imported account writes the row too: a stranger who signs up after an import must not
+    /// become administrator. The role and the news, or nothing when the name is taken.
     ///
     /// # Errors
     /// When the database cannot be used.
@@ -48,7 +68,7 @@ impl Store {
             .bind(user.username.as_str())
             .bind(user.email.map(Email::as_str))
             .bind(user.password_hash)
-            .bind(user.role.as_str())
+            .bind(user.role.given(false).as_str())
             .bind(user.created_at)).await?;
         if made == 0 {
             return Ok(None);
@@ -57,8 +77,8 @@ impl Store {
         let first = change
             .run(query("INSERT INTO meta (key, value) VALUES ('first_account', $1) ON CONFLICT (key) DO NOTHING").bind(&user.id.0))
             .await?;
-        let role = if first == 1 { Role::Admin } else { user.role };
-        if role != user.role {
+        let role = user.role.given(first == 1);
+        if role != user.role.given(false) {
             change
                 .run(
                     query("UPDATE users SET role = $1 WHERE id = $2")

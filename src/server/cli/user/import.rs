@@ -3,6 +3,8 @@
 use std::io::{self, IsTerminal, Write};
 use std::path::Path;
 
+use csv::StringRecord;
+
 use crate::server::accounts::Refusal;
 use crate::server::accounts::operate::{self, Imported};
 use crate::server::serve::Failure;
@@ -14,35 +16,25 @@ const STEP: usize = 1000;
 /// Takes over what can be, says of each line why it cannot, and can be run again: names that are there already are left alone.
 pub async fn run(state: &AppState, file: &Path) -> Result<(), Failure> {
     let cannot = |error: csv::Error| format!("{}: {error}", file.display());
-    let mut rows = csv::ReaderBuilder::new().trim(csv::Trim::All).from_path(file).map_err(cannot)?;
-    let columns = rows.headers().map_err(cannot)?;
-    for column in ["username", "password_hash"] {
-        if !columns.iter().any(|name| name == column) {
-            return Err(format!(
-                "{}: the first line must name the columns username,email,password_hash",
-                file.display()
-            )
-            .into());
-        }
-    }
+    // Flexible: the reader's own error for a line with more or fewer columns does not say what to do.
+    let mut reader = csv::ReaderBuilder::new();
+    let mut rows = reader.trim(csv::Trim::All).flexible(true).from_path(file).map_err(cannot)?;
+    let columns = rows.headers().map_err(cannot)?.clone();
+    check_columns(&columns).map_err(|reason| format!("{}: {reason}", file.display()))?;
+    let is_first = state.store.never_had_an_account().await?;
     let (mut added, mut refused) = (0, 0);
-    for row in rows.into_deserialize::<Imported>() {
-        let line = row.as_ref().err().and_then(csv::Error::position).map(csv::Position::line);
-        let outcome = match row {
-            Ok(account) => operate::import(state, &account).await.map_err(|refusal| match refusal {
-                Refusal::Store(error) => Err(error),
-                // What a file holds may be meant for the terminal.
-                refusal => Ok(format!("{}: {}", account.username.escape_debug(), super::sentence(refusal))),
-            }),
-            Err(error) => Err(Ok(format!("line {}: {error}", line.unwrap_or_default()))),
-        };
-        match outcome {
-            Ok(_) => added += 1,
-            Err(Ok(sentence)) => {
+    let mut failed = None;
+    for row in rows.records() {
+        match take(state, &columns, row).await {
+            Ok(()) => added += 1,
+            Err(LeftOut::Line(sentence)) => {
                 refused += 1;
                 eprintln!("{sentence}");
             }
-            Err(Err(error)) => return Err(format!("{added} accounts were added, then: {error}").into()),
+            Err(LeftOut::Stop(error)) => {
+                failed = Some(error);
+                break;
+            }
         }
         if io::stderr().is_terminal() && (added + refused) % STEP == 0 {
             eprint!("\r{} lines", added + refused);
@@ -50,9 +42,75 @@ pub async fn run(state: &AppState, file: &Path) -> Result<(), Failure> {
         }
     }
     println!("Added {added} accounts.");
-    if refused == 0 {
-        Ok(())
-    } else {
-        Err(format!("{refused} lines were left out, for the reasons above").into())
+    if is_first && added > 0 {
+        eprintln!("None of them is administrator: `latchkey user set-role NAME admin` makes one of them so.");
+    }
+    match (failed, refused) {
+        (Some(error), _) => Err(format!("the import stopped: {error}; run it again once that is mended").into()),
+        (None, 0) => Ok(()),
+        (None, refused) => Err(format!("{refused} lines were left out, for the reasons above").into()),
+    }
+}
+
+/// Why a line made no account.
+enum LeftOut {
+    /// What is wrong with the line; the others are tried.
+    Line(String),
+    /// The database cannot be used.
+    Stop(Failure),
+}
+
+async fn take(state: &AppState, columns: &StringRecord, row: csv::Result<StringRecord>) -> Result<(), LeftOut> {
+    let row = row.map_err(|error| {
+        let line = error.position().map(csv::Position::line).unwrap_or_default();
+        LeftOut::Line(format!("line {line}: {error}"))
+    })?;
+    let line = row.position().map(csv::Position::line).unwrap_or_default();
+    check_row(columns, &row).map_err(|reason| LeftOut::Line(format!("line {line}: {reason}")))?;
+    let account: Imported = row
+        .deserialize(Some(columns))
+        .map_err(|error| LeftOut::Line(format!("line {line}: {error}")))?;
+    match operate::import(state, &account).await {
+        Ok(_) => Ok(()),
+        Err(Refusal::Store(error)) => Err(LeftOut::Stop(error.into())),
+        // What a file holds may be meant for the terminal.
+        Err(refusal) => Err(LeftOut::Line(format!(
+            "line {line}: {}: {}",
+            account.username.escape_debug(),
+            super::sentence(refusal)
+        ))),
+    }
+}
+
+fn check_columns(columns: &StringRecord) -> Result<(), &'static str> {
+    check_separator(columns)?;
+    if ["username", "password_hash"]
+        .into_iter()
+        .all(|column| columns.iter().any(|name| name == column))
+    {
+        return Ok(());
+    }
+    Err("the first line must name the columns username,email,password_hash")
+}
+
+/// The line itself is never repeated: it holds a hash.
+fn check_row(columns: &StringRecord, row: &StringRecord) -> Result<(), String> {
+    check_separator(row)?;
+    if row.len() == columns.len() {
+        return Ok(());
+    }
+    // A hash of argon2 holds commas.
+    if row.len() > columns.len() && row.iter().any(|field| field.starts_with("$argon2")) {
+        return Err("the hash holds commas: put it in double quotes".to_owned());
+    }
+    Err(format!("it has {} columns and the first line names {}", row.len(), columns.len()))
+}
+
+/// The first column is a name, which holds none of these.
+fn check_separator(row: &StringRecord) -> Result<(), &'static str> {
+    match row.get(0) {
+        Some(first) if first.contains(';') => Err("the columns are separated by semicolons: use commas"),
+        Some(first) if first.contains('\t') => Err("the columns are separated by tabs: use commas"),
+        _ => Ok(()),
     }
 }

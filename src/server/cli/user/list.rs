@@ -31,7 +31,8 @@ pub async fn run(state: &AppState, after: &str, limit: Option<u32>) -> Result<()
         }
     }
     if !state.store.users_after(&after, 1).await?.is_empty() {
-        eprintln!("More follow: latchkey user list --after {after}");
+        // In one word: the name may begin with a dash.
+        eprintln!("More follow: latchkey user list --after={after}");
     }
     Ok(())
 }

@@ -19,13 +19,12 @@ fn print(account: &Account, sessions: i64) -> io::Result<()> {
     let Account {
         id,
         username,
-        email,
         role,
         created_at,
         disabled_at,
         ..
     } = account;
-    let email = email.as_deref().unwrap_or("none");
+    let email = account.shown_email().unwrap_or_else(|| "none".to_owned());
     let created = date(*created_at);
     let disabled = disabled_at.map_or_else(|| "no".to_owned(), |since| format!("since {}", date(since)));
     let shown = format!(

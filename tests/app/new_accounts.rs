@@ -1,0 +1,129 @@
+//! What new accounts may be called, which addresses they may have, and which of them is administrator.
+
+use latchkey::domain::{Problem, Role};
+use latchkey::server::accounts::operate::{self, Imported};
+use latchkey::server::accounts::{Account, Refusal};
+
+use crate::support::{PASSWORD, TestApp};
+
+async fn import(app: &TestApp, username: &str, email: &str) -> Result<Account, Refusal> {
+    let account = Imported {
+        username: username.to_owned(),
+        email: email.to_owned(),
+        password_hash: bcrypt::hash(PASSWORD, 4).expect("a hash"),
+    };
+    operate::import(&app.state, &account).await
+}
+
+fn problem(refusal: Refusal) -> Problem {
+    match refusal {
+        Refusal::Fields(errors) => errors[0].problem,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn an_imported_account_is_never_administrator_and_nobody_after_it_becomes_it_by_signing_up() {
+    let app = TestApp::new().await;
+    for name in ["aaron", "berta"] {
+        assert_eq!(import(&app, name, "").await.expect("imported").role, Role::User);
+        let (account, _) = app
+            .state
+            .store
+            .credentials(&latchkey::domain::Username::parse(name).expect("a name"))
+            .await
+            .expect("an answer")
+            .expect("an account");
+        assert_eq!(account.role, Role::User, "{name}");
+    }
+    app.signed_up("mallory").await;
+    let me = app.get_with_token("/me", &app.token("mallory").await).await;
+    assert_eq!(me.json()["roles"], serde_json::json!(["user"]));
+    let empty = TestApp::new().await;
+    empty.signed_up("ada").await;
+    let me = empty.get_with_token("/me", &empty.token("ada").await).await;
+    assert_eq!(
+        me.json()["roles"],
+        serde_json::json!(["admin"]),
+        "a sign-up on an empty database still does"
+    );
+}
+
+#[tokio::test]
+async fn a_name_that_begins_with_a_mark_is_refused_when_it_is_new_and_signs_in_when_it_is_old() {
+    let app = TestApp::new().await;
+    app.signed_up("ada").await;
+    for (number, name) in ["--help", "-ada", ".env", "_ada"].into_iter().enumerate() {
+        let mut browser = app.browser();
+        let answer = browser.call("/api/sign_up", &[("username", name), ("password", PASSWORD)]).await;
+        assert!(
+            answer.status == 422 && answer.body.contains("Begin with a letter or a digit."),
+            "{name}: {} {}",
+            answer.status,
+            answer.body
+        );
+        assert_eq!(problem(import(&app, name, "").await.expect_err(name)).code(), "name_start");
+        app.database
+            .execute(&format!(
+                "INSERT INTO users (id, username, password_hash, role, epoch, created_at) SELECT 'old{number}', '{name}', password_hash, 'user', 0, 0 FROM users WHERE username = 'ada'"
+            ))
+            .await;
+        assert!(app.opens(&app.token(name).await).await, "{name} signs in");
+    }
+}
+
+#[tokio::test]
+async fn an_email_address_with_invisible_characters_is_refused_wherever_it_is_new() {
+    let app = TestApp::new().await;
+    let mut ada = app.signed_up("ada").await;
+    for (number, hidden) in [
+        '\u{202e}',
+        '\u{200b}',
+        '\u{2066}',
+        '\u{ad}',
+        '\u{feff}',
+        '\u{e0041}',
+        '\u{3164}',
+        '\u{fe0f}',
+        '\u{e000}',
+        '\u{378}',
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let email = format!("gra{hidden}ce@example.org");
+        let name = format!("user{number}");
+        let fields = [("username", name.as_str()), ("password", PASSWORD), ("email", &email)];
+        let answer = app.browser().call("/api/sign_up", &fields).await;
+        assert!(
+            answer.status == 422 && answer.body.contains("email"),
+            "{hidden:?}: {} {}",
+            answer.status,
+            answer.body
+        );
+        let answer = ada.call("/api/change_email", &[("email", &email)]).await;
+        assert_eq!(answer.status, 422, "{hidden:?}: {}", answer.body);
+        assert_eq!(problem(import(&app, &name, &email).await.expect_err(&name)), Problem::EmailShape);
+    }
+    for email in [
+        "jürgen@example.org",
+        "אדה@example.org",
+        "e\u{301}va@example.org",
+        "o'brien+x@example.org",
+    ] {
+        let answer = ada.call("/api/change_email", &[("email", email)]).await;
+        assert_eq!(answer.status, 200, "{email}: {}", answer.body);
+    }
+}
+
+#[tokio::test]
+async fn pages_show_invisible_characters_of_an_old_email_address_as_escapes() {
+    let app = TestApp::new().await;
+    let mut ada = app.signed_up("ada").await;
+    app.database.execute("UPDATE users SET email = 'ada\u{202e}gro@example.org'").await;
+    for path in ["/account", "/dashboard"] {
+        let page = ada.get(path).await;
+        assert!(page.body.contains(r"ada\u{202e}gro@example.org"), "{path}");
+        assert!(!page.body.contains('\u{202e}'), "{path}");
+    }
+}
