@@ -1,11 +1,10 @@
 //! The one reader of form bodies: strict, so that what passes it means the same to every parser behind it.
 
-use std::error::Error;
-use std::iter::successors;
 use std::time::Duration;
 
-use axum::body::{Body, Bytes, to_bytes};
+use axum::body::{Body, Bytes};
 use axum::extract::Request;
+use futures_util::StreamExt;
 use http::{HeaderMap, StatusCode, header};
 use percent_encoding::percent_decode;
 use tokio::time::timeout;
@@ -90,14 +89,15 @@ impl Form {
     }
 }
 
+const TOO_LARGE: FormError = refuse(StatusCode::PAYLOAD_TOO_LARGE, "The form data is too large.");
+const CUT_SHORT: FormError = refuse(StatusCode::BAD_REQUEST, "The form data did not arrive whole.");
+const TOO_SLOW: FormError = refuse(StatusCode::REQUEST_TIMEOUT, "The form data did not arrive in time.");
+
 /// Reads a body of at most [`MAX_BODY`] bytes; one that says it is longer is not read at all.
 ///
 /// # Errors
 /// When it is too large, too slow, compressed or cut short.
 pub async fn read_body(headers: &HeaderMap, body: Body) -> Result<Bytes, FormError> {
-    const TOO_LARGE: FormError = refuse(StatusCode::PAYLOAD_TOO_LARGE, "The form data is too large.");
-    const CUT_SHORT: FormError = refuse(StatusCode::BAD_REQUEST, "The form data did not arrive whole.");
-    const TOO_SLOW: FormError = refuse(StatusCode::REQUEST_TIMEOUT, "The form data did not arrive in time.");
     if headers.get(header::CONTENT_ENCODING).is_some_and(|coding| coding != "identity") {
         return Err(refuse(StatusCode::UNSUPPORTED_MEDIA_TYPE, "Send the fields uncompressed."));
     }
@@ -107,16 +107,21 @@ pub async fn read_body(headers: &HeaderMap, body: Body) -> Result<Bytes, FormErr
     if announced.is_some_and(|length| length > MAX_BODY) {
         return Err(TOO_LARGE);
     }
-    match timeout(BODY_DEADLINE, to_bytes(body, MAX_BODY)).await {
-        Ok(read) => read.map_err(|error| if is_of_the_connection(&error) { CUT_SHORT } else { TOO_LARGE }),
-        Err(_) => Err(TOO_SLOW),
-    }
+    timeout(BODY_DEADLINE, copy(body)).await.unwrap_or(Err(TOO_SLOW))
 }
 
-/// Whether a body ended for what the client did, malformed chunks for instance, and not at our limit.
-fn is_of_the_connection(error: &axum::Error) -> bool {
-    let mut causes = successors(Some(error as &(dyn Error + 'static)), |&error| error.source());
-    causes.any(<dyn Error>::is::<hyper::Error>)
+/// Copies the parts of a body as they arrive: a part of one byte would keep the whole buffer that it was received in.
+async fn copy(body: Body) -> Result<Bytes, FormError> {
+    let mut whole = Vec::new();
+    let mut parts = body.into_data_stream();
+    while let Some(part) = parts.next().await {
+        let part = part.map_err(|_| CUT_SHORT)?;
+        if whole.len() + part.len() > MAX_BODY {
+            return Err(TOO_LARGE);
+        }
+        whole.extend_from_slice(&part);
+    }
+    Ok(whole.into())
 }
 
 fn is_form(headers: &HeaderMap) -> bool {
