@@ -17,6 +17,7 @@ pub mod keys;
 pub mod log;
 pub mod metrics;
 pub mod middleware;
+pub mod network_quota;
 pub mod news;
 pub mod passwords;
 pub mod peer;

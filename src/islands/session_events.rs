@@ -2,7 +2,7 @@
 //!
 //! Only the visible tab listens: browsers allow six connections to a host, and one that is not looked at asks when it is.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -15,8 +15,9 @@ use super::dom;
 
 const ADDRESS: &str = "/session/events";
 
-/// How long to wait when the browser itself gives up.
-const TRY_AGAIN: Duration = Duration::from_secs(2);
+/// How many seconds to wait when the server refuses the stream, the first time. Each time after that twice as long, and no
+/// longer than the token lives.
+const TRY_AGAIN: i32 = 2;
 
 /// How long a form may take before the page is thought to stay.
 const LONG_ANSWER: Duration = Duration::from_secs(20);
@@ -33,6 +34,8 @@ type Heard = Rc<dyn Fn(News)>;
 
 thread_local! {
     static SOURCE: RefCell<Option<EventSource>> = const { RefCell::new(None) };
+    /// How many seconds to wait the next time that the server refuses.
+    static WAIT: Cell<i32> = const { Cell::new(TRY_AGAIN) };
 }
 
 /// Listens whenever this tab is the visible one, for the life of the page.
@@ -78,12 +81,24 @@ fn listen(heard: &Heard) {
             move |_| {
                 if SOURCE.with_borrow(|source| source.as_ref().is_some_and(|source| source.ready_state() == EventSource::CLOSED)) {
                     stop();
-                    let heard = Rc::clone(&heard);
-                    set_timeout(move || listen(&heard), TRY_AGAIN);
+                    refused(&heard);
                 }
             }
         });
         SOURCE.set(Some(source));
+    }
+}
+
+/// Tries again later when the server answers the request for the stream with an error: too many are open, say. Once the token
+/// has expired the page asks the server instead of the stream.
+fn refused(heard: &Heard) {
+    let left = dom::seconds_left().unwrap_or_default();
+    if left <= 0 {
+        heard(News::Over);
+    } else {
+        let wait = WAIT.replace(WAIT.get().saturating_mul(2)).min(left);
+        let heard = Rc::clone(heard);
+        set_timeout(move || listen(&heard), Duration::from_secs(wait.unsigned_abs().into()));
     }
 }
 
@@ -95,6 +110,7 @@ fn lives(event: &MessageEvent, heard: &Heard) {
         stop();
         heard(News::Over);
     } else if let Ok(left) = left.parse() {
+        WAIT.set(TRY_AGAIN);
         // A page that shows the token itself is loaded anew with the next one.
         if dom::renewed(left) && dom::find("[data-countdown]").is_some() {
             let _ = window().location().reload();

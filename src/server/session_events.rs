@@ -1,6 +1,8 @@
 //! `GET /session/events`: tells an open page that its session is over, or that its facts have changed (server-sent
 //! events, HTML Living Standard section 9.2). The guard island listens.
 
+mod quota;
+
 use std::convert::Infallible;
 use std::future::ready;
 use std::sync::Arc;
@@ -10,12 +12,15 @@ use axum::extract::State;
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use futures_util::stream::{self, Stream, StreamExt};
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use http::{Extensions, HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 
-use super::errors::{RETRY_AFTER, detail, unavailable};
+pub use self::quota::{EventStreamPermit, EventStreams};
+use super::errors::{detail, unavailable};
+use super::peer;
 use super::revocations::{Standing, Watch};
 use super::session::{Visitor, renewed_at};
 use super::state::AppState;
+use super::throttle::Network;
 use super::tokens::Claims;
 
 /// How soon a browser comes back after a stream has ended.
@@ -32,8 +37,9 @@ const NOT_STORED: (HeaderName, HeaderValue) = (header::CACHE_CONTROL, HeaderValu
 
 /// A stream begins with `session` and the id and remaining seconds of the session's access token, renewed if it was due.
 /// It ends with `over` when the page should ask the server anew, and without a word when a renewal is due or the
-/// server stops: the browser then comes back by itself.
-pub async fn session_events(State(state): State<AppState>, headers: HeaderMap, visitor: Visitor) -> Response {
+/// server stops: the browser then comes back by itself. Where too many are open the answer is 503, and the page asks
+/// again when its token expires.
+pub async fn session_events(State(state): State<AppState>, headers: HeaderMap, extensions: Extensions, visitor: Visitor) -> Response {
     let listens = headers
         .get(header::ACCEPT)
         .and_then(|accept| accept.to_str().ok())
@@ -41,8 +47,12 @@ pub async fn session_events(State(state): State<AppState>, headers: HeaderMap, v
     match visitor {
         Visitor::SignedIn(signed_in) => {
             let claims = Arc::clone(&signed_in.claims);
+            let network = Network::from(peer::address(&state.config.trusted_proxies, &headers, &extensions));
+            let Some(permit) = state.event_streams.take(network) else {
+                return too_many();
+            };
             match state.revocations.watch(claims.sid, &claims.sub) {
-                Some(watch) => stream_of(events_of(state, claims, watch)),
+                Some(watch) => stream_of(events_of(state, claims, watch, permit)),
                 None => too_many(),
             }
         }
@@ -53,13 +63,14 @@ pub async fn session_events(State(state): State<AppState>, headers: HeaderMap, v
     }
 }
 
-fn events_of(state: AppState, claims: Arc<Claims>, watch: Watch) -> impl Stream<Item = Event> {
+fn events_of(state: AppState, claims: Arc<Claims>, watch: Watch, permit: EventStreamPermit) -> impl Stream<Item = Event> {
     let left = claims.exp - state.clock.now();
     let hello = Event::default()
         .retry(COME_BACK)
         .event("session")
         .data(format!("{} {left}", claims.sid));
     let rest = async move {
+        let _held_while_open = permit;
         let due = Duration::from_secs(u64::try_from(renewed_at(&state, &claims) - state.clock.now()).unwrap_or(0));
         let due = tokio::time::sleep(due);
         tokio::pin!(due);
@@ -82,9 +93,7 @@ fn events_of(state: AppState, claims: Arc<Claims>, watch: Watch) -> impl Stream<
 }
 
 fn too_many() -> Response {
-    let mut response = detail(StatusCode::TOO_MANY_REQUESTS, "Too many pages are open. Close some of them.");
-    response.headers_mut().insert(header::RETRY_AFTER, RETRY_AFTER);
-    response
+    detail(StatusCode::SERVICE_UNAVAILABLE, "Too many pages are open. Close some of them.")
 }
 
 fn over() -> Event {

@@ -13,6 +13,7 @@ use super::news::Cursor;
 use super::passwords::Passwords;
 use super::refresh_tokens::RefreshTokens;
 use super::revocations::Revocations;
+use super::session_events::EventStreams;
 use super::sessions::FirstUses;
 use super::stop::Stop;
 use super::store::Store;
@@ -46,6 +47,8 @@ pub struct Parts {
     pub addresses: Addresses,
     /// Which sessions have ended, in memory.
     pub revocations: Revocations,
+    /// How many event streams are open.
+    pub event_streams: EventStreams,
     /// How far the news was read.
     pub news: Cursor,
     /// Which pairs of tokens are durably marked as used.
@@ -74,6 +77,7 @@ impl AppState {
             budgets: Budgets::new(&config.secrets.current),
             addresses: Addresses::default(),
             revocations: Revocations::new(config.revocation_lag),
+            event_streams: EventStreams::default(),
             news: Cursor::default(),
             first_uses: FirstUses::default(),
             write_behind: WriteBehind::default(),

@@ -12,7 +12,7 @@ use aws_lc_rs::hmac;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 
 use addresses::{AccountKey, Charge, Kind};
-pub use addresses::{Addresses, Limit};
+pub use addresses::{Addresses, Limit, Network};
 pub use rate::{Rate, Wait};
 
 use super::accounts::Refusal;

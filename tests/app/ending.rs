@@ -1,6 +1,9 @@
 //! Ending: however a session ends, its access token is dead on the next request, in any kind of client.
 
+use std::net::SocketAddr;
+
 use axum::body::Body;
+use axum::extract::ConnectInfo;
 use futures::StreamExt;
 use http::{Method, header};
 use latchkey::domain::{Role, Username};
@@ -328,10 +331,46 @@ async fn one_user_cannot_hold_every_connection_with_streams() {
         app.respond(request.body(Body::empty()).expect("a request"))
     };
     let refused = ask().await;
-    assert_eq!(refused.status(), 429);
+    assert_eq!(refused.status(), 503);
     assert!(refused.headers().contains_key(header::RETRY_AFTER));
     drop(streams);
     assert_eq!(ask().await.status(), 200, "closed ones make room");
+}
+
+#[tokio::test]
+async fn one_address_holds_at_most_512_event_streams() {
+    let app = TestApp::with(|settings| settings.trusted_proxies = Some("192.0.2.9/32".into())).await;
+    let mut cookies = Vec::new();
+    for n in 0..9 {
+        cookies.push(app.signed_up(&format!("user-{n}")).await.cookie_header());
+    }
+    let proxy = SocketAddr::from(([192, 0, 2, 9], 4000));
+    let ask = async |cookie: &str, peer: SocketAddr, forwarded: &str| {
+        let request = request(Method::GET, "/session/events")
+            .header(header::COOKIE, cookie)
+            .header("x-forwarded-for", forwarded)
+            .extension(ConnectInfo(peer));
+        app.respond(request.body(Body::empty()).expect("a request")).await
+    };
+    let mut streams = Vec::new();
+    for n in 0..512 {
+        let address = ["2001:db8::1", "2001:db8::2"][n % 2];
+        let stream = ask(&cookies[n / 64], proxy, address).await;
+        assert_eq!(stream.status(), 200, "{n}");
+        streams.push(stream);
+    }
+    let refused = ask(&cookies[8], proxy, "2001:db8::3").await;
+    assert_eq!(refused.status(), 503, "an IPv6 /64 is one address, also behind a trusted proxy");
+    assert!(refused.headers().contains_key(header::RETRY_AFTER));
+    assert_eq!(ask(&cookies[8], proxy, "2001:db8:0:1::1").await.status(), 200, "another one");
+    let elsewhere = SocketAddr::from(([198, 51, 100, 7], 4000));
+    assert_eq!(
+        ask(&cookies[8], elsewhere, "2001:db8::1").await.status(),
+        200,
+        "what others write counts for nothing"
+    );
+    streams.pop();
+    assert_eq!(ask(&cookies[8], proxy, "2001:db8::1").await.status(), 200, "closed ones make room");
 }
 
 #[tokio::test]

@@ -29,10 +29,12 @@ pub struct Limit {
     pub rate: Rate,
 }
 
-/// An IPv4 address, or the first half of an IPv6 address, which is what one customer is given.
+/// Who is limited: an IPv4 address, or the first half of an IPv6 address, which is what one customer is given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum Network {
+pub enum Network {
+    /// An IPv4 address, also one that is written as IPv6.
     V4([u8; 4]),
+    /// The /64 of an IPv6 address.
     V6([u8; 8]),
     /// Requests without a known address count as one.
     Unknown,

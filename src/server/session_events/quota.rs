@@ -1,0 +1,81 @@
+//! How many event streams are open: each holds a connection, or a stream of one, for as long as a page is open.
+
+use std::sync::Arc;
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::server::network_quota::{NetworkPermit, NetworkQuota};
+use crate::server::throttle::Network;
+
+/// Event streams at a time.
+const MAX_STREAMS: usize = 4096;
+
+/// Event streams of one client network.
+const MAX_OF_A_NETWORK: usize = 512;
+
+/// Counts the open event streams.
+pub struct EventStreams {
+    all: Arc<Semaphore>,
+    of_networks: Arc<NetworkQuota>,
+}
+
+/// One open event stream. Dropping it makes room for another.
+pub struct EventStreamPermit {
+    _of_network: NetworkPermit,
+    _of_all: OwnedSemaphorePermit,
+}
+
+impl Default for EventStreams {
+    fn default() -> Self {
+        Self {
+            all: Arc::new(Semaphore::new(MAX_STREAMS)),
+            of_networks: NetworkQuota::new(MAX_OF_A_NETWORK),
+        }
+    }
+}
+
+impl EventStreams {
+    /// Leaves half of this many connections to other requests, and lets no network hold more than an eighth of the rest.
+    /// Called once, at the start.
+    pub fn fit(&self, connections: usize) {
+        let most = (connections / 2).clamp(1, MAX_STREAMS);
+        self.all.forget_permits(MAX_STREAMS - most);
+        self.of_networks.limit_to((most / 8).clamp(1, MAX_OF_A_NETWORK));
+    }
+
+    /// Takes a place for a stream of a client, unless there are too many already.
+    pub fn take(&self, network: Network) -> Option<EventStreamPermit> {
+        Some(EventStreamPermit {
+            _of_network: self.of_networks.take(network)?,
+            _of_all: Arc::clone(&self.all).try_acquire_owned().ok()?,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn take(streams: &EventStreams, last: u8, number: usize) -> Vec<EventStreamPermit> {
+        (0..number).map_while(|_| streams.take(Network::V4([192, 0, 2, last]))).collect()
+    }
+
+    #[test]
+    fn one_network_holds_512_streams_and_all_together_4096() {
+        let streams = EventStreams::default();
+        let held: Vec<_> = (0..9).map(|network| take(&streams, network, 600)).collect();
+        let numbers: Vec<_> = held.iter().map(Vec::len).collect();
+        assert_eq!(numbers, [512, 512, 512, 512, 512, 512, 512, 512, 0]);
+        drop(held);
+        assert_eq!(take(&streams, 0, 600).len(), 512, "closed ones make room");
+    }
+
+    #[test]
+    fn with_fewer_connections_there_are_fewer_streams() {
+        let streams = EventStreams::default();
+        streams.fit(896);
+        let held: Vec<_> = (0..9).map(|network| take(&streams, network, 600)).collect();
+        assert_eq!(held.iter().map(Vec::len).sum::<usize>(), 448);
+        assert_eq!(held[0].len(), 56);
+    }
+}
