@@ -15,6 +15,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
+use tower::Service;
 
 use super::accounts::Refusal;
 use super::sessions::{EndReason, RefreshError, Tokens};
@@ -161,6 +162,12 @@ fn seconds(duration: Duration) -> f64 {
 /// `GET /metrics`, for the listener of its own.
 pub fn router(state: AppState) -> Router {
     Router::new().route("/metrics", get(show)).with_state(state)
+}
+
+/// Answers a request of the listener of its own.
+pub async fn answer(mut router: Router, request: Request) -> Response {
+    let Ok(response) = router.call(request).await;
+    response
 }
 
 async fn show(State(state): State<AppState>) -> Response {

@@ -1,13 +1,18 @@
 //! Runs the server.
 
+mod connection;
 mod connections;
+mod http2;
+mod progress;
 pub mod tls;
 
 use std::net::SocketAddr;
 
+use axum::extract::Request;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinSet;
 
+use self::connections::{Limits, METRICS_CONNECTIONS, max_connections};
 use self::tls::Tls;
 use super::clock::Clock;
 use super::config::{Config, ConfigError};
@@ -53,11 +58,11 @@ pub async fn run(config: Config) -> Result<(), Failure> {
     }
     if let Some(addr) = state.config.metrics_addr {
         let listener = connections::listen(addr).map_err(|error| address_error("LATCHKEY_METRICS_ADDR", addr, &error))?;
-        let shown = metrics::router(state.clone());
+        let limits = Limits::new(METRICS_CONNECTIONS, state.config.trusted_proxies.clone());
+        let (shown, stop) = (metrics::router(state.clone()), state.stop.clone());
         background.spawn(async move {
-            if let Err(error) = axum::serve(listener, shown).await {
-                tracing::error!(%error, "metrics are no longer shown");
-            }
+            let answer = move |request: Request| metrics::answer(shown.clone(), request);
+            connections::serve(listener, None, limits, &stop, answer).await;
         });
     }
     background.spawn(stop_signal(state.clone())?);
@@ -69,7 +74,12 @@ pub async fn run(config: Config) -> Result<(), Failure> {
     }
     tracing::info!("serving {url}");
     eprintln!("Latchkey is ready: open {url}");
-    connections::serve(listener, tls.map(|tls| tls.acceptor), App::new(state.clone()), &state.stop).await;
+    let connections = max_connections();
+    state.event_streams.fit(connections);
+    let limits = Limits::new(connections, state.config.trusted_proxies.clone());
+    let app = App::new(state.clone());
+    let answer = move |request: Request| app.clone().answer(request);
+    connections::serve(listener, tls.map(|tls| tls.acceptor), limits, &state.stop, answer).await;
     background.shutdown().await;
     if let Err(error) = write_behind::write(&state).await {
         tracing::warn!(%error, "what was to be written after the last answers could not be written");

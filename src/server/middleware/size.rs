@@ -1,10 +1,12 @@
-//! Headers and addresses larger than anybody needs are refused before anything reads them.
+//! Headers and addresses larger than anybody needs are refused before anything reads them, and so are requests for which
+//! their connection has no room left.
 
 use axum::extract::Request;
 use axum::response::Response;
 use http::{HeaderName, HeaderValue, StatusCode, header};
 
 use crate::app::error::refuse;
+use crate::server::errors::detail;
 
 /// Longest path and query, in bytes.
 const MAX_TARGET: usize = 8 * 1024;
@@ -18,10 +20,21 @@ const MAX_HEADER: usize = 16 * 1024;
 /// What is beyond them.
 const TOO_LARGE: StatusCode = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;
 
-/// Answers 414 (RFC 9110 section 15.5.15) or 431 (RFC 6585 section 5). The connection's own bounds lie beyond these; what
+/// In the extensions of a request for which its connection has no room left.
+#[derive(Clone, Copy)]
+pub struct ConnectionIsFull;
+
+/// Answers 503 to a request that its connection has no room for, 414 (RFC 9110 section 15.5.15) or 431 (RFC 6585 section 5). The connection's own bounds lie beyond these; what
 /// is over those is cut off without a page.
 pub fn check(request: &Request) -> Option<Response> {
     let headers = request.headers();
+    if request.extensions().get::<ConnectionIsFull>().is_some() {
+        // Short for everybody: the answer is held until the client takes it.
+        return Some(detail(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "There are too many requests at once on this connection. Try again in a moment.",
+        ));
+    }
     let target = request.uri().path_and_query().map_or(0, |target| target.as_str().len());
     if target > MAX_TARGET {
         return Some(refuse(headers, StatusCode::URI_TOO_LONG, "This address is too long."));
