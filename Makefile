@@ -4,7 +4,7 @@ export PATH := $(shell scripts/tools path):$(PATH)
 
 .DEFAULT_GOAL := help
 # Tests that measure time: they have the machine to themselves, here and in .config/nextest.toml.
-timed := sameness:: slow:: load:: size:: nodes::
+timed := sameness:: slow:: load:: connections:: http2:: size:: nodes::
 # How often `make fuzz` tries each property.
 CASES ?= 1000000
 
@@ -57,9 +57,10 @@ check: check-tools ## formatting, lints for both targets, docs, types, licences,
 attack: build attack-tools ## the long attacks: thousands of generated calls, slow clients, load, races and times in full (about 15 minutes)
 	scripts/schemathesis/run $(binary)
 	TEST_BINARY=$(abspath $(binary)) STRICT=1 SLOW_CLIENTS=2500 SLOW_READERS=50 H2_STREAMS=100000 WIRE_ROUNDS=100 \
+		SILENT_CONNECTIONS=8000 H2_CONNECTIONS=250 H2_UNREAD=50 H2_UNREAD_STREAMS=128 ABUSE_SECONDS=10 \
 		SAME_ROUNDS=300 RACE_ROUNDS=1000 END_ROUNDS=100 \
 		scripts/postgres with cargo test --features ssr --test app --test postgres --test program -- --nocapture --test-threads=1 \
-		slow:: load:: trouble:: wire:: tls:: races:: sameness:: hostile_strings:: every_route:: within_a_second
+		slow:: load:: connections:: http2:: trouble:: wire:: tls:: races:: sameness:: hostile_strings:: every_route:: within_a_second
 
 soak: build ## several nodes on PostgreSQL for long: ends, races, kills, crashes and restarts under load; a million accounts; with figures (up to half an hour)
 	TEST_BINARY=$(abspath $(binary)) ENDS=1000 NODE_ROUNDS=1000 KILLS=100 RESTARTS=20 ROLLS=10 ACCOUNTS=1000000 SESSIONS=100000 \

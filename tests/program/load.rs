@@ -8,7 +8,9 @@ use std::time::{Duration, Instant};
 use latchkey::domain::Password;
 use latchkey::server::passwords::{Cost, Passwords};
 
-use crate::support::{Answer, Installation, PASSWORD, how_many, soon, whole_answer, within};
+use crate::support::{
+    Answer, Asking, Installation, PASSWORD, Server, answer_on, connect_from, form_of, how_many, keep_asking, soon, whole_answer, within,
+};
 
 /// Memory that signing in may take, in MB, however many do.
 const MEMORY: u64 = 150;
@@ -129,4 +131,125 @@ fn many_sign_ins_at_once_are_answered_or_put_off_and_others_are_served_meanwhile
     assert!(live.p99() < soon() && protected.p99() < soon(), "{live} {protected}");
     let log = server.stop();
     assert!(!log.contains("panicked"), "{log}");
+}
+
+/// What others must be answered within while one client keeps the machine busy: `STRICT=1` for a release on a machine that
+/// does nothing else.
+fn soon_while_busy() -> Duration {
+    if how_many("STRICT", 0) == 0 {
+        Duration::from_secs(10)
+    } else {
+        soon()
+    }
+}
+
+/// Somebody at another address asks for `/protected`.
+fn protected_from_elsewhere(server: &Server, access: &str) -> Asking {
+    let (port, authorization) = (server.port, format!("Bearer {access}"));
+    keep_asking(move || {
+        let stream = connect_from(3, port).expect("connected");
+        let headers = [("Authorization", authorization.as_str())];
+        let answer = answer_on(stream, &format!("localhost:{port}"), "GET", "/protected", &headers, "").expect("an answer");
+        assert_eq!(answer.status, 200, "{}", answer.body);
+    })
+}
+
+/// A form that a page of ours posts, from the address of the abuser.
+fn post_as_abuser(port: u16, path: &str, cookie: &str, fields: &[(&str, &str)]) -> Answer {
+    let stream = connect_from(2, port).expect("connected");
+    let headers = [
+        ("Content-Type", "application/x-www-form-urlencoded"),
+        ("Accept", "application/json"),
+        ("Sec-Fetch-Site", "same-origin"),
+        ("Cookie", cookie),
+    ];
+    let host = format!("localhost:{port}");
+    answer_on(stream, &host, "POST", path, &headers, &form_of(fields)).expect("an answer")
+}
+
+/// Every post was answered in a way that is documented, and somebody else's answers came soon.
+fn assert_others_were_served(server: Server, others: Asking, statuses: &[u16]) {
+    let times = others.stop();
+    let count = |status| statuses.iter().filter(|known| **known == status).count();
+    println!(
+        "{} posts: {} done, {} refused, {} too many, {} busy; /protected: {times}; {} MB at most",
+        statuses.len(),
+        count(200),
+        count(401) + count(422),
+        count(429),
+        count(503),
+        server.peak_resident()
+    );
+    assert!(!statuses.is_empty());
+    assert!(
+        statuses.iter().all(|status| [200, 401, 422, 429, 503].contains(status)),
+        "{statuses:?}"
+    );
+    assert!(times.p99() < soon_while_busy(), "{times}");
+    assert!(server.peak_resident() < 512);
+    let log = server.stop();
+    assert!(!log.contains("panicked"), "{log}");
+}
+
+#[test]
+fn a_client_that_keeps_signing_up_does_not_slow_down_others() {
+    // `ABUSE_SECONDS=10` measures.
+    let duration = Duration::from_secs(how_many("ABUSE_SECONDS", 3).try_into().expect("few"));
+    let here = Installation::new();
+    here.add("ada");
+    let server = here.serve(&[]);
+    let others = protected_from_elsewhere(&server, &server.grant("ada").access);
+    let (port, began) = (server.port, Instant::now());
+    let statuses: Vec<u16> = std::thread::scope(|scope| {
+        let clients: Vec<_> = (0..32)
+            .map(|client| {
+                scope.spawn(move || {
+                    let mut statuses = Vec::new();
+                    while began.elapsed() < duration {
+                        let name = format!("c{client}-{}", statuses.len());
+                        // Of 128 characters, as many words as fit: the longest to judge.
+                        let password: String = format!("{name} correct horse battery staple ")
+                            .repeat(8)
+                            .chars()
+                            .take(128)
+                            .collect();
+                        statuses.push(post_as_abuser(port, "/api/sign_up", "", &[("username", &name), ("password", &password)]).status);
+                    }
+                    statuses
+                })
+            })
+            .collect();
+        clients.into_iter().flat_map(|client| client.join().expect("answered")).collect()
+    });
+    assert_others_were_served(server, others, &statuses);
+}
+
+#[test]
+fn a_client_that_keeps_changing_its_password_does_not_slow_down_others() {
+    let seconds = how_many("ABUSE_SECONDS", 3);
+    let here = Installation::new();
+    here.add("ada");
+    here.add("mallory");
+    let server = here.serve(&[]);
+    let others = protected_from_elsewhere(&server, &server.grant("ada").access);
+    let port = server.port;
+    let cookie = format!("latchkey={}", server.grant("mallory").access);
+    // Sixteen a second, whether or not those before have been answered.
+    let began = Instant::now();
+    let statuses: Vec<u16> = std::thread::scope(|scope| {
+        let posts: Vec<_> = (0..16 * seconds)
+            .map(|n| {
+                let due = Duration::from_millis(u64::try_from(n).expect("few") * 1000 / 16);
+                std::thread::sleep(due.saturating_sub(began.elapsed()));
+                let cookie = &cookie;
+                scope.spawn(move || {
+                    let password = format!("{n} winters of a quiet harbour, and lantern");
+                    let fields = [("current_password", "not the password"), ("new_password", password.as_str())];
+                    post_as_abuser(port, "/api/change_password", cookie, &fields).status
+                })
+            })
+            .collect();
+        posts.into_iter().map(|post| post.join().expect("answered")).collect()
+    });
+    assert_others_were_served(server, others, &statuses);
 }

@@ -4,7 +4,9 @@
 
 mod accounts;
 mod commands;
+mod connections;
 mod files;
+mod http2;
 mod load;
 mod logs;
 mod nodes;

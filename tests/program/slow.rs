@@ -4,7 +4,7 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
-use crate::support::{Installation, Server, how_many, soon, within};
+use crate::support::{Installation, Server, connect_from, how_many, soon, within};
 
 /// Memory that one of them may take with its answer, in KB, and all of them beside that. All deadlines end at once here, so
 /// all answers are under way together.
@@ -21,7 +21,12 @@ struct Slow {
 
 impl Slow {
     fn begin(server: &Server, beginning: &str) -> Self {
-        let mut stream = TcpStream::connect(("127.0.0.1", server.port)).expect("connected");
+        Self::begin_from(2, server, beginning)
+    }
+
+    /// From another address of this machine: one alone holds 1,024 connections at most.
+    fn begin_from(last: u8, server: &Server, beginning: &str) -> Self {
+        let mut stream = connect_from(last, server.port).expect("connected");
         stream.write_all(beginning.as_bytes()).expect("sent");
         stream.set_nonblocking(true).expect("set");
         Self {
@@ -76,9 +81,10 @@ fn slow_clients_are_let_go_and_others_are_served_meanwhile() {
     let unread = format!("GET /protected HTTP/1.1\r\nHost: localhost:{port}\r\nContent-Length: 100\r\n\r\n");
 
     let mut clients: Vec<Slow> = Vec::new();
-    for _ in 0..number {
-        clients.push(Slow::begin(&server, &beginning));
-        clients.push(Slow::begin(&server, &body));
+    for n in 0..number {
+        let last = u8::try_from(3 + n / 500).expect("few");
+        clients.push(Slow::begin_from(last, &server, &beginning));
+        clients.push(Slow::begin_from(last, &server, &body));
     }
     clients.push(Slow::begin(&server, ""));
     clients.push(Slow::begin(&server, &unread));

@@ -1,11 +1,11 @@
 //! The program in a directory of its own, and a server of it on a real port.
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, LazyLock};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -227,20 +227,10 @@ impl Server {
     /// Asks for something with a token again and again, on a new connection each time, until it is told to stop.
     pub fn keep_asking(&self, path: &'static str, access: &str) -> Asking {
         let (port, authorization) = (self.port, format!("Bearer {access}"));
-        let enough = Arc::new(AtomicBool::new(false));
-        let told = Arc::clone(&enough);
-        let asker = std::thread::spawn(move || {
-            let mut times = Vec::new();
-            while !told.load(Ordering::Relaxed) {
-                let began = Instant::now();
-                let (status, body) = exchange(port, "GET", path, &[("Authorization", &authorization)], "").expect("an answer");
-                assert_eq!(status, 200, "{path}: {body}");
-                times.push(began.elapsed());
-                std::thread::sleep(Duration::from_millis(10));
-            }
-            Times::of(times)
-        });
-        Asking { enough, asker }
+        keep_asking(move || {
+            let (status, body) = exchange(port, "GET", path, &[("Authorization", &authorization)], "").expect("an answer");
+            assert_eq!(status, 200, "{path}: {body}");
+        })
     }
 
     /// Sends it a signal by name.
@@ -272,6 +262,23 @@ impl Drop for Server {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Asks again and again, until it is told to stop.
+pub fn keep_asking(ask: impl Fn() + Send + 'static) -> Asking {
+    let enough = Arc::new(AtomicBool::new(false));
+    let told = Arc::clone(&enough);
+    let asker = std::thread::spawn(move || {
+        let mut times = Vec::new();
+        while !told.load(Ordering::Relaxed) {
+            let began = Instant::now();
+            ask();
+            times.push(began.elapsed());
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        Times::of(times)
+    });
+    Asking { enough, asker }
 }
 
 /// Somebody who asks again and again.
@@ -381,7 +388,18 @@ pub fn whole_answer(port: u16, method: &str, path: &str, headers: &[(&str, &str)
 }
 
 fn answer_as(port: u16, host: &str, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> std::io::Result<Answer> {
-    let mut stream = TcpStream::connect(("127.0.0.1", port))?;
+    answer_on(TcpStream::connect(("127.0.0.1", port))?, host, method, path, headers, body)
+}
+
+/// One request on a new connection, which ends with it.
+pub fn answer_on(
+    mut stream: TcpStream,
+    host: &str,
+    method: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: &str,
+) -> std::io::Result<Answer> {
     stream.set_read_timeout(Some(Duration::from_secs(20)))?;
     let headers: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
     let length = body.len();
@@ -398,6 +416,26 @@ fn answer_as(port: u16, host: &str, method: &str, path: &str, headers: &[(&str, 
         head: head.to_owned(),
         body: body.to_owned(),
     })
+}
+
+/// Connects from another address of this machine: 127.0.0.`last`.
+pub fn connect_from(last: u8, port: u16) -> std::io::Result<TcpStream> {
+    static RUNTIME: LazyLock<tokio::runtime::Runtime> = LazyLock::new(|| tokio::runtime::Runtime::new().expect("threads"));
+    RUNTIME.block_on(async {
+        let socket = tokio::net::TcpSocket::new_v4()?;
+        socket.bind(SocketAddr::from((Ipv4Addr::new(127, 0, 0, last), 0)))?;
+        let stream = socket.connect(SocketAddr::from((Ipv4Addr::LOCALHOST, port))).await?.into_std()?;
+        stream.set_nonblocking(false)?;
+        Ok(stream)
+    })
+}
+
+/// Whether the server has closed a connection on which nothing was sent. Does not wait.
+pub fn is_closed(stream: &TcpStream) -> bool {
+    stream.set_nonblocking(true).expect("set");
+    let closed = !matches!(stream.peek(&mut [0]), Err(error) if error.kind() == std::io::ErrorKind::WouldBlock);
+    stream.set_nonblocking(false).expect("set");
+    closed
 }
 
 /// Waits for something that must become true within a deadline. How long it took.

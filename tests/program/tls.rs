@@ -15,14 +15,14 @@ use tokio_rustls::rustls::{ClientConfig, ClientConnection, RootCertStore, Stream
 use crate::support::{Installation, PASSWORD, Server, error, free_port, how_many, within};
 
 /// Writes a certificate for localhost and its key. The certificate, for clients to trust.
-fn make_certificate(dir: &Path) -> CertificateDer<'static> {
+pub fn make_certificate(dir: &Path) -> CertificateDer<'static> {
     let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).expect("a certificate");
     std::fs::write(dir.join("key.pem"), made.signing_key.serialize_pem()).expect("written");
     std::fs::write(dir.join("cert.pem"), made.cert.pem()).expect("written");
     made.cert.der().clone()
 }
 
-fn trusting(certificate: &CertificateDer<'static>, protocols: &[&[u8]]) -> Arc<ClientConfig> {
+pub fn trusting(certificate: &CertificateDer<'static>, protocols: &[&[u8]]) -> Arc<ClientConfig> {
     let mut roots = RootCertStore::empty();
     roots.add(certificate.clone()).expect("a certificate");
     let mut config = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
@@ -34,12 +34,12 @@ fn trusting(certificate: &CertificateDer<'static>, protocols: &[&[u8]]) -> Arc<C
     Arc::new(config)
 }
 
-fn localhost() -> ServerName<'static> {
+pub fn localhost() -> ServerName<'static> {
     ServerName::try_from("localhost").expect("a name")
 }
 
 /// One request over HTTP/1.1.
-fn ask(port: u16, config: Arc<ClientConfig>, request: &str) -> std::io::Result<String> {
+pub fn ask(port: u16, config: Arc<ClientConfig>, request: &str) -> std::io::Result<String> {
     let connection = ClientConnection::new(config, localhost()).map_err(std::io::Error::other)?;
     let socket = TcpStream::connect(("127.0.0.1", port))?;
     socket.set_read_timeout(Some(Duration::from_secs(20)))?;
@@ -126,28 +126,42 @@ fn http_2_is_spoken_where_it_is_asked_for() {
 }
 
 /// A client that writes the frames of HTTP/2 itself (RFC 9113), as no library would.
-struct Frames(StreamOwned<ClientConnection, TcpStream>);
+pub struct Frames(StreamOwned<ClientConnection, TcpStream>, Vec<u8>);
 
 impl Frames {
-    const HEADERS: u8 = 1;
-    const RST_STREAM: u8 = 3;
-    const SETTINGS: u8 = 4;
-    const GOAWAY: u8 = 7;
+    pub const DATA: u8 = 0;
+    pub const HEADERS: u8 = 1;
+    pub const RST_STREAM: u8 = 3;
+    pub const SETTINGS: u8 = 4;
+    pub const PING: u8 = 6;
+    pub const GOAWAY: u8 = 7;
+    pub const WINDOW_UPDATE: u8 = 8;
     const CONTINUATION: u8 = 9;
-    const END_STREAM: u8 = 1;
-    const END_HEADERS: u8 = 4;
+    pub const END_STREAM: u8 = 1;
+    pub const END_HEADERS: u8 = 4;
+    pub const ACK: u8 = 1;
 
     fn begin(port: u16, config: Arc<ClientConfig>) -> Self {
-        let connection = ClientConnection::new(config, localhost()).expect("a client");
         let socket = TcpStream::connect(("127.0.0.1", port)).expect("connected");
+        Self::begin_on(socket, config, &[])
+    }
+
+    /// The same on a connection, with settings of its own.
+    pub fn begin_on(socket: TcpStream, config: Arc<ClientConfig>, settings: &[u8]) -> Self {
+        let connection = ClientConnection::new(config, localhost()).expect("a client");
         socket.set_read_timeout(Some(Duration::from_secs(5))).expect("set");
-        let mut client = Self(StreamOwned::new(connection, socket));
+        let mut client = Self(StreamOwned::new(connection, socket), Vec::new());
         client.0.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").expect("sent");
-        client.send(Self::SETTINGS, 0, 0, &[]).expect("sent");
+        client.send(Self::SETTINGS, 0, 0, settings).expect("sent");
         client
     }
 
-    fn send(&mut self, kind: u8, flags: u8, stream: u32, payload: &[u8]) -> std::io::Result<()> {
+    /// The socket below.
+    pub fn socket(&self) -> &TcpStream {
+        &self.0.sock
+    }
+
+    pub fn send(&mut self, kind: u8, flags: u8, stream: u32, payload: &[u8]) -> std::io::Result<()> {
         let length = u32::try_from(payload.len()).expect("short").to_be_bytes();
         let head = [&length[1..], &[kind, flags], &stream.to_be_bytes()].concat();
         self.0.write_all(&[&head, payload].concat())
@@ -155,11 +169,21 @@ impl Frames {
 
     /// The kind of the next frame and what it holds; nothing once the connection is closed.
     fn next(&mut self) -> Option<(u8, Vec<u8>)> {
-        let mut head = [0; 9];
-        self.0.read_exact(&mut head).ok()?;
-        let mut payload = vec![0; u32::from_be_bytes([0, head[0], head[1], head[2]]) as usize];
-        self.0.read_exact(&mut payload).ok()?;
-        Some((head[3], payload))
+        self.next_frame().ok().map(|frame| (frame.kind, frame.payload))
+    }
+
+    /// The next frame. One that comes in pieces is waited for, as long as the socket's deadline allows.
+    pub fn next_frame(&mut self) -> std::io::Result<Frame> {
+        loop {
+            if let Some(frame) = Frame::take_from(&mut self.1) {
+                return Ok(frame);
+            }
+            let mut piece = [0; 16 * 1024];
+            match self.0.read(&mut piece)? {
+                0 => return Err(std::io::ErrorKind::UnexpectedEof.into()),
+                size => self.1.extend_from_slice(&piece[..size]),
+            }
+        }
     }
 
     /// Reads on until the server says goodbye or closes the connection. The code of the goodbye.
@@ -173,9 +197,32 @@ impl Frames {
     }
 }
 
+/// A frame that the server sent.
+pub struct Frame {
+    pub kind: u8,
+    pub flags: u8,
+    pub stream: u32,
+    pub payload: Vec<u8>,
+}
+
+impl Frame {
+    /// Takes a whole frame out of what was received.
+    fn take_from(received: &mut Vec<u8>) -> Option<Self> {
+        let head: [u8; 9] = *received.first_chunk()?;
+        let end = 9 + u32::from_be_bytes([0, head[0], head[1], head[2]]) as usize;
+        let payload = received.get(9..end)?.to_vec();
+        received.drain(..end);
+        Some(Self {
+            kind: head[3],
+            flags: head[4],
+            stream: u32::from_be_bytes([head[5], head[6], head[7], head[8]]),
+            payload,
+        })
+    }
+}
+
 /// `GET /login` in the words of HPACK (RFC 7541): from the static table, and the rest as it is.
-fn get_login(port: u16) -> Vec<u8> {
-    let literal = |name: u8, value: &str| [&[name, u8::try_from(value.len()).expect("short")], value.as_bytes()].concat();
+pub fn get_login(port: u16) -> Vec<u8> {
     [
         vec![0x82, 0x87],
         literal(0x04, "/login"),
@@ -184,8 +231,26 @@ fn get_login(port: u16) -> Vec<u8> {
     .concat()
 }
 
+/// The header of a form for `POST /token`.
+pub fn post_token(port: u16) -> Vec<u8> {
+    // 0x0f 0x10 is `content-type`, the 31st of the static table.
+    let content_type = [vec![0x0f, 0x10], literal(0, "application/x-www-form-urlencoded")[1..].to_vec()].concat();
+    [
+        vec![0x83, 0x87],
+        literal(0x04, "/token"),
+        literal(0x01, &format!("localhost:{port}")),
+        content_type,
+    ]
+    .concat()
+}
+
+/// A field that is not put into the table, by the number of its name.
+fn literal(name: u8, value: &str) -> Vec<u8> {
+    [&[name, u8::try_from(value.len()).expect("short")], value.as_bytes()].concat()
+}
+
 /// A server with a certificate, a way to reach it, and the memory that it takes when idle.
-fn serve_tls(here: &Installation) -> (Server, Arc<ClientConfig>, Arc<ClientConfig>, u64) {
+pub fn serve_tls(here: &Installation) -> (Server, Arc<ClientConfig>, Arc<ClientConfig>, u64) {
     let certificate = make_certificate(here.path());
     let server = here.serve(&[("LATCHKEY_TLS_CERT", "cert.pem"), ("LATCHKEY_TLS_KEY", "key.pem")]);
     let (h2, h1) = (trusting(&certificate, &[b"h2"]), trusting(&certificate, &[b"http/1.1"]));
@@ -194,7 +259,7 @@ fn serve_tls(here: &Installation) -> (Server, Arc<ClientConfig>, Arc<ClientConfi
     (server, h2, h1, idle)
 }
 
-fn is_served(server: &Server, config: &Arc<ClientConfig>) -> bool {
+pub fn is_served(server: &Server, config: &Arc<ClientConfig>) -> bool {
     let request = format!(
         "GET /login HTTP/1.1\r\nHost: localhost:{}\r\nConnection: close\r\n\r\n",
         server.port
