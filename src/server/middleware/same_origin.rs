@@ -2,10 +2,15 @@
 
 use axum::extract::Request;
 use axum::response::Response;
-use http::{StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 
 use crate::app::error::refuse;
 use crate::server::state::AppState;
+
+const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+
+/// Paths of the API table that are not below `/.well-known/` or `/health/`. They read the bearer header and no cookie.
+const API: [&str; 6] = ["/token", "/revoke", "/introspect", "/protected", "/me", "/openapi.json"];
 
 /// Refuses unsafe methods from elsewhere: browsers say where a request comes from in `Sec-Fetch-Site`
 /// and `Origin`, and no page can forge either. Programs send neither, and pass where no cookie counts or they carry none.
@@ -20,13 +25,33 @@ pub fn check(state: &AppState, request: &Request) -> Option<Response> {
     ))
 }
 
+/// Whether `Sec-Fetch-Site`, and `Origin` beside it or in its place, name this site.
 fn is_ours(state: &AppState, request: &Request) -> bool {
     let headers = request.headers();
-    let site = headers.get("sec-fetch-site").map(|site| site == "same-origin" || site == "none");
-    let origin = headers.get(header::ORIGIN).map(|origin| origin == state.config.public_url.origin());
-    match (site, origin) {
-        // What lies elsewhere reads no cookie.
-        (None, None) => !request.uri().path().starts_with("/api/") || !state.cookies.are_there(headers),
-        (site, origin) => site.unwrap_or(true) && origin.unwrap_or(true),
+    let (Ok(site), Ok(origin)) = (only(headers, &SEC_FETCH_SITE), only(headers, &header::ORIGIN)) else {
+        return false;
+    };
+    let from_us = origin.map(|origin| origin == state.config.public_url.origin());
+    match site.map(HeaderValue::as_bytes) {
+        // `null` is what browsers write on a site's own posts under `Referrer-Policy: no-referrer`. Another origin beside
+        // `same-origin` comes from no browser.
+        Some(b"same-origin") => from_us.unwrap_or(true) || origin.is_some_and(|origin| origin == "null"),
+        // The visitor's own doing, such as sending a form again after a restart.
+        Some(b"none") => from_us.unwrap_or(true),
+        Some(_) => false,
+        None => from_us.unwrap_or_else(|| reads_no_cookie(request.uri().path()) || !state.cookies.are_there(headers)),
     }
+}
+
+/// The value of a header, if there is one. Two values are ambiguous, which is an error.
+fn only<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Result<Option<&'h HeaderValue>, ()> {
+    let mut values = headers.get_all(name).into_iter();
+    match (values.next(), values.next()) {
+        (value, None) => Ok(value),
+        (_, Some(_)) => Err(()),
+    }
+}
+
+fn reads_no_cookie(path: &str) -> bool {
+    API.contains(&path) || path.starts_with("/.well-known/") || path.starts_with("/health/")
 }
