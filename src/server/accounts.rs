@@ -85,6 +85,12 @@ impl Refusal {
     pub fn field(field: Field, problem: Problem) -> Self {
         Self::Fields(vec![FieldError { field, problem }])
     }
+
+    /// Whether the name is taken, and nothing else is wrong.
+    fn is_taken(&self) -> bool {
+        let taken = |error: &FieldError| error.problem == Problem::NameTaken;
+        matches!(self, Self::Fields(errors) if errors.iter().all(taken))
+    }
 }
 
 impl From<Busy> for Refusal {
@@ -176,8 +182,31 @@ pub async fn sign_up(state: &AppState, typed: Typed<'_>, client: &Client, replac
         .take(SIGN_UPS, client.address, state.clock.now())
         .map_err(Refusal::Throttled)?;
     let draft = Draft::new(state, replaced);
-    let account = make(state, typed, InitialRole::AdminIfFirst(Role::User), client, Some(&draft)).await?;
-    Ok(draft.issue(state, &account))
+    match make(state, typed, InitialRole::AdminIfFirst(Role::User), client, Some(&draft)).await {
+        Ok(account) => Ok(draft.issue(state, &account)),
+        Err(refusal) if refusal.is_taken() => repeat_sign_up(state, typed, client, replaced).await,
+        Err(refusal) => Err(refusal),
+    }
+}
+
+/// For this many seconds after an account was made, signing up again with its name and password signs in.
+const SIGN_UP_REPEATS: i64 = 10 * 60;
+
+/// Answers a sign-up for a name that is taken. The first answer may have been lost on its way: repeating that sign-up soon
+/// signs in, within all limits of a sign-in. The name must be typed as it is stored; in another spelling it is rather
+/// somebody else who wants it. Everybody else is told that the name is taken, as ever.
+async fn repeat_sign_up(state: &AppState, typed: Typed<'_>, client: &Client, replaced: Option<SessionId>) -> Result<Tokens, Refusal> {
+    let name = Username::parse(typed.username).ok();
+    let existing = state.store.credentials(name.as_ref()).await?;
+    let is_repeated = existing
+        .is_some_and(|(account, _)| account.username == typed.username.trim() && state.clock.now() - account.created_at <= SIGN_UP_REPEATS);
+    if !is_repeated {
+        return Err(taken());
+    }
+    match sign_in(state, typed.username, typed.password, client, replaced).await {
+        Err(Refusal::BadCredentials) => Err(taken()),
+        outcome => outcome,
+    }
 }
 
 /// Makes an account for somebody else, as the operator does.
