@@ -23,10 +23,9 @@ pub mod app;
 #[cfg(feature = "ssr")]
 pub mod server;
 
-/// Called once by `public/boot.js` when the WASM has arrived; the islands hydrate one by one after it.
+/// Called once by `public/boot.js` when the WASM has arrived.
 #[cfg(feature = "hydrate")]
 #[wasm_bindgen::prelude::wasm_bindgen]
 pub fn hydrate() {
-    leptos::mount::hydrate_islands();
-    islands::presence::announce();
+    islands::start();
 }

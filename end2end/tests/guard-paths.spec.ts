@@ -43,7 +43,7 @@ for (const path of PATHS) {
     for (const method of ["GET", "HEAD", "POST", "PUT", "OPTIONS"]) {
       for (const accept of ["text/html", "*/*", undefined]) {
         const answer = await raw(method, path, accept);
-        expect(answer, `${method} ${accept}`).toMatch(/^HTTP\/1\.1 (303|400|404|405)/);
+        expect(answer, `${method} ${accept}`).toMatch(/^HTTP\/1\.1 (303|308|400|404|405)/);
         expect(answer).not.toContain(MARKER);
         expect(answer).not.toMatch(/set-cookie/i);
       }

@@ -59,6 +59,49 @@ test("a page that returns from the back/forward cache asks the server again", as
   await expect(page).toHaveURL("/login?next=%2Fdashboard");
 });
 
+test("a clock that is set on an open page hides the view no longer than the server takes to answer", async ({ page }) => {
+  await page.addInitScript(() => {
+    const now = Date.now;
+    let ahead = 0;
+    Date.now = () => now() + ahead;
+    window.addEventListener("set-clock", (event) => (ahead += (event as CustomEvent<number>).detail));
+  });
+  await signUp(page, freshName());
+  await hydrated(page);
+  await page.evaluate(() => document.documentElement.append(new Comment("the same page")));
+  const HOUR = 3_600_000;
+  const set = (by: number) => page.evaluate((detail) => window.dispatchEvent(new CustomEvent("set-clock", { detail })), by);
+  for (const by of [HOUR, 24 * HOUR]) {
+    const asked = page.waitForRequest("**/session/events");
+    await set(by);
+    await asked;
+    await expect(page.locator(view)).toBeVisible();
+  }
+  const countdown = page.locator("[data-countdown]");
+  await set(-48 * HOUR);
+  const before = await countdown.textContent();
+  await expect(countdown).not.toHaveText(before ?? "");
+  expect(await countdown.textContent()).toMatch(/^14:\d\d$/);
+  await expect(page.locator(view)).toBeVisible();
+  const stayed = await page.evaluate(() => [...document.documentElement.childNodes].some((node) => node instanceof Comment && node.data === "the same page"));
+  expect(stayed, "the page was not loaded anew").toBe(true);
+});
+
+test("events that contradict the page lead to one reload, not to a loop", async ({ page }) => {
+  await signUp(page, freshName());
+  let loads = 0;
+  page.on("request", (request) => (loads += request.isNavigationRequest() ? 1 : 0));
+  await page.route("**/session/events", (route) => route.fulfill({ contentType: "text/event-stream", body: "event: over\ndata: ask the server\n\n" }));
+  await page.goto("/sessions");
+  await expect.poll(() => loads).toBe(2);
+  await hydrated(page);
+  await expect(page.getByRole("heading", { name: "Checking your session" })).toBeVisible();
+  // Longer than the page waits before it checks or listens again.
+  await page.evaluate(() => new Promise((done) => setTimeout(done, 3000)));
+  expect(loads).toBe(2);
+  await expect(page.locator(view)).toBeHidden();
+});
+
 test.describe("while the server is away", () => {
   test.use({ away: true });
 

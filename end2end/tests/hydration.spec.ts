@@ -14,8 +14,8 @@ const PAGES: { path: string; signedIn?: boolean; islands: string[] }[] = [
 
 /** The kinds of island on a page. */
 async function islandsOf(page: Page): Promise<string[]> {
-  const names = await page.locator("leptos-island").evaluateAll((all) => all.map((island) => island.getAttribute("data-component") ?? ""));
-  return [...new Set(names.map((name) => name.replace(/_\d+$/, "")))];
+  const names = await page.locator("[data-island]").evaluateAll((all) => all.map((island) => island.getAttribute("data-island") ?? ""));
+  return [...new Set(names)];
 }
 
 for (const { path, signedIn, islands } of PAGES) {

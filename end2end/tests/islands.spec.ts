@@ -161,3 +161,57 @@ test("a line of code can be copied", async ({ page, context }) => {
   await expect(page.getByRole("button", { name: "Copied" })).toBeVisible();
   expect(await page.evaluate(() => navigator.clipboard.readText())).toBe(line);
 });
+
+/** What a translator does to a page: its text moves into elements that it makes. */
+function translate() {
+  const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  const nodes: Node[] = [];
+  while (texts.nextNode()) nodes.push(texts.currentNode);
+  for (const node of nodes.filter(({ textContent }) => textContent?.trim())) {
+    const outer = document.createElement("font");
+    const inner = outer.appendChild(document.createElement("font"));
+    inner.textContent = node.textContent;
+    node.parentNode?.replaceChild(outer, node);
+  }
+}
+
+/** What an extension does: it puts elements of its own first into others. */
+function extend() {
+  for (const place of document.querySelectorAll("[data-island], [data-island] > *:not(input)")) {
+    const foreign = document.createElement("span");
+    foreign.append(document.createElement("input"));
+    place.prepend(foreign);
+  }
+}
+
+for (const [who, change] of [["an extension", extend], ["a translator", translate]] as const) {
+  for (const when of ["before", "after"]) {
+    test(`islands work when ${who} changes the page ${when} they come to life`, async ({ page }) => {
+      let arrive = () => {};
+      const changed = new Promise<void>((done) => (arrive = done));
+      await page.route("**/*.wasm", async (route) => {
+        await changed;
+        await route.continue();
+      });
+      await page.goto("/signup", { waitUntil: "commit" });
+      await expect(page.locator("footer")).toBeAttached();
+      if (when === "before") await page.evaluate(change);
+      arrive();
+      await hydrated(page);
+      if (when === "after") await page.evaluate(change);
+
+      await page.locator("#username").fill("Ad");
+      await expect(page.locator("#username-hint")).toHaveAttribute("data-state", "wrong");
+      await expect(page.locator("#username-hint")).toHaveText("Use at least 3 characters.");
+      await page.locator("#username").fill(freshName("Ada"));
+      await expect(page.locator("#username-hint")).toContainText("You will sign in as ada");
+      await page.locator("#password").fill("short");
+      await expect(page.locator("#password-hint")).toHaveAttribute("data-state", "wrong");
+      await page.getByRole("button", { name: "Show password" }).click();
+      await expect(page.locator("#password")).toHaveAttribute("type", "text");
+      await page.locator("#password").fill(PASSWORD);
+      await page.locator("form.panel button[type=submit]").click();
+      await expect(page).toHaveURL("/dashboard");
+    });
+  }
+}

@@ -2,29 +2,37 @@
 
 use std::time::Duration;
 
-use leptos::ev::MouseEvent;
 use leptos::prelude::*;
+use web_sys::Element;
 
 use super::dom;
 
 /// Around a `<pre>`: a button that copies its text.
-#[island]
+#[component]
 pub fn CopyButton(children: Children) -> impl IntoView {
-    let copied = RwSignal::new(false);
-    let copy = move |event: MouseEvent| {
-        if let Some(text) = dom::find_beside(&event, "pre").and_then(|code| code.text_content()) {
-            // The browser may refuse; the text is there to be selected by hand.
-            let _ = window().navigator().clipboard().write_text(&text);
-            copied.set(true);
-            set_timeout(move || copied.set(false), Duration::from_secs(2));
-        }
-    };
     view! {
-        <div class="copyable">
+        <div class="copyable" data-island="CopyButton">
             {children()}
-            <button type="button" class="copy" on:click=copy>
-                {move || if copied.get() { "Copied" } else { "Copy" }}
+            <button type="button" class="copy">
+                "Copy"
             </button>
         </div>
     }
+}
+
+/// Copies on a click, and says so for two seconds.
+pub fn attach(island: Element) {
+    let Some(button) = dom::find_in(&island, "button.copy") else {
+        return;
+    };
+    let target = button.clone();
+    dom::on(&target, "click", move |_| {
+        if let Some(text) = dom::find_in(&island, "pre").and_then(|code| code.text_content()) {
+            // The browser may refuse; the text is there to be selected by hand.
+            let _ = window().navigator().clipboard().write_text(&text);
+            button.set_text_content(Some("Copied"));
+            let button = button.clone();
+            set_timeout(move || button.set_text_content(Some("Copy")), Duration::from_secs(2));
+        }
+    });
 }

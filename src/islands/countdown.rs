@@ -3,27 +3,29 @@
 use std::time::Duration;
 
 use leptos::prelude::*;
+use web_sys::Element;
 
-use super::dom;
+use super::token_clock;
 
 /// Counts down beside the token. Its child is the server's own text, for readers without WASM.
 /// Not announced by screen readers: a voice every second would be unbearable.
-#[island]
+#[component]
 pub fn Countdown(children: Children) -> impl IntoView {
-    if is_browser() {
-        set_interval(show, Duration::from_secs(1));
-    }
     view! {
-        <span class="countdown" role="timer" data-countdown="">
+        <span class="countdown" role="timer" data-countdown="" data-island="Countdown">
             {children()}
         </span>
     }
 }
 
-fn show() {
-    if let (Some(place), Some(left)) = (dom::find("[data-countdown]"), dom::seconds_left()) {
-        place.set_text_content(Some(&clock(left.max(0))));
-    }
+/// Counts down every second.
+pub fn attach(island: Element) {
+    let show = move || {
+        if let Some(left) = token_clock::seconds_left() {
+            island.set_text_content(Some(&clock(left.max(0))));
+        }
+    };
+    set_interval(show, Duration::from_secs(1));
 }
 
 /// `14:59`, or `2:14:59` from an hour on; seconds in.

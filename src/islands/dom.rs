@@ -1,13 +1,11 @@
-//! The few facts that islands read from the page.
+//! What islands do to the page: they look elements up, listen, and set attributes and text.
 //!
 //! WASM is weighed: an `Effect` costs a kilobyte for each of its closures, the parser of fractions
-//! fourteen. So islands act in their event handlers, and numbers are whole.
+//! fourteen. So islands act in their event handlers, and numbers from the page are whole.
 
-use std::cell::Cell;
-
-use leptos::prelude::{document, window};
-use wasm_bindgen::JsCast;
-use web_sys::{Element, Event};
+use leptos::prelude::document;
+use wasm_bindgen::{JsCast, closure::Closure};
+use web_sys::{Element, Event, EventTarget, HtmlInputElement};
 
 /// The id of the session that this page was rendered for: empty when nobody is signed in, nothing
 /// when the server could not tell.
@@ -20,51 +18,60 @@ pub fn channel() -> Option<String> {
     page_attribute("data-channel")
 }
 
-thread_local! {
-    /// When the access token ends, in seconds since the page was loaded; once the server said so again.
-    static ENDS_AT: Cell<Option<i32>> = const { Cell::new(None) };
+/// An attribute of the root element, where the server states facts about the page.
+pub fn page_attribute(name: &str) -> Option<String> {
+    document().document_element()?.get_attribute(name)
 }
 
-/// Seconds until the access token ends. The server says how many were left when it rendered the page, so
-/// a wrong clock here does no harm.
-pub fn seconds_left() -> Option<i32> {
-    let ends_at = ENDS_AT.get().or_else(|| page_attribute("data-ends-in")?.parse().ok())?;
-    Some(ends_at.saturating_sub(since_load()?))
-}
-
-/// Takes note of how long the token lives. Whether it is another one, that lives longer.
-pub fn renewed(left: i32) -> bool {
-    let longer = seconds_left().is_some_and(|known| left > known.saturating_add(1));
-    ENDS_AT.set(since_load().map(|passed| passed.saturating_add(left)));
-    longer
-}
-
-/// By the clock on the wall: the other one stands still while the machine sleeps.
-#[expect(clippy::cast_possible_truncation, reason = "saturates, decades away")]
-fn since_load() -> Option<i32> {
-    let loaded_at = window().performance()?.time_origin();
-    Some(((js_sys::Date::now() - loaded_at) / 1000.0) as i32)
-}
-
-/// The first element that a selector finds.
+/// The first element of the page that a selector finds.
 pub fn find(selector: &str) -> Option<Element> {
     document().query_selector(selector).ok().flatten()
 }
 
-/// The first element that a selector finds beside the one that handles an event.
-pub fn find_beside(event: &Event, selector: &str) -> Option<Element> {
-    let handler: Element = event.current_target()?.dyn_into().ok()?;
-    handler.parent_element()?.query_selector(selector).ok().flatten()
+/// Every element of the page that a selector finds.
+pub fn find_all(selector: &str) -> impl Iterator<Item = Element> {
+    let list = document().query_selector_all(selector).ok();
+    let length = list.as_ref().map_or(0, web_sys::NodeList::length);
+    (0..length).filter_map(move |n| list.as_ref()?.item(n)?.dyn_into().ok())
 }
 
-/// What the server said of a field goes as soon as something else is typed there.
+/// The first element within an island that a selector finds.
+pub fn find_in(island: &Element, selector: &str) -> Option<Element> {
+    island.query_selector(selector).ok().flatten()
+}
+
+/// Listens to an event for the life of the page.
+pub fn on(target: &EventTarget, kind: &str, handler: impl Fn(Event) + 'static) {
+    let handler = Closure::<dyn Fn(Event)>::new(handler);
+    // Refused by no browser.
+    let _ = target.add_event_listener_with_callback(kind, handler.as_ref().unchecked_ref());
+    handler.forget();
+}
+
+/// Sets an attribute, or removes it.
+pub fn set_attribute(element: &Element, name: &str, value: Option<&str>) {
+    // Refused only for names that no attribute can have.
+    let _ = match value {
+        Some(value) => element.set_attribute(name, value),
+        None => element.remove_attribute(name),
+    };
+}
+
+/// Shows or hides an element.
+pub fn set_hidden(element: &Element, hidden: bool) {
+    set_attribute(element, "hidden", hidden.then_some(""));
+}
+
+/// The named input that an event is about. Others, such as an extension's, are not ours.
+pub fn input_of(event: &Event) -> Option<HtmlInputElement> {
+    let input: HtmlInputElement = event.target()?.dyn_into().ok()?;
+    (!input.name().is_empty()).then_some(input)
+}
+
+/// Clears what the server said of a field, once something else is typed there.
 pub fn forget_error(input: &Element) {
-    let _ = input.remove_attribute("aria-invalid");
+    set_attribute(input, "aria-invalid", None);
     if let Some(error) = find(&format!("#{}-error", input.id())) {
         error.set_text_content(None);
     }
-}
-
-fn page_attribute(name: &str) -> Option<String> {
-    document().document_element()?.get_attribute(name)
 }

@@ -2,24 +2,22 @@
 
 use std::time::Duration;
 
-use leptos::{ev, prelude::*};
+use leptos::prelude::*;
+use wasm_bindgen::JsCast;
+use web_sys::{Element, PageTransitionEvent};
 
-use super::{dom, presence, session_events};
+use super::{dom, page, presence, session_events, token_clock};
 
 /// Keeps a protected view gated on the user it was rendered for, as long as the page lives. When
 /// that session ends (here, in another tab, on another device, by its own end) or somebody else signs in, the view is
 /// hidden at once and the server is asked again: it alone decides, and leads to the sign-in page.
-#[island]
+#[component]
 pub fn Guard(children: Children) -> impl IntoView {
-    let shown = RwSignal::new(true);
-    if is_browser() {
-        watch(shown);
-    }
     view! {
-        <div class="guarded" hidden=move || !shown.get()>
+        <div class="guarded" data-island="Guard">
             {children()}
         </div>
-        <section class="panel ended" role="status" hidden=move || shown.get()>
+        <section class="panel ended" role="status" hidden>
             <h2>"Checking your session"</h2>
             <p>"If this takes long, it is over: sign in again to go on where you were."</p>
             <p>
@@ -31,39 +29,67 @@ pub fn Guard(children: Children) -> impl IntoView {
     }
 }
 
-fn watch(shown: RwSignal<bool>) {
+/// Watches over the view for the life of the page.
+pub fn attach(island: Element) {
+    let view = View(island);
     let rendered_for = dom::session().unwrap_or_default();
+    let here = view.clone();
     presence::on_announcement(move |session| {
         if session != rendered_for {
-            close(shown);
+            here.close();
         }
     });
 
-    let _kept = window_event_listener(ev::pageshow, move |event| {
-        if event.persisted() {
-            close(shown);
+    let here = view.clone();
+    dom::on(&window(), "pageshow", move |event| {
+        if event.dyn_ref::<PageTransitionEvent>().is_some_and(PageTransitionEvent::persisted) {
+            page::allow_reload();
+            here.close();
         }
     });
 
-    session_events::follow(move |news| match news {
+    let here = view.clone();
+    let ask = session_events::follow(move |news| match news {
         // The token was renewed: what was hidden in doubt can be seen again.
-        session_events::News::Lives => shown.set(true),
-        session_events::News::Over => close(shown),
+        session_events::News::Lives => here.set_shown(true),
+        session_events::News::Over => here.close(),
     });
 
-    // Renewals come before the end. When one does not, nothing is shown until the server has been heard.
-    set_interval(move || hide_if_expired(shown), Duration::from_secs(1));
-    let _kept = window_event_listener(ev::visibilitychange, move |_| hide_if_expired(shown));
+    // Renewals come before the end. When one does not, or a clock was set, nothing is shown until the server has been heard.
+    let check = move || {
+        if view.is_shown() && token_clock::seconds_left().is_some_and(|left| left <= 0) {
+            view.set_shown(false);
+            ask();
+        }
+    };
+    set_interval(check.clone(), Duration::from_secs(1));
+    dom::on(&document(), "visibilitychange", move |_| {
+        if !document().hidden() {
+            page::allow_reload();
+        }
+        check();
+    });
 }
 
-fn hide_if_expired(shown: RwSignal<bool>) {
-    if shown.get_untracked() && dom::seconds_left().is_some_and(|left| left <= 0) {
-        shown.set(false);
+/// The protected view. In its place stands the word why it cannot be seen.
+#[derive(Clone)]
+struct View(Element);
+
+impl View {
+    fn is_shown(&self) -> bool {
+        !self.0.has_attribute("hidden")
     }
-}
 
-fn close(shown: RwSignal<bool>) {
-    shown.set(false);
-    // Nothing better can be done when the browser refuses: the view stays hidden.
-    let _ = window().location().reload();
+    fn set_shown(&self, shown: bool) {
+        dom::set_hidden(&self.0, !shown);
+        if let Some(reason) = dom::find(".ended") {
+            dom::set_hidden(&reason, shown);
+        }
+    }
+
+    /// Hides the view and asks the server for the page anew.
+    fn close(&self) {
+        self.set_shown(false);
+        page::reload();
+    }
 }

@@ -1,59 +1,63 @@
 //! Help with typing a password.
 
-use leptos::ev::MouseEvent;
 use leptos::prelude::*;
 use wasm_bindgen::JsCast;
-use web_sys::HtmlInputElement;
+use web_sys::{Element, HtmlInputElement};
 
 use super::dom;
 use super::username_field::Verdict;
 use crate::domain::{Password, Problem, Strength, Username};
 
 /// Around a password input: a button that shows what is typed.
-#[island]
+#[component]
 pub fn PasswordField(children: Children) -> impl IntoView {
-    let shown = RwSignal::new(false);
-    let toggle = move |event: MouseEvent| {
-        shown.update(|shown| *shown = !*shown);
-        if let Some(input) = dom::find_beside(&event, "input") {
-            // Refused only by a document that is going away.
-            let _ = input.set_attribute("type", if shown.get_untracked() { "text" } else { "password" });
-        }
-    };
     view! {
-        <div class="password">
+        <div class="password" data-island="PasswordField">
             {children()}
-            <button
-                type="button"
-                class="reveal"
-                aria-label="Show password"
-                aria-pressed=move || if shown.get() { "true" } else { "false" }
-                on:click=toggle
-            >
+            <button type="button" class="reveal" aria-label="Show password" aria-pressed="false">
                 "Show"
             </button>
         </div>
     }
 }
 
+/// Shows and hides the password on a click.
+pub fn attach_reveal(island: Element) {
+    let Some(button) = dom::find_in(&island, "button.reveal") else {
+        return;
+    };
+    let target = button.clone();
+    dom::on(&target, "click", move |_| {
+        if let Some(input) = dom::find_in(&island, "input[name]") {
+            let show = input.get_attribute("type").as_deref() == Some("password");
+            dom::set_attribute(&input, "type", Some(if show { "text" } else { "password" }));
+            dom::set_attribute(&button, "aria-pressed", Some(if show { "true" } else { "false" }));
+        }
+    });
+}
+
 /// Around the field of a new password: says at once what the server would say, and how hard it looks to guess. The list
 /// of common passwords stays on the server.
-#[island]
+#[component]
 pub fn NewPasswordField(children: Children) -> impl IntoView {
-    let verdict = RwSignal::new(wanted());
-    let on_input = move |event| {
-        let input: HtmlInputElement = event_target(&event);
-        dom::forget_error(&input);
-        verdict.set(judge(&input));
-    };
     view! {
-        <div class="live" on:input=on_input>
+        <div class="live" data-island="NewPasswordField">
             {children()}
-            <p class="hint" id="password-hint" data-state=move || verdict.get().state() aria-live="polite">
-                {move || verdict.get().sentence()}
+            <p class="hint" id="password-hint" aria-live="polite">
+                {wanted().sentence()}
             </p>
         </div>
     }
+}
+
+/// Judges the password at every change.
+pub fn attach_hint(island: &Element) {
+    dom::on(island, "input", move |event| {
+        if let Some(input) = dom::input_of(&event) {
+            dom::forget_error(&input);
+            judge(&input).show("#password-hint");
+        }
+    });
 }
 
 fn wanted() -> Verdict {

@@ -1,34 +1,36 @@
 //! A form that has been sent shows it, and is not sent twice.
 
-use leptos::ev::{self, SubmitEvent};
 use leptos::prelude::*;
+use web_sys::Element;
 
 use super::dom;
 
 /// Around a form: marks its button busy from the post until the next page.
-#[island]
+#[component]
 pub fn PendingForm(children: Children) -> impl IntoView {
-    if is_browser() {
-        // A page that comes back from the back/forward cache can be sent again.
-        let _kept = window_event_listener(ev::pageshow, |_| {
-            if let Some(button) = dom::find("button[aria-busy]") {
-                let _ = button.remove_attribute("aria-busy");
-            }
-        });
-    }
     view! {
-        <div class="live" on:submit=send_once>
+        <div class="live" data-island="PendingForm">
             {children()}
         </div>
     }
 }
 
-fn send_once(event: SubmitEvent) {
-    let Some(button) = dom::find_beside(&event, "button[type=submit]") else {
-        return;
-    };
-    if button.has_attribute("aria-busy") {
-        event.prevent_default();
-    }
-    let _ = button.set_attribute("aria-busy", "true");
+/// Marks the button when the form is sent, and holds a second post back.
+pub fn attach(island: Element) {
+    const SUBMIT: &str = "button[type=submit]";
+    let target = island.clone();
+    let form = island.clone();
+    dom::on(&target, "submit", move |event| {
+        let Some(button) = dom::find_in(&form, SUBMIT) else { return };
+        if button.has_attribute("aria-busy") {
+            event.prevent_default();
+        }
+        dom::set_attribute(&button, "aria-busy", Some("true"));
+    });
+    // A page that comes back from the back/forward cache can be sent again.
+    dom::on(&window(), "pageshow", move |_| {
+        if let Some(button) = dom::find_in(&island, SUBMIT) {
+            dom::set_attribute(&button, "aria-busy", None);
+        }
+    });
 }

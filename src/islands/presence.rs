@@ -1,6 +1,6 @@
 //! Tabs of one browser tell each other who is signed in.
 
-use leptos::prelude::window_event_listener;
+use leptos::prelude::window;
 use wasm_bindgen::{JsCast, JsValue, closure::Closure};
 use web_sys::{BroadcastChannel, MessageEvent};
 
@@ -11,7 +11,7 @@ use super::dom;
 pub fn announce() {
     let Some(session) = dom::session() else { return };
     tell(&session);
-    let _kept_for_the_life_of_the_page = window_event_listener(leptos::ev::pageshow, move |_| tell(&session));
+    dom::on(&window(), "pageshow", move |_| tell(&session));
 }
 
 /// Calls back with the session of every other page that loads, for the life of this one.

@@ -6,12 +6,12 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::Duration;
 
-use leptos::ev;
-use leptos::prelude::{document, set_timeout, window, window_event_listener};
-use wasm_bindgen::{JsCast, closure::Closure};
-use web_sys::{Event, EventSource, MessageEvent};
+use leptos::prelude::{document, set_timeout, window};
+use wasm_bindgen::JsCast;
+use web_sys::{EventSource, MessageEvent};
 
-use super::dom;
+use super::dom::{self, on};
+use super::{page, token_clock};
 
 const ADDRESS: &str = "/session/events";
 
@@ -38,15 +38,27 @@ thread_local! {
     static WAIT: Cell<i32> = const { Cell::new(TRY_AGAIN) };
 }
 
-/// Listens whenever this tab is the visible one, for the life of the page.
-pub fn follow(heard: impl Fn(News) + 'static) {
+/// Listens whenever this tab is the visible one, for the life of the page. Returns what asks the server at once.
+pub fn follow(heard: impl Fn(News) + 'static) -> impl Fn() + Clone {
     let heard: Heard = Rc::new(heard);
     listen(&heard);
-    let _kept = window_event_listener(ev::submit, {
+    on(&window(), "submit", {
         let heard = Rc::clone(&heard);
         move |event| pause(event.default_prevented(), &heard)
     });
-    let _kept = window_event_listener(ev::visibilitychange, move |_| listen(&heard));
+    on(&document(), "visibilitychange", {
+        let heard = Rc::clone(&heard);
+        move |_| listen(&heard)
+    });
+    move || ask(&heard)
+}
+
+/// Opens the stream anew, because it begins with how long the token lives. One that is closed opens by itself when it should.
+fn ask(heard: &Heard) {
+    if SOURCE.with_borrow(Option::is_some) {
+        stop();
+        listen(heard);
+    }
 }
 
 /// A form on its way may end this very session, and its answer leads on: the stream must not get in between.
@@ -112,9 +124,10 @@ fn lives(event: &MessageEvent, heard: &Heard) {
     } else if let Ok(left) = left.parse() {
         WAIT.set(TRY_AGAIN);
         // A page that shows the token itself is loaded anew with the next one.
-        if dom::renewed(left) && dom::find("[data-countdown]").is_some() {
-            let _ = window().location().reload();
+        if token_clock::renewed(left) && dom::find("[data-countdown]").is_some() {
+            page::reload();
         }
+        page::allow_reload();
         heard(News::Lives);
     }
 }
@@ -123,10 +136,4 @@ fn stop() {
     if let Some(source) = SOURCE.take() {
         source.close();
     }
-}
-
-fn on(source: &EventSource, kind: &str, listener: impl Fn(Event) + 'static) {
-    let listener = Closure::<dyn Fn(Event)>::new(listener);
-    let _ = source.add_event_listener_with_callback(kind, listener.as_ref().unchecked_ref());
-    listener.forget();
 }

@@ -1,26 +1,32 @@
 //! What the sign-in name rules say of a name while it is typed.
 
 use leptos::prelude::*;
+use web_sys::Element;
 
 use super::dom;
 use crate::domain::{Problem, Strength, Username};
 
 /// Around the input of a new sign-in name: says at once what the server would say.
-#[island]
+#[component]
 pub fn UsernameField(children: Children) -> impl IntoView {
-    let verdict = RwSignal::new(judge(""));
-    let on_input = move |event| {
-        dom::forget_error(&event_target(&event));
-        verdict.set(judge(&event_target_value(&event)));
-    };
     view! {
-        <div class="live" on:input=on_input>
+        <div class="live" data-island="UsernameField">
             {children()}
-            <p class="hint" id="username-hint" data-state=move || verdict.get().state() aria-live="polite">
-                {move || verdict.get().sentence()}
+            <p class="hint" id="username-hint" aria-live="polite">
+                {judge("").sentence()}
             </p>
         </div>
     }
+}
+
+/// Judges the name at every change.
+pub fn attach(island: &Element) {
+    dom::on(island, "input", move |event| {
+        if let Some(input) = dom::input_of(&event) {
+            dom::forget_error(&input);
+            judge(&input.value()).show("#username-hint");
+        }
+    });
 }
 
 /// A hint beside a field.
@@ -44,6 +50,14 @@ impl Verdict {
             Verdict::Strength(Strength::Weak) => Some("weak"),
             Verdict::Good(_) | Verdict::Strength(_) => Some("ok"),
             Verdict::Bad(_) => Some("wrong"),
+        }
+    }
+
+    /// Writes the sentence into its element. The text itself may be in nodes of a translator by now.
+    pub fn show(&self, hint: &str) {
+        if let Some(hint) = dom::find(hint) {
+            dom::set_attribute(&hint, "data-state", self.state());
+            hint.set_text_content(Some(&self.sentence()));
         }
     }
 
