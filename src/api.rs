@@ -15,6 +15,8 @@ mod remove_account;
 mod sent;
 mod sign_up;
 
+use leptos::server_fn::ServerFn;
+
 pub use caller::{Destination, FormPlace};
 pub use change_email::ChangeEmail;
 pub use change_password::ChangePassword;
@@ -26,3 +28,18 @@ pub use refused::Refused;
 pub use remove_account::RemoveAccount;
 pub use sent::Sent;
 pub use sign_up::SignUp;
+
+/// Returns the page where the form of a server function is, by the function's path.
+pub fn page_of_form(path: &str) -> Option<&'static str> {
+    let forms = [
+        (LogIn::PATH, LogIn::PAGE),
+        (SignUp::PATH, SignUp::PAGE),
+        (LogOut::PATH, LogOut::PAGE),
+        (EndSession::PATH, EndSession::PAGE),
+        (EndOtherSessions::PATH, EndSession::PAGE),
+        (ChangePassword::PATH, ChangePassword::PLACE.page),
+        (ChangeEmail::PATH, ChangeEmail::PLACE.page),
+        (RemoveAccount::PATH, RemoveAccount::PLACE.page),
+    ];
+    forms.into_iter().find(|(known, _)| *known == path).map(|(_, page)| page)
+}

@@ -17,7 +17,7 @@ pub async fn log_out() -> Result<Destination, Refused> {
     match end(&caller).await {
         Ok(()) | Err(Refusal::NotSignedIn) => Ok(caller.signed_out(Notice::SignedOut)),
         // Nobody is told that they are signed out while the session goes on.
-        Err(refusal) => Err(caller.refuse(&refusal, &Next::default(), FormPlace::page("/dashboard").flash())),
+        Err(refusal) => Err(caller.refuse(&refusal, &Next::default(), FormPlace::page(LogOut::PAGE).flash())),
     }
 }
 
@@ -32,4 +32,9 @@ async fn end(caller: &Caller) -> Result<(), Refusal> {
     )
     .await?;
     Ok(())
+}
+
+impl LogOut {
+    /// A page with its form: every protected one has it.
+    pub const PAGE: &str = "/dashboard";
 }

@@ -1,12 +1,15 @@
 //! Answers to what cannot be done: a page for people, a JSON detail for programs.
 
 use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use axum::response::{IntoResponse, Response};
-use http::{HeaderMap, Method, StatusCode, header};
+use axum::response::{IntoResponse, Redirect, Response};
+use http::{HeaderMap, Method, StatusCode, Uri, header};
 use leptos::prelude::*;
 
 use super::page::Page;
+use super::pages;
+use crate::api;
 use crate::server::errors::{RETRY_AFTER, detail};
 use crate::server::flash::Notice;
 use crate::server::store::StoreError;
@@ -28,8 +31,13 @@ pub fn refuse(headers: &HeaderMap, status: StatusCode, sentence: &str) -> Respon
     }
 }
 
-/// No such address.
-pub async fn not_found(page: Page, headers: HeaderMap) -> Response {
+/// No such address. One of a page with a slash at its end leads to the page.
+pub async fn not_found(page: Page, method: Method, uri: Uri, headers: HeaderMap) -> Response {
+    if is_read(&method)
+        && let Some(address) = pages::without_slash(&uri)
+    {
+        return Redirect::permanent(&address).into_response();
+    }
     const SENTENCE: &str = "There is no page at this address.";
     if wants_page(&headers) {
         self::page(page, StatusCode::NOT_FOUND, "Page not found", SENTENCE)
@@ -38,9 +46,15 @@ pub async fn not_found(page: Page, headers: HeaderMap) -> Response {
     }
 }
 
-/// The address is there, and does something else.
+/// The address is there, and does something else. Opened in a browser, the address of a form leads to its page.
 pub async fn method_not_allowed(page: Page, method: Method, headers: HeaderMap) -> Response {
     const STATUS: StatusCode = StatusCode::METHOD_NOT_ALLOWED;
+    if is_read(&method)
+        && wants_page(&headers)
+        && let Some(form) = api::page_of_form(&page.path)
+    {
+        return Redirect::to(form).into_response();
+    }
     if wants_page(&headers) {
         self::page(
             page,
@@ -54,17 +68,25 @@ pub async fn method_not_allowed(page: Page, method: Method, headers: HeaderMap) 
 }
 
 /// A fault of ours: said without a word about its cause, which the log has.
-pub fn panicked(cause: Box<dyn Any + Send>) -> Response {
+pub fn panicked(wants_page: bool, cause: Box<dyn Any + Send>) -> Response {
+    const STATUS: StatusCode = StatusCode::INTERNAL_SERVER_ERROR;
+    const SENTENCE: &str = "The fault is on our side. Try again in a moment.";
     let cause = cause
         .downcast_ref::<&str>()
         .copied()
         .or_else(|| cause.downcast_ref::<String>().map(String::as_str))
         .unwrap_or("unknown");
     tracing::error!(cause, "a request panicked");
-    detail(
-        StatusCode::INTERNAL_SERVER_ERROR,
-        "The fault is on our side. Try again in a moment.",
-    )
+    // The fault may lie in what renders pages.
+    let rendered = wants_page.then(|| catch_unwind(AssertUnwindSafe(|| page(Page::for_nobody(), STATUS, title(STATUS), SENTENCE))));
+    match rendered {
+        Some(Ok(page)) => page,
+        Some(Err(_)) | None => detail(STATUS, SENTENCE),
+    }
+}
+
+fn is_read(method: &Method) -> bool {
+    matches!(*method, Method::GET | Method::HEAD)
 }
 
 /// The page for a database that is away.
@@ -90,6 +112,7 @@ pub fn cannot_tell(headers: &HeaderMap) -> Response {
 fn title(status: StatusCode) -> &'static str {
     match status {
         StatusCode::FORBIDDEN => "Nothing was done",
+        StatusCode::NOT_FOUND => "Page not found",
         StatusCode::MISDIRECTED_REQUEST => "Wrong address",
         status if status.is_client_error() => "This cannot be done",
         _ => "Something went wrong",

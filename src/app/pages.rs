@@ -22,13 +22,25 @@ use std::convert::Infallible;
 use axum::extract::FromRequestParts;
 use axum::response::{AppendHeaders, IntoResponse, Redirect, Response};
 use http::request::Parts;
-use http::{HeaderMap, header};
+use http::{HeaderMap, Uri, header};
+use percent_encoding::{CONTROLS, utf8_percent_encode};
 
 use crate::api::LogIn;
 use crate::domain::Next;
 use crate::server::cookies::Cookie;
 use crate::server::flash::Flash;
 use crate::server::state::AppState;
+
+/// The addresses of the pages, `/` aside.
+const ADDRESSES: [&str; 6] = ["/login", "/signup", "/dashboard", "/sessions", "/account", "/docs"];
+
+/// Returns the address of a page that was asked for with a slash at its end.
+pub fn without_slash(uri: &Uri) -> Option<String> {
+    let page = uri.path().strip_suffix('/').filter(|page| ADDRESSES.contains(page))?;
+    // Clients may send other bytes than ASCII, which no header can carry.
+    let query = uri.query().map(|query| format!("?{}", utf8_percent_encode(query, CONTROLS)));
+    Some(format!("{page}{}", query.unwrap_or_default()))
+}
 
 /// `?next=`: where signing in leads on to. Anything else in the query is ignored.
 pub struct NextQuery(Next);

@@ -5,6 +5,22 @@ use std::fmt;
 /// Longest path kept.
 const MAX: usize = 1024;
 
+/// Addresses that are no pages, and the sign-in pages themselves, which would lead in circles. Other addresses may be pages
+/// that an adopter added.
+const NO_PAGES: [&str; 8] = [
+    "/token",
+    "/revoke",
+    "/introspect",
+    "/protected",
+    "/me",
+    "/openapi.json",
+    "/session/events",
+    "/signup",
+];
+
+/// Addresses below which there are no pages to come back to.
+const NO_PAGES_BELOW: [&str; 6] = ["/api", "/assets", "/health", "/.well-known", "/revocations", "/login"];
+
 /// A path on this site. Whatever else is asked for becomes [`Next::default`], the dashboard (ASVS 10.4.1 in spirit:
 /// a redirect never leaves the site).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,7 +35,7 @@ impl Next {
             && path.get(1) != Some(&b'/')
             && path.len() <= MAX
             && path.iter().all(|byte| byte.is_ascii_graphic() && *byte != b'\\');
-        if on_this_site && !leads_to_sign_in(asked) {
+        if on_this_site && leads_to_a_page(asked) {
             Self(asked.to_owned())
         } else {
             Self::default()
@@ -49,10 +65,27 @@ impl fmt::Display for Next {
     }
 }
 
-/// The sign-in pages themselves, and anything that is not a page: coming back to them would go round in circles.
-fn leads_to_sign_in(path: &str) -> bool {
-    let page = path.split(['?', '#']).next().unwrap_or_default();
-    matches!(page, "/login" | "/signup") || page.starts_with("/api/")
+fn leads_to_a_page(asked: &str) -> bool {
+    let path = resolve(asked.split(['?', '#']).next().unwrap_or_default());
+    let is_or_is_below = |known: &&str| {
+        path.strip_prefix(*known)
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    };
+    !NO_PAGES.contains(&path.as_str()) && !NO_PAGES_BELOW.iter().any(is_or_is_below)
+}
+
+/// Returns the path that a browser asks for: without dot segments (URL Standard section 4.4), and without a slash at its end,
+/// because the server redirects from there.
+fn resolve(path: &str) -> String {
+    let mut segments = Vec::new();
+    for segment in path.split('/').skip(1) {
+        match segment.to_ascii_lowercase().replace("%2e", ".").as_str() {
+            "." => {}
+            ".." => drop(segments.pop()),
+            _ => segments.push(segment),
+        }
+    }
+    format!("/{}", segments.join("/").trim_end_matches('/'))
 }
 
 #[cfg(test)]
@@ -93,7 +126,44 @@ mod tests {
 
     #[test]
     fn signing_in_never_leads_back_to_signing_in() {
-        assert!(Next::parse("/login?next=/login").is_default());
-        assert!(Next::parse("/api/log_out").is_default());
+        for asked in ["/login?next=/login", "/login/", "/login/verify", "/signup", "/signup/?next=/signup"] {
+            assert!(Next::parse(asked).is_default(), "{asked:?}");
+        }
+    }
+
+    #[test]
+    fn next_leads_to_pages_only() {
+        for asked in [
+            "/api/log_out",
+            "/api",
+            "/assets/pkg/latchkey.js",
+            "/health/ready",
+            "/.well-known/jwks.json",
+            "/.well-known/change-password",
+            "/revocations?after=0",
+            "/revocations/stream",
+            "/session/events",
+            "/session/events/",
+            "/token",
+            "/me?x=y",
+            "/openapi.json#a",
+            "/account/../api/log_out",
+            "/account/%2e%2E/./%2e/api/log_out",
+            "/../me",
+        ] {
+            assert!(Next::parse(asked).is_default(), "{asked:?}");
+        }
+        for asked in [
+            "/menu",
+            "/tokens",
+            "/session",
+            "/me/photo",
+            "/apis",
+            "/sessions?after=x",
+            "/nowhere/../account",
+            "/docs",
+        ] {
+            assert_eq!(Next::parse(asked).as_str(), asked);
+        }
     }
 }

@@ -7,9 +7,12 @@ use std::sync::LazyLock;
 
 use axum::body::Body;
 use axum::extract::Path;
+use axum::extract::rejection::PathRejection;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use rust_embed::{Embed, EmbeddedFile};
+
+use crate::app::error::refuse;
 
 /// What `cargo leptos build` makes of `public/`, `style/` and the islands, each file also compressed.
 #[derive(Embed)]
@@ -56,15 +59,18 @@ pub fn has_islands() -> bool {
 }
 
 /// `GET /assets/{path}`: by its hashed name, cached for good; by its plain one only while developing.
-pub async fn serve(Path(path): Path<String>, headers: HeaderMap) -> Response {
+pub async fn serve(path: Result<Path<String>, PathRejection>, headers: HeaderMap) -> Response {
+    find(path.ok(), &headers).unwrap_or_else(|| refuse(&headers, StatusCode::NOT_FOUND, "There is no file at this address."))
+}
+
+fn find(path: Option<Path<String>>, headers: &HeaderMap) -> Option<Response> {
+    let Path(path) = path?;
     let name = match NAMES.plain.get(&path) {
         Some(plain) => plain.as_str(),
         None if cfg!(debug_assertions) => &path,
-        None => return StatusCode::NOT_FOUND.into_response(),
+        None => return None,
     };
-    let Some((file, encoding)) = best(name, &headers) else {
-        return StatusCode::NOT_FOUND.into_response();
-    };
+    let (file, encoding) = best(name, headers)?;
     let caching = if cfg!(debug_assertions) {
         "no-store"
     } else {
@@ -78,7 +84,7 @@ pub async fn serve(Path(path): Path<String>, headers: HeaderMap) -> Response {
     if let Some(encoding) = encoding {
         headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static(encoding));
     }
-    response
+    Some(response)
 }
 
 /// What a file is, by the ending of its name; text is UTF-8.

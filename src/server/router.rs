@@ -52,11 +52,13 @@ impl App {
     pub async fn answer(self, request: Request) -> Response {
         let began = Instant::now();
         let inner = &*self.0;
+        let wants_page = error::wants_page(request.headers());
         let asked = Asked::of(&inner.state.config.trusted_proxies, &request);
         // Pinned where they are: what wraps a future would otherwise move all of it, several times for each request.
         let work = pin!(async {
             let checked = pin!(inner.checked(request));
-            let mut response = AssertUnwindSafe(checked).catch_unwind().await.unwrap_or_else(error::panicked);
+            let answered = AssertUnwindSafe(checked).catch_unwind().await;
+            let mut response = answered.unwrap_or_else(|cause| error::panicked(wants_page, cause));
             inner.security_headers.add(response.headers_mut());
             log::answered(&response, began.elapsed());
             response
@@ -147,7 +149,8 @@ fn rest() -> Router<AppState> {
         .route("/openapi.json", get(openapi::openapi))
         .route("/.well-known/jwks.json", get(well_known::jwks))
         .route("/.well-known/oauth-authorization-server", get(well_known::metadata))
+        .route("/.well-known/change-password", get(well_known::change_password))
         .route("/.well-known/security.txt", get(security_txt::security_txt))
-        .route("/health/live", get(health::live))
-        .route("/health/ready", get(health::ready))
+        .route("/health/live", get(health::live).options(health::options))
+        .route("/health/ready", get(health::ready).options(health::options))
 }

@@ -15,13 +15,14 @@ use futures_util::stream::{self, Stream, StreamExt};
 use http::{Extensions, HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 
 pub use self::quota::{EventStreamPermit, EventStreams};
-use super::errors::{detail, unavailable};
+use super::errors::RETRY_AFTER;
 use super::peer;
 use super::revocations::{Standing, Watch};
 use super::session::{Visitor, renewed_at};
 use super::state::AppState;
 use super::throttle::Network;
 use super::tokens::Claims;
+use crate::app::error::{cannot_tell, refuse};
 
 /// How soon a browser comes back after a stream has ended.
 const COME_BACK: Duration = Duration::from_millis(500);
@@ -49,17 +50,17 @@ pub async fn session_events(State(state): State<AppState>, headers: HeaderMap, e
             let claims = Arc::clone(&signed_in.claims);
             let network = Network::from(peer::address(&state.config.trusted_proxies, &headers, &extensions));
             let Some(permit) = state.event_streams.take(network) else {
-                return too_many();
+                return too_many(&headers);
             };
             match state.revocations.watch(claims.sid, &claims.sub) {
                 Some(watch) => stream_of(events_of(state, claims, watch, permit)),
-                None => too_many(),
+                None => too_many(&headers),
             }
         }
         Visitor::Nobody | Visitor::Ended(_) if listens => stream_of(stream::once(ready(over()))),
         Visitor::Unknown if listens => stream_of(stream::once(ready(Event::default().retry(COME_BACK_LATER)))),
-        Visitor::Nobody | Visitor::Ended(_) => detail(StatusCode::UNAUTHORIZED, "Not authenticated"),
-        Visitor::Unknown => unavailable(),
+        Visitor::Nobody | Visitor::Ended(_) => refuse(&headers, StatusCode::UNAUTHORIZED, "Not authenticated"),
+        Visitor::Unknown => cannot_tell(&headers),
     }
 }
 
@@ -92,8 +93,14 @@ fn events_of(state: AppState, claims: Arc<Claims>, watch: Watch, permit: EventSt
     stream::once(ready(hello)).chain(stream::once(rest).filter_map(ready))
 }
 
-fn too_many() -> Response {
-    detail(StatusCode::SERVICE_UNAVAILABLE, "Too many pages are open. Close some of them.")
+fn too_many(headers: &HeaderMap) -> Response {
+    let mut response = refuse(
+        headers,
+        StatusCode::SERVICE_UNAVAILABLE,
+        "Too many pages are open. Close some of them.",
+    );
+    response.headers_mut().insert(header::RETRY_AFTER, RETRY_AFTER);
+    response
 }
 
 fn over() -> Event {

@@ -83,6 +83,7 @@ const ROWS: &[Row] = &[
     look("/openapi.json", [200, 200, 200], JSON),
     look("/.well-known/jwks.json", [200, 200, 200], JSON),
     look("/.well-known/oauth-authorization-server", [200, 200, 200], JSON),
+    look("/.well-known/change-password", [303, 303, 303], NOTHING),
     look("/.well-known/security.txt", [200, 200, 200], TEXT),
     look("/health/live", [200, 200, 200], JSON),
     look("/health/ready", [200, 200, 200], JSON),
@@ -135,8 +136,13 @@ impl Row {
 
     fn takes(&self) -> &'static [Method] {
         const LOOK: [Method; 2] = [Method::GET, Method::HEAD];
+        const PROBE: [Method; 3] = [Method::GET, Method::HEAD, Method::OPTIONS];
         const POST: [Method; 1] = [Method::POST];
-        if self.fields.is_some() { &POST } else { &LOOK }
+        match self.fields {
+            Some(_) => &POST,
+            None if self.route.starts_with("/health/") => &PROBE,
+            None => &LOOK,
+        }
     }
 }
 
@@ -470,7 +476,7 @@ fn never() -> Body {
 }
 
 /// A body that panics when the application reads it.
-fn panicking(text: &'static str) -> Body {
+pub fn panicking(text: &'static str) -> Body {
     Body::from_stream(stream::poll_fn(move |_| -> Poll<Option<Result<Vec<u8>, std::io::Error>>> {
         panic!("{text}")
     }))

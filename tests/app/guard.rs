@@ -36,7 +36,7 @@ async fn no_variant_of_a_path_shows_a_protected_view_without_a_session() {
                 let answer = app.send(request.body(Body::empty()).expect("a request")).await;
                 assert!(!answer.body.contains(MARKER), "{method} {path} {accept}");
                 assert!(
-                    matches!(answer.status.as_u16(), 303 | 404 | 405),
+                    matches!(answer.status.as_u16(), 303 | 308 | 404 | 405),
                     "{method} {path}: {}",
                     answer.status
                 );
@@ -65,7 +65,6 @@ async fn a_protected_view_stands_at_its_address_and_at_none_that_looks_like_a_fi
             "%23a.css",
             "%00a.css",
             "%0aa.css",
-            "/",
             "//a.css",
             "/..%2fa.css",
         ] {

@@ -3,6 +3,7 @@
 use axum::extract::Request;
 use axum::response::{IntoResponse, Redirect, Response};
 use http::{StatusCode, header};
+use percent_encoding::{CONTROLS, utf8_percent_encode};
 
 use crate::app::error::{refuse, wants_page};
 use crate::server::state::AppState;
@@ -21,6 +22,8 @@ pub fn check(state: &AppState, request: &Request) -> Option<Response> {
     if host.is_some_and(|host| url.is_loopback_alias(host)) {
         if request.method().is_safe() && wants_page(request.headers()) {
             let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
+            // Clients may send other bytes than ASCII, which no header can carry.
+            let path = utf8_percent_encode(path, CONTROLS);
             return Some(Redirect::temporary(&format!("{url}{path}")).into_response());
         }
         return None;

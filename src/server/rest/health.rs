@@ -2,6 +2,8 @@
 
 use axum::Json;
 use axum::extract::State;
+use axum::response::IntoResponse;
+use http::header;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -18,6 +20,11 @@ pub struct Health {
 }
 
 const OK: Json<Health> = Json(Health { status: "ok" });
+
+/// Answers `OPTIONS`, which some load balancers probe with.
+pub async fn options() -> impl IntoResponse {
+    [(header::ALLOW, "GET,HEAD,OPTIONS")]
+}
 
 /// Is it running?
 ///

@@ -2,9 +2,11 @@
 
 use axum::Json;
 use axum::extract::State;
+use axum::response::Redirect;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::api::{ChangePassword, FormPlace};
 use crate::server::state::AppState;
 use crate::server::tokens::{Algorithm, Jwk};
 
@@ -74,4 +76,10 @@ pub async fn metadata(State(state): State<AppState>) -> Json<Metadata> {
         token_endpoint_auth_methods_supported: vec!["none"],
         revocation_endpoint_auth_methods_supported: vec!["none"],
     })
+}
+
+/// Leads to the form for a new password; password managers send people here (W3C "A Well-Known URL for Changing Passwords").
+pub async fn change_password() -> Redirect {
+    const FORM: FormPlace = ChangePassword::PLACE;
+    Redirect::to(&format!("{}#{}", FORM.page, FORM.form))
 }
