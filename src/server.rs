@@ -6,6 +6,7 @@ pub mod assets;
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod cookie_check;
 pub mod cookies;
 pub mod devices;
 pub mod errors;

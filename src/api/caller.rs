@@ -10,6 +10,7 @@ use super::Refused;
 use crate::app::error::wants_page;
 use crate::domain::Next;
 use crate::server::accounts::Refusal;
+use crate::server::cookie_check;
 use crate::server::cookies::Cookie;
 use crate::server::devices;
 use crate::server::flash::{self, Flash, Notice};
@@ -57,6 +58,7 @@ pub struct Caller {
     pub client: Client,
     visitor: Visitor,
     wants_page: bool,
+    cookie_check_is_due: bool,
     response: ResponseOptions,
 }
 
@@ -69,6 +71,7 @@ impl Caller {
             client: session::client(&state, ClientKind::Browser, &parts.headers, &parts.extensions),
             visitor: parts.extensions.get().cloned().unwrap_or_default(),
             wants_page: wants_page(&parts.headers),
+            cookie_check_is_due: cookie_check::is_due(&state, &parts.headers),
             response: expect_context(),
             state,
         }
@@ -99,7 +102,7 @@ impl Caller {
         match outcome {
             Ok(tokens) => {
                 self.sign_in(&tokens);
-                Ok(self.go(next.as_str()))
+                Ok(self.go(&self.marked(next.as_str())))
             }
             Err(refusal) => Err(self.refuse(&refusal, next, typed)),
         }
@@ -144,7 +147,7 @@ impl Caller {
         } else if matches!(refusal, Refusal::NotSignedIn) {
             self.go(&with_next(super::LogIn::PAGE, &Next::parse(&typed.page)));
         } else {
-            let back = anchored(&with_next(&typed.page, next), &typed.form);
+            let back = self.marked(&anchored(&with_next(&typed.page, next), &typed.form));
             typed.notice = refusal.notice();
             if let Refusal::Fields(errors) = refusal {
                 typed.problems = errors
@@ -156,6 +159,15 @@ impl Caller {
             self.go(&back);
         }
         Refused::from(refusal)
+    }
+
+    /// Marks a path for the check whether the browser keeps cookies, where that is due.
+    fn marked(&self, path: &str) -> String {
+        if self.cookie_check_is_due {
+            cookie_check::mark(path)
+        } else {
+            path.to_owned()
+        }
     }
 
     /// A browser that asked for a page gets 303, whatever the function returns; a program is told where it would go.

@@ -27,6 +27,7 @@ use percent_encoding::{CONTROLS, utf8_percent_encode};
 
 use crate::api::LogIn;
 use crate::domain::Next;
+use crate::server::cookie_check;
 use crate::server::cookies::Cookie;
 use crate::server::flash::Flash;
 use crate::server::state::AppState;
@@ -79,6 +80,14 @@ fn flash(state: &AppState, headers: &HeaderMap, page: &str) -> Flash {
 fn shown(state: &AppState, flash: &Flash, mut page: Response) -> Response {
     if *flash != Flash::default() {
         page.headers_mut().append(header::SET_COOKIE, state.cookies.clear(Cookie::Flash));
+    }
+    page
+}
+
+/// Like [`shown`], for the sign-in pages: sees to it that a browser that keeps cookies has one to send with the form.
+fn shown_with_probe(state: &AppState, headers: &HeaderMap, flash: &Flash, mut page: Response) -> Response {
+    if let Some(cookie) = cookie_check::after_sign_in_page(state, headers, *flash != Flash::default()) {
+        page.headers_mut().append(header::SET_COOKIE, cookie);
     }
     page
 }

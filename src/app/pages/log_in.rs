@@ -2,17 +2,18 @@
 
 use axum::extract::State;
 use axum::response::Response;
-use http::HeaderMap;
 use http::header::SET_COOKIE;
+use http::{HeaderMap, Uri};
 use leptos::prelude::*;
 use leptos::server_fn::ServerFn;
 
-use super::{NextQuery, already_signed_in, flash, shown};
+use super::{NextQuery, already_signed_in, flash, shown_with_probe};
 use crate::api::LogIn;
 use crate::app::Page;
 use crate::app::fields;
 use crate::domain::{Field, Next};
 use crate::islands::PendingForm;
+use crate::server::cookie_check;
 use crate::server::flash::Flash;
 use crate::server::session::{Visitor, with_next};
 use crate::server::state::AppState;
@@ -21,6 +22,7 @@ use crate::server::state::AppState;
 pub async fn log_in(
     State(state): State<AppState>,
     NextQuery(next): NextQuery,
+    uri: Uri,
     headers: HeaderMap,
     visitor: Visitor,
     page: Page,
@@ -28,7 +30,7 @@ pub async fn log_in(
     let why = match visitor {
         Visitor::SignedIn(_) => return already_signed_in(&next),
         Visitor::Ended(reason) => reason.sentence(),
-        Visitor::Nobody | Visitor::Unknown => None,
+        Visitor::Nobody | Visitor::Unknown => cookie_check::failed(&state, &uri, &headers).then_some(cookie_check::BLOCKED),
     };
     let flash = flash(&state, &headers, LogIn::PAGE);
     let mut response = page.narrow("Sign in", || view! { <LogInForm flash=flash.clone() why next /> });
@@ -38,7 +40,7 @@ pub async fn log_in(
             response.headers_mut().append(SET_COOKIE, cookie);
         }
     }
-    shown(&state, &flash, response)
+    shown_with_probe(&state, &headers, &flash, response)
 }
 
 #[component]

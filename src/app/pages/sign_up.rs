@@ -2,17 +2,18 @@
 
 use axum::extract::State;
 use axum::response::Response;
-use http::HeaderMap;
+use http::{HeaderMap, Uri};
 use leptos::prelude::*;
 use leptos::server_fn::ServerFn;
 
-use super::{NextQuery, already_signed_in, flash, shown};
+use super::{NextQuery, already_signed_in, flash, shown_with_probe};
 use crate::api::SignUp;
 use crate::app::Page;
 use crate::app::error::unavailable;
 use crate::app::fields;
 use crate::domain::{Field, Next};
 use crate::islands::PendingForm;
+use crate::server::cookie_check;
 use crate::server::flash::{Flash, Notice};
 use crate::server::session::{SignedIn, with_next};
 use crate::server::state::AppState;
@@ -21,6 +22,7 @@ use crate::server::state::AppState;
 pub async fn sign_up(
     State(state): State<AppState>,
     NextQuery(next): NextQuery,
+    uri: Uri,
     headers: HeaderMap,
     signed_in: Option<SignedIn>,
     page: Page,
@@ -36,17 +38,19 @@ pub async fn sign_up(
         Err(error) => return unavailable(page, &error),
     };
     let flash = flash(&state, &headers, SignUp::PAGE);
-    let response = page.narrow("Create account", || view! { <SignUpForm flash=flash.clone() next first /> });
-    shown(&state, &flash, response)
+    let why = cookie_check::failed(&state, &uri, &headers).then_some(cookie_check::BLOCKED);
+    let response = page.narrow("Create account", || view! { <SignUpForm flash=flash.clone() why next first /> });
+    shown_with_probe(&state, &headers, &flash, response)
 }
 
 #[component]
-fn SignUpForm(flash: Flash, next: Next, first: bool) -> impl IntoView {
+fn SignUpForm(flash: Flash, why: Option<&'static str>, next: Next, first: bool) -> impl IntoView {
     let sign_in = with_next("/login", &next);
     view! {
         <h1>"Create account"</h1>
         {first.then(|| view! { <p class="note">"The first account becomes the administrator."</p> })}
         {fields::form_notice(&flash)}
+        {why.map(fields::alert)}
         <PendingForm>
             <form class="panel stack" method="post" action=SignUp::url()>
                 {fields::new_username(&flash)}
