@@ -28,6 +28,7 @@ mod paging;
 mod races;
 mod record;
 mod refresh;
+mod requests;
 mod sameness;
 mod services;
 mod shared_limits;

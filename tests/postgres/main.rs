@@ -51,6 +51,8 @@ mod paging;
 mod races;
 #[path = "../app/refresh.rs"]
 mod refresh;
+#[path = "../app/requests.rs"]
+mod requests;
 #[path = "../app/sameness.rs"]
 mod sameness;
 #[path = "../app/services.rs"]
