@@ -9,7 +9,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::{ClientConfig, ClientConnection, StreamOwned};
 
-use crate::support::{Installation, Server, connect_from, how_many, keep_asking, soon, within};
+use crate::support::{Installation, Server, connect_from, how_many, keep_asking, soon};
 use crate::tls::{Frames, ask, get_login, localhost, post_token, serve_tls};
 
 /// Memory that one connection may take, in KB, and all beside them, in MB. docs/SECURITY.md states them.
@@ -196,7 +196,6 @@ fn a_hundred_requests_at_once_on_one_http_2_connection_are_all_answered() {
 fn a_client_that_asks_nothing_after_the_handshake_is_disconnected() {
     let here = Installation::new();
     let (server, h2, h1, _) = serve_tls(&here);
-    let before = server.open_files();
     let clients: Vec<_> = [h2, h1]
         .into_iter()
         .map(|config| {
@@ -208,7 +207,6 @@ fn a_client_that_asks_nothing_after_the_handshake_is_disconnected() {
             stream
         })
         .collect();
-    assert!(server.open_files() >= before + 2);
     for mut stream in clients {
         stream.sock.set_read_timeout(Some(Duration::from_secs(25))).expect("set");
         // Ends by a reset or by a goodbye, not by this deadline.
@@ -216,7 +214,6 @@ fn a_client_that_asks_nothing_after_the_handshake_is_disconnected() {
         let is_open = read.is_err_and(|error| matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut));
         assert!(!is_open, "{:?} is still open", stream.conn.alpn_protocol());
     }
-    within(Duration::from_secs(5), "their files are closed", || {
-        server.open_files() <= before + 1
-    });
+    let log = server.stop();
+    assert!(!log.contains("panicked"), "{log}");
 }

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::ConnectInfo;
+use futures_util::FutureExt;
 use http::{HeaderValue, Request, Response, header};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
@@ -100,10 +101,9 @@ where
             .max_buf_size(MAX_HEADER);
         let (peer, answer, stop) = (self.client.peer, self.answer, self.stop);
         let service = service_fn(move |request| {
-            let answered = answer(prepared(request, peer));
-            let stop = stop.clone();
+            let (answer, stop) = (answer.clone(), stop.clone());
             async move {
-                let mut response = answered.await;
+                let mut response = answer(prepared(request, peer)).await;
                 if stop.is_asked() {
                     response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
                 }
@@ -141,7 +141,7 @@ where
             move |request| {
                 asked.store(true, Ordering::Relaxed);
                 let answered = room.clone().answer(prepared(request, peer), answer.clone());
-                async move { Ok::<_, Infallible>(answered.await) }
+                answered.map(Ok::<_, Infallible>)
             }
         });
         let mut connection = pin!(http.serve_connection(TokioIo::new(limited(stream)), service));

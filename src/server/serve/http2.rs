@@ -70,7 +70,8 @@ impl Room {
                 Held::default()
             }),
         };
-        let response = answer(request).await;
+        // Boxed: a request that waits should not take the memory of one that is worked on.
+        let response = Box::pin(answer(request)).await;
         drop(header);
         // An event stream says little for long: it has limits of its own.
         let place = place.filter(|_| !is_event_stream(response.headers()));

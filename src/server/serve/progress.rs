@@ -36,8 +36,9 @@ where
 {
     fn execute(&self, stream: F) {
         let (progress, stalled) = (Arc::new(Progress::default()), Arc::clone(&self.stalled));
+        // Boxed: the task would otherwise have room for it several times.
+        let work = Box::pin(PROGRESS.scope(Arc::clone(&progress), stream));
         tokio::spawn(async move {
-            let work = PROGRESS.scope(Arc::clone(&progress), stream);
             tokio::select! {
                 _ = work => {}
                 // The stream's future is dropped, which resets the stream.
