@@ -3,7 +3,8 @@
 use std::fs::{self, File, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::process::Stdio;
+use std::time::{Duration, Instant};
 
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor};
@@ -41,13 +42,24 @@ impl Installation {
 
     /// A start of the server that is refused. What it said.
     fn refused_start(&self) -> String {
-        let output = self
+        let mut start = self
             .command(&["serve"])
             .env("LATCHKEY_ADDR", format!("127.0.0.1:{}", free_port()))
-            .output()
-            .expect("ran");
-        assert!(!output.status.success());
-        error(&output)
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("started");
+        let deadline = Instant::now() + Duration::from_mins(1);
+        while start.try_wait().expect("asked").is_none() && Instant::now() < deadline {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        let ended = start.try_wait().expect("asked").is_some();
+        if !ended {
+            start.kill().expect("killed");
+        }
+        let output = start.wait_with_output().expect("ran");
+        let said = error(&output);
+        assert!(ended && !output.status.success(), "it is not refused: {said}");
+        said
     }
 }
 
@@ -126,25 +138,7 @@ fn a_lock_that_is_never_given_up_ends_the_start_with_a_sentence() {
         .open(here.path().join("data/latchkey.db-lock"))
         .expect("a lock file");
     lock.lock().expect("locked");
-    let mut start = here
-        .command(&["serve"])
-        .env("LATCHKEY_ADDR", format!("127.0.0.1:{}", free_port()))
-        .stderr(std::process::Stdio::piped())
-        .spawn()
-        .expect("started");
-    let mut ended = false;
-    for _ in 0..1200 {
-        ended = start.try_wait().expect("asked").is_some();
-        if ended {
-            break;
-        }
-        std::thread::sleep(Duration::from_millis(50));
-    }
-    if !ended {
-        start.kill().expect("killed");
-    }
-    let said = error(&start.wait_with_output().expect("ran"));
-    assert!(ended, "it waits for ever");
+    let said = here.refused_start();
     assert!(said.contains("latchkey.db-lock: another program keeps it locked"), "{said}");
     assert_eq!(said.lines().count(), 1, "{said}");
     lock.unlock().expect("unlocked");
