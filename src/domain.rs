@@ -7,7 +7,7 @@ pub mod field;
 pub mod invisible;
 pub mod next;
 pub mod password;
-pub mod strength;
+pub mod password_hint;
 pub mod user;
 pub mod username;
 
@@ -16,6 +16,6 @@ pub use field::{Field, FieldError, Problem};
 pub use invisible::escape_invisible;
 pub use next::Next;
 pub use password::Password;
-pub use strength::Strength;
+pub use password_hint::PasswordHint;
 pub use user::{Role, User, UserId};
 pub use username::Username;

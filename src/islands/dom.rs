@@ -68,6 +68,14 @@ pub fn input_of(event: &Event) -> Option<HtmlInputElement> {
     (!input.name().is_empty()).then_some(input)
 }
 
+/// Writes a hint into its element. The text itself may be in nodes of a translator by now.
+pub fn show_hint(element: &str, state: Option<&str>, sentence: &str) {
+    if let Some(element) = find(element) {
+        set_attribute(&element, "data-state", state);
+        element.set_text_content(Some(sentence));
+    }
+}
+
 /// Clears what the server said of a field, once something else is typed there.
 pub fn forget_error(input: &Element) {
     set_attribute(input, "aria-invalid", None);

@@ -5,8 +5,7 @@ use wasm_bindgen::JsCast;
 use web_sys::{Element, HtmlInputElement};
 
 use super::dom;
-use super::username_field::Verdict;
-use crate::domain::{Password, Problem, Strength, Username};
+use crate::domain::{PasswordHint, Username};
 
 /// Around a password input: a button that shows what is typed.
 #[component]
@@ -36,40 +35,28 @@ pub fn attach_reveal(island: Element) {
     });
 }
 
-/// Around the field of a new password: says at once what the server would say, and how hard it looks to guess. The list
-/// of common passwords stays on the server.
+/// Around the field of a new password: says at once what the server would say of its length.
 #[component]
 pub fn NewPasswordField(children: Children) -> impl IntoView {
     view! {
         <div class="live" data-island="NewPasswordField">
             {children()}
             <p class="hint" id="password-hint" aria-live="polite">
-                {wanted().sentence()}
+                {PasswordHint::Empty.sentence()}
             </p>
         </div>
     }
 }
 
-/// Judges the password at every change.
+/// Updates the hint at every change.
 pub fn attach_hint(island: &Element) {
     dom::on(island, "input", move |event| {
         if let Some(input) = dom::input_of(&event) {
             dom::forget_error(&input);
-            judge(&input).show("#password-hint");
+            let hint = PasswordHint::of(&input.value(), owner(&input).as_ref());
+            dom::show_hint("#password-hint", hint.state(), &hint.sentence());
         }
     });
-}
-
-fn wanted() -> Verdict {
-    Verdict::Wanted("8 to 128 characters. A few words are better than a mix of signs.")
-}
-
-fn judge(input: &HtmlInputElement) -> Verdict {
-    match Password::parse(&input.value(), owner(input).as_ref()) {
-        Err(Problem::Missing) => wanted(),
-        Ok(password) => Verdict::Strength(Strength::of(password.expose())),
-        Err(problem) => Verdict::Bad(problem),
-    }
 }
 
 /// The name typed in the same form.

@@ -4,7 +4,7 @@ use leptos::prelude::*;
 use web_sys::Element;
 
 use super::dom;
-use crate::domain::{Problem, Strength, Username};
+use crate::domain::{Problem, Username};
 
 /// Around the input of a new sign-in name: says at once what the server would say.
 #[component]
@@ -24,7 +24,8 @@ pub fn attach(island: &Element) {
     dom::on(island, "input", move |event| {
         if let Some(input) = dom::input_of(&event) {
             dom::forget_error(&input);
-            judge(&input.value()).show("#username-hint");
+            let verdict = judge(&input.value());
+            dom::show_hint("#username-hint", verdict.state(), &verdict.sentence());
         }
     });
 }
@@ -36,28 +37,17 @@ pub enum Verdict {
     Wanted(&'static str),
     /// Within the rules: what is kept.
     Good(String),
-    /// Within the rules: how good it is.
-    Strength(Strength),
     /// Outside them.
     Bad(Problem),
 }
 
 impl Verdict {
-    /// For the style: nothing, `ok`, `weak` or `wrong`.
+    /// For the style: nothing, `ok` or `wrong`.
     pub fn state(&self) -> Option<&'static str> {
         match self {
             Verdict::Wanted(_) => None,
-            Verdict::Strength(Strength::Weak) => Some("weak"),
-            Verdict::Good(_) | Verdict::Strength(_) => Some("ok"),
+            Verdict::Good(_) => Some("ok"),
             Verdict::Bad(_) => Some("wrong"),
-        }
-    }
-
-    /// Writes the sentence into its element. The text itself may be in nodes of a translator by now.
-    pub fn show(&self, hint: &str) {
-        if let Some(hint) = dom::find(hint) {
-            dom::set_attribute(&hint, "data-state", self.state());
-            hint.set_text_content(Some(&self.sentence()));
         }
     }
 
@@ -66,7 +56,6 @@ impl Verdict {
         match self {
             Verdict::Wanted(rule) => (*rule).to_owned(),
             Verdict::Good(sentence) => sentence.clone(),
-            Verdict::Strength(strength) => strength.sentence().to_owned(),
             Verdict::Bad(problem) => problem.to_string(),
         }
     }
