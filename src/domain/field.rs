@@ -74,7 +74,7 @@ pub enum Problem {
     PasswordNeeded,
     /// Not the name of the account.
     NameDiffers,
-    /// A hash that is neither argon2 nor bcrypt, or too costly to verify.
+    /// The hash is neither argon2 nor bcrypt, cannot be verified here, or costs too much.
     HashUnknown,
     /// Not the shape of an email address.
     EmailShape,
@@ -135,7 +135,7 @@ impl fmt::Display for Problem {
             Problem::PasswordControl => "Leave out characters that cannot be typed, such as a line break.",
             Problem::PasswordWrong => "This is not your password.",
             Problem::PasswordNeeded => "Type your password to go on: you last gave it a while ago.",
-            Problem::HashUnknown => "The hash is neither argon2 nor bcrypt, or too costly to verify.",
+            Problem::HashUnknown => "The hash is neither argon2 (of at most 64 MiB and 32 passes) nor bcrypt (of cost 4 to 14).",
             Problem::NameDiffers => "This is not your sign-in name.",
             Problem::EmailShape => "This does not look like an email address. Check it, or leave it out.",
         })

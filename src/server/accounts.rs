@@ -1,15 +1,17 @@
 //! Accounts: the only door to users. Knows no HTTP and no SQL.
 
-use std::iter;
+use std::net::IpAddr;
 
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
 pub mod change;
+mod new_password;
 pub mod operate;
 
+use self::new_password::{Chosen, hash_new, new_password};
 use super::clock::UnixSeconds;
-use super::passwords::{self, Busy};
+use super::passwords::Busy;
 use super::sessions::{self, Client, Draft, EndReason, SessionId, Tokens};
 use super::state::AppState;
 use super::store::{InitialRole, NewUser, StoreError};
@@ -124,12 +126,12 @@ struct Parsed {
 }
 
 impl Typed<'_> {
-    /// Everything that is wrong, at once, so that nobody has to find out one by one.
-    fn parse(self, state: &AppState) -> Result<Parsed, Refusal> {
+    /// Everything that is wrong, at once, so that nobody has to find out one by one. Whether few guesses find the password is
+    /// found out later: see [`hash_new`].
+    fn parse(self) -> Result<Parsed, Refusal> {
         let username = Username::parse_new(self.username);
         let email = Email::parse(self.email);
-        let address = email.as_ref().ok().and_then(Option::as_ref).map(Email::as_str);
-        let password = new_password(state, self.password, username.as_ref().ok(), address);
+        let password = new_password(self.password, username.as_ref().ok());
         match (username, password, email) {
             (Ok(username), Ok(password), Ok(email)) => Ok(Parsed { username, password, email }),
             (username, password, email) => Err(Refusal::Fields(
@@ -144,28 +146,6 @@ impl Typed<'_> {
             )),
         }
     }
-}
-
-/// The one way to a new password, at sign-up, on the command line and wherever one is changed.
-fn new_password(state: &AppState, typed: &str, owner: Option<&Username>, email: Option<&str>) -> Result<Password, Problem> {
-    let password = Password::parse(typed, owner)?;
-    let facts = [
-        owner.map(Username::as_str),
-        email,
-        Some(state.config.public_url.host()),
-        Some("latchkey"),
-    ];
-    // Whole, and word by word: ada.lovelace is also ada and lovelace.
-    let suggested: Vec<&str> = facts
-        .into_iter()
-        .flatten()
-        .flat_map(|fact| iter::once(fact).chain(fact.split(|character: char| !character.is_alphanumeric())))
-        .filter(|word| word.len() > 2)
-        .collect();
-    if passwords::is_common(password.expose(), &suggested) {
-        return Err(Problem::PasswordCommon);
-    }
-    Ok(password)
 }
 
 /// Signs up and in: makes an account and its first session, both or neither. In a browser that session takes the place of
@@ -218,12 +198,18 @@ pub async fn add(state: &AppState, typed: Typed<'_>, role: Role) -> Result<Accou
 }
 
 async fn make(state: &AppState, typed: Typed<'_>, role: InitialRole, client: &Client, session: Option<&Draft>) -> Result<Account, Refusal> {
-    let parsed = typed.parse(state)?;
+    let parsed = typed.parse()?;
     // Spares the hash; whether the name is free is decided when it is inserted.
     if state.store.credentials(&parsed.username).await?.is_some() {
         return Err(taken());
     }
-    let hash = state.passwords.hash(&parsed.password).await?;
+    let chosen = Chosen {
+        field: Field::Password,
+        owner: Some(&parsed.username),
+        email: parsed.email.as_ref().map(Email::as_str),
+        from: client.address,
+    };
+    let hash = hash_new(state, &parsed.password, chosen).await?;
     insert(state, parsed.username, parsed.email, &hash, role, client, session).await
 }
 
@@ -321,19 +307,20 @@ async fn with_password(
     // What cannot be a name is looked for as well: it takes as long as any other.
     let known = state.store.credentials(Username::parse(username).ok().as_ref()).await?;
     let hash = known.as_ref().map(|(_, hash)| hash.clone());
-    let (verified, guess) = throttle::check(state, guess, password, hash).await?;
+    let (verified, guess) = throttle::check(state, guess, password, hash, client).await?;
     if let Some((account, hash)) = &known
         && verified.right
         && account.disabled_at.is_none()
         && let Some(tokens) = sessions::begin(state, account, hash, &guess, client, replaced).await?
     {
         throttle::give_back_to_address(state, guess);
-        if state.passwords.is_outdated(hash) {
+        if state.passwords.should_upgrade(hash, password) {
             tokio::spawn(upgrade(
                 state.clone(),
                 account.id.clone(),
                 hash.clone(),
                 Zeroizing::new(password.to_owned()),
+                client.address,
             ));
         }
         tracing::info!(user = %account.id, session = %tokens.access.claims.sid, "signed in");
@@ -348,14 +335,14 @@ async fn with_password(
     tracing::info!(user, "failed to sign in");
     // Neither a name that is known nor an older hash may show in the time.
     let kinds = state.store.hash_kinds().await?;
-    state.passwords.take_as_long(verified, &kinds).await?;
+    state.passwords.take_as_long(verified, &kinds, client.address).await?;
     Err(Refusal::BadCredentials)
 }
 
 /// Puts a hash of today in the place of an outdated one, now that the password is known. After the answer: it costs as
 /// much as another sign-in, and if it fails, the next one tries again.
-async fn upgrade(state: AppState, user: UserId, outdated: String, password: Zeroizing<String>) {
-    let Ok(hash) = state.passwords.rehash(&password).await else {
+async fn upgrade(state: AppState, user: UserId, outdated: String, password: Zeroizing<String>, from: Option<IpAddr>) {
+    let Ok(hash) = state.passwords.rehash(&password, from).await else {
         return;
     };
     match state.store.upgrade_hash(&user, &outdated, &hash).await {

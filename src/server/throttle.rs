@@ -188,8 +188,14 @@ async fn take_from_account(
 ///
 /// # Errors
 /// When it would wait too long.
-pub async fn check(state: &AppState, guess: Guess, typed: &str, hash: Option<String>) -> Result<(Verified, Guess), Refusal> {
-    match state.passwords.verify(typed, hash).await {
+pub async fn check(
+    state: &AppState,
+    guess: Guess,
+    typed: &str,
+    hash: Option<String>,
+    client: &Client,
+) -> Result<(Verified, Guess), Refusal> {
+    match state.passwords.verify(typed, hash, client.address).await {
         Ok(verified) => Ok((verified, guess)),
         Err(busy) => {
             give_back(state, guess).await?;

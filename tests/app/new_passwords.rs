@@ -1,5 +1,6 @@
 //! The rules for a new password hold wherever one is set.
 
+use std::pin::pin;
 use std::sync::Arc;
 
 use latchkey::domain::{Field, FieldError, Problem, Role, Username};
@@ -9,11 +10,11 @@ use latchkey::server::sessions::Client;
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::TestRunner;
 
-use crate::support::{PASSWORD, TestApp};
+use crate::support::{Answer, PASSWORD, TestApp};
 
 /// The 3,000 most common ones of at least 8 characters, most common first, in the list of the crate zxcvbn (MIT), which has
 /// them from leaks.
-const COMMON: &str = include_str!("common_passwords.txt");
+const COMMON: &str = include_str!("../../src/server/passwords/most_common.txt");
 
 #[tokio::test]
 async fn a_password_that_the_name_the_address_or_the_site_suggests_is_refused_wherever_one_is_set() {
@@ -97,9 +98,80 @@ async fn a_common_password_is_refused_at_every_door_that_sets_one() {
     app.token("ada").await;
 }
 
+/// `POST /api/sign_up` of grace.
+async fn sign_up(app: &TestApp, password: &str) -> Answer {
+    app.post("/api/sign_up", &[("username", "grace"), ("password", password)]).await
+}
+
+/// Few guesses find it, and it is on no list.
+const GUESSABLE: &str = "gracegrace2026";
+
+#[tokio::test]
+async fn a_password_is_estimated_in_a_turn_of_the_hashing_queue_while_others_are_answered() {
+    let app = TestApp::new().await;
+    let access = {
+        app.signed_up("ada").await;
+        app.token("ada").await
+    };
+    let held = app.hold_hashing().await;
+    let busy = app.state.passwords.callers();
+    let mut sign_up = pin!(sign_up(&app, GUESSABLE));
+    while app.state.passwords.callers() == busy {
+        assert!(
+            futures::poll!(sign_up.as_mut()).is_pending(),
+            "nothing is judged before it has a turn"
+        );
+        tokio::task::yield_now().await;
+    }
+    assert!(app.opens(&access).await, "on the one thread of this test");
+    assert!(futures::poll!(sign_up.as_mut()).is_pending());
+    drop(held);
+    let answer = sign_up.await;
+    assert!(
+        answer.status == 422 && answer.body.contains("attackers try first"),
+        "{}",
+        answer.body
+    );
+}
+
+#[tokio::test]
+async fn no_new_password_is_estimated_once_a_limit_is_used_up() {
+    let app = TestApp::new().await;
+    let mut grace = app.signed_up("grace").await;
+    let change = [("current_password", PASSWORD), ("new_password", GUESSABLE)];
+    assert_eq!(grace.call("/api/change_password", &change).await.status, 422);
+    grace.plant("latchkey-device", "forgotten");
+    for _ in 0..20 {
+        app.post("/token", &[("username", "grace"), ("password", "wrong password")]).await;
+    }
+    assert_eq!(grace.call("/api/change_password", &change).await.status, 429);
+
+    while sign_up(&app, "short").await.status != 429 {}
+    assert_eq!(sign_up(&app, GUESSABLE).await.status, 429);
+    app.pass_seconds(2);
+    assert_eq!(sign_up(&app, GUESSABLE).await.status, 422, "before that it was judged");
+}
+
+#[tokio::test]
+async fn a_name_that_is_taken_is_said_without_an_estimate() {
+    let app = TestApp::new().await;
+    app.signed_up("grace").await;
+    // Until then it might be the same sign-up once more.
+    app.pass_seconds(601);
+    let _no_hash_runs = app.block_hashing().await;
+    let answer = sign_up(&app, GUESSABLE).await;
+    assert!(
+        answer.status == 422 && answer.body.contains("This name is taken"),
+        "{}",
+        answer.body
+    );
+}
+
 #[tokio::test]
 async fn no_kind_of_character_is_asked_for() {
     let app = TestApp::new().await;
+    app.signed_up("grace").await;
+    let grace = Username::parse("grace").expect("a name");
     let mut runner = TestRunner::deterministic();
     for class in [
         "[0-9]{15}",
@@ -114,7 +186,8 @@ async fn no_kind_of_character_is_asked_for() {
         let class = proptest::string::string_regex(class).expect("a class");
         for _ in 0..60 {
             let password = class.new_tree(&mut runner).expect("a value").current();
-            assert_eq!(problem(&app, &password).await, None, "{password}");
+            let set = operate::set_password(&app.state, &grace, &password).await;
+            assert!(matches!(set, Ok(true)), "{password}: {set:?}");
         }
     }
 }

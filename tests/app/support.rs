@@ -1,6 +1,7 @@
 //! A running application and clients of it.
 
 use std::path::Path;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::task::Poll;
@@ -13,7 +14,7 @@ use latchkey::domain::{UserId, Username};
 use latchkey::server::clock::Clock;
 use latchkey::server::config::{Config, Settings};
 use latchkey::server::news;
-use latchkey::server::passwords::{Cost, Passwords};
+use latchkey::server::passwords::{Busy, Cost, Passwords, Verified};
 use latchkey::server::router::App;
 use latchkey::server::secret;
 use latchkey::server::state::AppState;
@@ -30,6 +31,9 @@ pub const PASSWORD: &str = "quiet harbour lantern";
 pub const ORIGIN: &str = "http://localhost:3000";
 /// Stands in every protected view and nowhere else.
 pub const MARKER: &str = "data-protected-view";
+
+/// Somebody who waits for a password to be verified.
+pub type HashingCaller = Pin<Box<dyn Future<Output = Result<Verified, Busy>>>>;
 
 pub struct TestApp {
     pub state: AppState,
@@ -163,29 +167,35 @@ impl TestApp {
         self.clock.fetch_add(seconds, Ordering::Relaxed);
     }
 
-    /// Takes every place and every turn for hashing: until what this gives is dropped, no password is hashed or verified.
-    pub async fn block_hashing(&self) -> impl Sized + use<> {
-        let caller = || {
-            let passwords = self.state.passwords.clone();
-            Box::pin(async move { passwords.verify("x", None).await })
-        };
+    /// Takes every turn for hashing: until what this gives is dropped, whatever is hashed, verified or estimated waits.
+    pub async fn hold_hashing(&self) -> Vec<HashingCaller> {
         let cores = available_parallelism().map_or(1, usize::from);
         let mut waiting = Vec::new();
-        while waiting.len() < 2 * cores {
-            let mut one_more = caller();
-            if futures::poll!(&mut one_more).is_pending() {
+        // Until all have come before the first of them was done: only then does the second half wait for the turns of the first.
+        while self.state.passwords.callers() != 2 * cores {
+            waiting.clear();
+            while self.state.passwords.callers() > 0 {
+                tokio::task::yield_now().await;
+            }
+            for _ in 0..2 * cores {
+                let mut one_more = self.hashing_caller();
+                let _ = futures::poll!(&mut one_more);
                 waiting.push(one_more);
-            } else {
-                // It had its turn and was done before it was asked: from the beginning.
-                waiting.clear();
             }
         }
         // Half of them run. When they are done their turns go to the other half, which is not asked again and keeps them.
         for running in waiting.drain(..cores) {
             running.await.expect("a turn");
         }
+        waiting
+    }
+
+    /// Takes every turn, and every place in the queue that the network of these tests may have: until what this gives is
+    /// dropped, no password is hashed or verified.
+    pub async fn block_hashing(&self) -> impl Sized + use<> {
+        let mut waiting = self.hold_hashing().await;
         loop {
-            let mut one_more = caller();
+            let mut one_more = self.hashing_caller();
             match futures::poll!(&mut one_more) {
                 Poll::Pending => waiting.push(one_more),
                 Poll::Ready(answer) => {
@@ -194,6 +204,11 @@ impl TestApp {
                 }
             }
         }
+    }
+
+    fn hashing_caller(&self) -> HashingCaller {
+        let passwords = self.state.passwords.clone();
+        Box::pin(async move { passwords.verify("x", None, None).await })
     }
 
     /// An answer whose body has not been read.

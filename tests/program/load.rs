@@ -5,7 +5,6 @@ use std::net::{SocketAddr, TcpStream};
 use std::sync::Barrier;
 use std::time::{Duration, Instant};
 
-use latchkey::domain::Password;
 use latchkey::server::passwords::{Cost, Passwords};
 
 use crate::support::{
@@ -20,9 +19,10 @@ const LEFT: u64 = 15;
 
 /// Accounts `user-0`, `user-1` and so on. They share one hash, of today's cost: to make each its own takes long.
 fn import(here: &Installation, number: usize) {
-    let password = Password::parse(PASSWORD, None).expect("within the rules");
     let runtime = tokio::runtime::Runtime::new().expect("threads");
-    let hash = runtime.block_on(Passwords::new(Cost::PRODUCTION).hash(&password)).expect("hashed");
+    let hash = runtime
+        .block_on(Passwords::new(Cost::PRODUCTION).rehash(PASSWORD, None))
+        .expect("hashed");
     let rows: String = (0..number).map(|n| format!("user-{n},,\"{hash}\"\n")).collect();
     std::fs::write(here.path().join("users.csv"), format!("username,email,password_hash\n{rows}")).expect("written");
     let output = here.run(&["user", "import", "users.csv"]);

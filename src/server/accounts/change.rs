@@ -1,6 +1,7 @@
 //! What people change about their own account.
 
-use super::{Account, Refusal, new_password};
+use super::new_password::{Chosen, hash_new, new_password};
+use super::{Account, Refusal};
 use crate::domain::{Email, Field, Problem, User, Username};
 use crate::server::events::{EventKind, NewEvent};
 use crate::server::session::SignedIn;
@@ -23,11 +24,16 @@ pub async fn password(
     client: &Client,
 ) -> Result<Tokens, Refusal> {
     let name = Username::parse(&who.user.username).ok();
-    let judge = |email| new_password(state, new, name.as_ref(), email).map_err(|problem| Refusal::field(Field::NewPassword, problem));
-    judge(None)?;
+    let new = new_password(new, name.as_ref()).map_err(|problem| Refusal::field(Field::NewPassword, problem))?;
+    // Limits guesses at the current password. Only who knows it has the new one judged, which costs as much.
     let (mut account, verified) = proven(state, &who.user, Field::CurrentPassword, current, client).await?;
-    let new = judge(account.email.as_deref())?;
-    let hash = state.passwords.hash(&new).await?;
+    let chosen = Chosen {
+        field: Field::NewPassword,
+        owner: name.as_ref(),
+        email: account.email.as_deref(),
+        from: client.address,
+    };
+    let hash = hash_new(state, &new, chosen).await?;
     let draft = Draft::new(state, Some(who.claims.sid));
     let session = draft.of(&account, client);
     let ending = end_others.then(|| sessions::ending(state, EndReason::PasswordChanged));
@@ -121,7 +127,7 @@ async fn proven(state: &AppState, user: &User, field: Field, password: &str, cli
     let known = known.filter(|(account, _)| account.id == user.id && account.disabled_at.is_none());
     let (account, hash) = known.ok_or(Refusal::NotSignedIn)?;
     let guess = throttle::take(state, &user.username, client).await?;
-    let (verified, guess) = throttle::check(state, guess, password, Some(hash.clone())).await?;
+    let (verified, guess) = throttle::check(state, guess, password, Some(hash.clone()), client).await?;
     if verified.right {
         throttle::give_back(state, guess).await?;
         return Ok((account, hash));

@@ -1,6 +1,7 @@
 //! What the operator does to an account, by its name. A running server knows of it within a second.
 
-use super::{Account, Refusal, new_password};
+use super::new_password::{Chosen, hash_new, new_password};
+use super::{Account, Refusal};
 use crate::domain::{Email, Field, Problem, Role, Username};
 use crate::server::events::{EventKind, NewEvent};
 use crate::server::passwords::Stored;
@@ -30,7 +31,7 @@ pub async fn import(state: &AppState, account: &Imported) -> Result<Account, Ref
     let wrong = |field, problem| Refusal::field(field, problem);
     let username = Username::parse_new(&account.username).map_err(|problem| wrong(Field::Username, problem))?;
     let email = Email::parse(&account.email).map_err(|problem| wrong(Field::Email, problem))?;
-    if Stored::parse(&account.password_hash).is_none() {
+    if !Stored::parse(&account.password_hash).is_some_and(|stored| stored.is_importable()) {
         return Err(wrong(Field::Password, Problem::HashUnknown));
     }
     super::insert(
@@ -53,9 +54,14 @@ pub async fn set_password(state: &AppState, name: &Username, typed: &str) -> Res
     let Some(account) = find(state, name).await? else {
         return Ok(false);
     };
-    let password =
-        new_password(state, typed, Some(name), account.email.as_deref()).map_err(|problem| Refusal::field(Field::Password, problem))?;
-    let hash = state.passwords.hash(&password).await?;
+    let password = new_password(typed, Some(name)).map_err(|problem| Refusal::field(Field::Password, problem))?;
+    let chosen = Chosen {
+        field: Field::Password,
+        owner: Some(name),
+        email: account.email.as_deref(),
+        from: None,
+    };
+    let hash = hash_new(state, &password, chosen).await?;
     let by = Client::operator();
     let event = event(state, &account, EventKind::PasswordChanged, &by);
     let ending = sessions::ending(state, EndReason::PasswordChanged);

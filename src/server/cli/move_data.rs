@@ -68,7 +68,6 @@ fn what(table: &'static str) -> &'static str {
         "sessions" => "sessions, ended ones included",
         "revocations" => "ended sessions and stale tokens to remember",
         "throttles" => "budgets of guesses",
-        "hash_kinds" => "kinds of password hashes",
         "meta" => "facts about the installation",
         other => other,
     }

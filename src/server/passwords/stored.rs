@@ -1,10 +1,14 @@
 //! Hashes as they are stored: our own, and those that came from elsewhere.
 
-use argon2::password_hash::phc::{Output, PasswordHash, Salt};
-use argon2::{Algorithm, Params};
+use argon2::password_hash::phc::PasswordHash;
+use argon2::{Algorithm, MIN_SALT_LEN, Params, Version};
+use bcrypt::HashParts;
 
 /// Hashes of more memory than this are not verified, whoever put them into the database.
 const MAX_MEMORY_KIB: u32 = 256 * 1024;
+
+/// Hashes of more memory than this are not imported.
+const MAX_IMPORTED_MEMORY_KIB: u32 = 64 * 1024;
 
 /// Nor of more passes.
 const MAX_PASSES: u32 = 32;
@@ -12,15 +16,31 @@ const MAX_PASSES: u32 = 32;
 /// Costs of bcrypt that are verified: below it is no protection, above it a hash takes seconds.
 const BCRYPT_COSTS: std::ops::RangeInclusive<u32> = 4..=14;
 
-/// Characters of a bcrypt hash that are salt and digest.
-const BCRYPT_DIGEST: usize = 53;
+/// Bytes of a password that bcrypt looks at.
+const BCRYPT_BYTES: usize = 72;
+
+/// Work of one round of bcrypt, in KiB that argon2 fills in the same time (measured on x86-64).
+const BCRYPT_ROUND_KIB: u64 = 100;
+
+/// What stands behind the kind in a hash that no password has: a salt and a digest of zeros.
+const ARGON2_ZEROS: &str = "AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+const BCRYPT_ZEROS: &str = ".....................................................";
 
 /// A hash that can be verified.
 #[derive(Debug)]
 pub enum Stored {
-    /// argon2 in the PHC format, and the parameters it was made with.
-    Argon2(Box<PasswordHash>, Algorithm, Params),
-    /// bcrypt in its own.
+    /// argon2 in the PHC format, with what it was made with.
+    Argon2 {
+        /// The hash.
+        hash: Box<PasswordHash>,
+        /// argon2d, argon2i or argon2id.
+        algorithm: Algorithm,
+        /// A hash that does not name its version is of version 16.
+        version: Version,
+        /// Memory, passes and lanes.
+        params: Params,
+    },
+    /// bcrypt in its own format.
     Bcrypt {
         /// The hash.
         hash: String,
@@ -30,11 +50,11 @@ pub enum Stored {
 }
 
 impl Stored {
-    /// Parses a hash.
+    /// Parses a hash. Returns none for one that no password can be verified against.
     pub fn parse(text: &str) -> Option<Self> {
         if text.starts_with("$2") {
-            let cost = bcrypt_cost(text).filter(|cost| BCRYPT_COSTS.contains(cost))?;
-            return Some(Self::Bcrypt {
+            let cost = text.parse::<HashParts>().ok()?.get_cost();
+            return BCRYPT_COSTS.contains(&cost).then(|| Self::Bcrypt {
                 hash: text.to_owned(),
                 cost,
             });
@@ -42,45 +62,71 @@ impl Stored {
         let hash = PasswordHash::new(text).ok()?;
         let params = Params::try_from(&hash).ok()?;
         let bearable = params.m_cost() <= MAX_MEMORY_KIB && params.t_cost() <= MAX_PASSES;
-        let whole = hash.salt.is_some() && hash.hash.is_some();
-        let algorithm = Algorithm::try_from(hash.algorithm.as_str()).ok()?;
-        (bearable && whole).then(|| Self::Argon2(Box::new(hash), algorithm, params))
+        let whole = hash.hash.is_some() && hash.salt.is_some_and(|salt| salt.len() >= MIN_SALT_LEN);
+        // A key identifier says that a secret key went into the hash.
+        let keyless = params.keyid().is_empty();
+        (bearable && whole && keyless).then_some(())?;
+        Some(Self::Argon2 {
+            algorithm: Algorithm::try_from(hash.algorithm.as_str()).ok()?,
+            version: hash.version.map_or(Ok(Version::V0x10), Version::try_from).ok()?,
+            params,
+            hash: Box::new(hash),
+        })
+    }
+
+    /// Whether the hash may be imported. `$2x$` is left out: it marks hashes of an implementation that read letters with accents
+    /// wrongly, so that their owners could not sign in.
+    pub fn is_importable(&self) -> bool {
+        match self {
+            Self::Argon2 { params, .. } => params.m_cost() <= MAX_IMPORTED_MEMORY_KIB,
+            Self::Bcrypt { hash, .. } => !hash.starts_with("$2x$"),
+        }
     }
 
     /// Whether it is what is made here today.
     pub fn is_current(&self, current: &Params) -> bool {
         match self {
-            Self::Argon2(_, algorithm, params) => {
-                *algorithm == Algorithm::Argon2id
+            Self::Argon2 {
+                algorithm,
+                version,
+                params,
+                ..
+            } => {
+                (*algorithm, *version) == (Algorithm::Argon2id, Version::V0x13)
                     && (params.m_cost(), params.t_cost(), params.p_cost()) == (current.m_cost(), current.t_cost(), current.p_cost())
             }
             Self::Bcrypt { .. } => false,
         }
     }
 
-    /// A hash of nobody's password that takes as long to verify, and names the kind: all of one kind have the same.
-    pub fn decoy(&self) -> String {
+    /// Whether verifying these bytes looks at each of them.
+    pub fn sees_all_of(&self, typed: &str) -> bool {
+        matches!(self, Self::Argon2 { .. }) || typed.len() <= BCRYPT_BYTES
+    }
+
+    /// The work of verifying, in KiB that argon2 fills.
+    pub fn work(&self) -> u64 {
         match self {
-            Self::Argon2(hash, ..) => PasswordHash {
-                salt: Salt::new(&[0; 16]).ok(),
-                hash: Output::new(&[0; Params::DEFAULT_OUTPUT_LEN]).ok(),
-                ..(**hash).clone()
-            }
-            .to_string(),
-            Self::Bcrypt { cost, .. } => format!("$2b${cost:02}${}", ".".repeat(BCRYPT_DIGEST)),
+            Self::Argon2 { params, .. } => u64::from(params.m_cost()) * u64::from(params.t_cost()),
+            Self::Bcrypt { cost, .. } => BCRYPT_ROUND_KIB << cost,
         }
     }
 }
 
-/// The cost of a well-formed bcrypt hash: `$2b$10$` and 53 characters.
-fn bcrypt_cost(text: &str) -> Option<u32> {
-    let (version, rest) = text.strip_prefix("$2")?.split_once('$')?;
-    let (cost, digest) = rest.split_once('$')?;
-    let well_formed = matches!(version, "a" | "b" | "x" | "y")
-        && cost.len() == 2
-        && digest.len() == BCRYPT_DIGEST
-        && digest.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"./".contains(&byte));
-    well_formed.then(|| cost.parse().ok())?
+/// The kind of a hash: its beginning, with everything that decides how long it takes to verify. `$argon2id$v=19$m=19456,t=2,p=1$` or
+/// `$2b$10$`. Migration 8 takes it from hashes in the same way.
+pub fn kind(hash: &str) -> Option<&str> {
+    if hash.starts_with("$2") {
+        return hash.get(..7);
+    }
+    let salt = hash[..hash.rfind('$')?].rfind('$')?;
+    Some(&hash[..=salt])
+}
+
+/// A hash of this kind that no password has: it takes as long to verify as any other of the kind.
+pub fn decoy(kind: &str) -> String {
+    let zeros = if kind.starts_with("$2") { BCRYPT_ZEROS } else { ARGON2_ZEROS };
+    format!("{kind}{zeros}")
 }
 
 #[cfg(test)]
@@ -93,7 +139,13 @@ mod tests {
     fn argon2_and_bcrypt_hashes_are_known() {
         assert!(matches!(Stored::parse(BCRYPT), Some(Stored::Bcrypt { cost: 10, .. })));
         let argon2 = "$argon2id$v=19$m=65536,t=3,p=4$c29tZXNhbHRzb21lc2FsdA$X0yJr1TgqaLVtTkM0Kth6ynqkbqCqxl6nuc4DRVqmBw";
-        let Some(Stored::Argon2(_, Algorithm::Argon2id, params)) = Stored::parse(argon2) else {
+        let Some(Stored::Argon2 {
+            algorithm: Algorithm::Argon2id,
+            version: Version::V0x13,
+            params,
+            ..
+        }) = Stored::parse(argon2)
+        else {
             panic!("known")
         };
         assert_eq!((params.m_cost(), params.t_cost(), params.p_cost()), (65536, 3, 4));
@@ -113,9 +165,61 @@ mod tests {
             "$argon2id$v=19$m=4194304,t=3,p=4$c29tZXNhbHRzb21lc2FsdA$X0yJr1TgqaLVtTkM0Kth6ynqkbqCqxl6nuc4DRVqmBw",
             "$argon2id$v=19$m=65536,t=3000,p=4$c29tZXNhbHRzb21lc2FsdA$X0yJr1TgqaLVtTkM0Kth6ynqkbqCqxl6nuc4DRVqmBw",
             "$argon2id$v=19$m=65536,t=3,p=4$c29tZXNhbHRzb21lc2FsdA",
+            "$argon2id$v=20$m=65536,t=3,p=4$c29tZXNhbHRzb21lc2FsdA$X0yJr1TgqaLVtTkM0Kth6ynqkbqCqxl6nuc4DRVqmBw",
+            "$argon2id$v=19$m=65536,t=3,p=4$c2FsdA$X0yJr1TgqaLVtTkM0Kth6ynqkbqCqxl6nuc4DRVqmBw",
+            "$argon2id$v=19$m=65536,t=3,p=4,keyid=Hj5+dsK0$c29tZXNhbHRzb21lc2FsdA$X0yJr1TgqaLVtTkM0Kth6ynqkbqCqxl6nuc4DRVqmBw",
             "$scrypt$ln=16,r=8,p=1$aM15713r3Xsvxbi31lqr1Q$nFNh2CVHVjNldFVKDHDlm4CbdRSCdEBsjjJxD+iCs5E",
         ] {
             assert!(Stored::parse(text).is_none(), "{text}");
         }
+    }
+
+    #[test]
+    fn a_hash_without_a_version_is_of_version_16() {
+        for version in ["", "$v=16"] {
+            let text = format!("$argon2i{version}$m=64,t=1,p=1$c29tZXNhbHRzb21lc2FsdA$X0yJr1TgqaLVtTkM0Kth6ynqkbqCqxl6nuc4DRVqmBw");
+            let Some(stored @ Stored::Argon2 { version, .. }) = Stored::parse(&text) else {
+                panic!("{text}")
+            };
+            assert_eq!(version, Version::V0x10, "{text}");
+            assert!(!stored.is_current(&Params::new(64, 1, 1, None).expect("parameters")));
+        }
+    }
+
+    #[test]
+    fn an_import_takes_at_most_64_mib_of_argon2_and_no_bcrypt_that_misread_letters() {
+        let argon2 =
+            |memory: u32| format!("$argon2id$v=19$m={memory},t=1,p=1$c29tZXNhbHRzb21lc2FsdA$X0yJr1TgqaLVtTkM0Kth6ynqkbqCqxl6nuc4DRVqmBw");
+        for (text, importable) in [
+            (argon2(64 * 1024), true),
+            (argon2(64 * 1024 + 1), false),
+            (argon2(256 * 1024), false),
+            (BCRYPT.to_owned(), true),
+            (BCRYPT.replace("$2b$", "$2x$"), false),
+        ] {
+            assert_eq!(Stored::parse(&text).expect("verified").is_importable(), importable, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_kind_is_all_of_a_hash_but_salt_and_digest_and_its_decoy_is_of_the_same_kind() {
+        for (text, expected) in [
+            (BCRYPT, "$2b$10$"),
+            (
+                "$argon2id$v=19$m=65536,t=3,p=4$c29tZXNhbHRzb21lc2FsdA$X0yJr1TgqaLVtTkM0Kth6ynqkbqCqxl6nuc4DRVqmBw",
+                "$argon2id$v=19$m=65536,t=3,p=4$",
+            ),
+            (
+                "$argon2i$m=65536,t=3,p=4$c29tZXNhbHRzb21lc2FsdA$X0yJr1TgqaLVtTkM",
+                "$argon2i$m=65536,t=3,p=4$",
+            ),
+        ] {
+            assert_eq!(kind(text), Some(expected));
+            let decoy = decoy(expected);
+            assert_eq!(kind(&decoy), Some(expected));
+            let work = |text| Stored::parse(text).expect("verified").work();
+            assert_eq!(work(&decoy), work(text), "{decoy}");
+        }
+        assert_eq!(kind("broken"), None);
     }
 }

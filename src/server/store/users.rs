@@ -8,7 +8,7 @@ use crate::domain::{Email, Role, UserId, Username};
 use crate::server::accounts::Account;
 use crate::server::clock::UnixSeconds;
 use crate::server::events::{EventKind, NewEvent};
-use crate::server::passwords::Stored;
+use crate::server::passwords::{self, MANY_ACCOUNTS};
 use crate::server::revocations::Revocation;
 use crate::server::sessions::Client;
 
@@ -73,7 +73,7 @@ impl Store {
         if made == 0 {
             return Ok(None);
         }
-        keep_kind(&mut change, user.password_hash).await?;
+        keep_kind(&mut change, user.id, user.password_hash).await?;
         let first = change
             .run(query("INSERT INTO meta (key, value) VALUES ('first_account', $1) ON CONFLICT (key) DO NOTHING").bind(&user.id.0))
             .await?;
@@ -180,7 +180,7 @@ impl Store {
         if set == 0 {
             return Ok(None);
         }
-        keep_kind(&mut change, hash).await?;
+        keep_kind(&mut change, event.user, hash).await?;
         let mut revocations = Vec::new();
         if let Some(session) = session {
             // Before all others end, which ends this one too.
@@ -211,7 +211,7 @@ impl Store {
     /// When the database cannot be used.
     pub async fn upgrade_hash(&self, user: &UserId, outdated: &str, hash: &str) -> Result<(), StoreError> {
         let mut change = self.database.change().await?;
-        change
+        let upgraded = change
             .run(
                 query("UPDATE users SET password_hash = $1 WHERE id = $2 AND password_hash = $3")
                     .bind(hash)
@@ -219,18 +219,42 @@ impl Store {
                     .bind(outdated),
             )
             .await?;
-        keep_kind(&mut change, hash).await?;
+        if upgraded == 0 {
+            return Ok(());
+        }
+        keep_kind(&mut change, user, hash).await?;
         change.commit().await?;
         Ok(())
     }
 
-    /// A decoy for each way in which passwords here were ever hashed.
+    /// The kinds of hashes that accounts have now, and how many accounts have each, counted up to [`MANY_ACCOUNTS`]. Reads a few entries
+    /// of an index for each kind, however many accounts there are.
     ///
     /// # Errors
     /// When the database cannot be used.
-    pub async fn hash_kinds(&self) -> Result<Vec<String>, StoreError> {
-        let rows = self.database.all(query("SELECT decoy FROM hash_kinds")).await?;
-        rows.iter().map(|row| row.get("decoy")).collect()
+    pub async fn hash_kinds(&self) -> Result<Vec<(String, i64)>, StoreError> {
+        // A range in the order of the index, because PostgreSQL might look for a few equal values in the whole table.
+        let rows = self
+            .database
+            .all(
+                query(
+                    "WITH RECURSIVE kinds (kind) AS (
+                         SELECT MIN(hash_kind) FROM users
+                         UNION ALL
+                         SELECT (SELECT MIN(hash_kind) FROM users WHERE hash_kind > kinds.kind) FROM kinds WHERE kinds.kind IS NOT NULL
+                     )
+                     SELECT kind, (SELECT COUNT(*) FROM (
+                         SELECT 1 FROM users WHERE hash_kind >= kinds.kind AND hash_kind <= kinds.kind AND removed_at IS NULL
+                         ORDER BY hash_kind LIMIT $1
+                     ) AS counted) AS accounts
+                     FROM kinds WHERE kind IS NOT NULL",
+                )
+                .bind(MANY_ACCOUNTS),
+            )
+            .await?;
+        let kinds = rows.iter().map(|row| Ok((row.get("kind")?, row.get("accounts")?)));
+        // Rows of removed accounts stay for a while.
+        kinds.filter(|kind| !matches!(kind, Ok((_, 0)))).collect()
     }
 
     /// Sets a role and begins a new epoch. Returns the revocation, or nothing when there is no such account.
@@ -329,13 +353,15 @@ impl Store {
     }
 }
 
-/// Remembers how a password was hashed.
-async fn keep_kind(change: &mut Change, hash: &str) -> Result<(), StoreError> {
-    if let Some(stored) = Stored::parse(hash) {
-        change
-            .run(query("INSERT INTO hash_kinds (decoy) VALUES ($1) ON CONFLICT (decoy) DO NOTHING").bind(stored.decoy()))
-            .await?;
-    }
+/// Writes down of which kind the hash of an account is.
+async fn keep_kind(change: &mut Change, user: &UserId, hash: &str) -> Result<(), StoreError> {
+    change
+        .run(
+            query("UPDATE users SET hash_kind = $1 WHERE id = $2")
+                .bind(passwords::kind(hash))
+                .bind(&user.0),
+        )
+        .await?;
     Ok(())
 }
 

@@ -13,6 +13,10 @@ use crate::server::state::AppState;
 /// Accounts between two words about how far it is.
 const STEP: usize = 1000;
 
+/// A hash does not show how long its password is.
+const LONG_PASSWORDS: &str =
+    "Imported passwords of more than 128 characters do not work here: set new ones with `latchkey user set-password`.";
+
 /// Takes over what can be, says of each line why it cannot, and can be run again: names that are there already are left alone.
 pub async fn run(state: &AppState, file: &Path) -> Result<(), Failure> {
     let cannot = |error: csv::Error| format!("{}: {error}", file.display());
@@ -42,6 +46,9 @@ pub async fn run(state: &AppState, file: &Path) -> Result<(), Failure> {
         }
     }
     println!("Added {added} accounts.");
+    if added > 0 {
+        eprintln!("{LONG_PASSWORDS}");
+    }
     if is_first && added > 0 {
         eprintln!("None of them is administrator: `latchkey user set-role NAME admin` makes one of them so.");
     }

@@ -1,0 +1,47 @@
+//! What every new password goes through, wherever it is set.
+
+use std::iter;
+use std::net::IpAddr;
+
+use super::Refusal;
+use crate::domain::{Field, Password, Problem, Username};
+use crate::server::passwords::{self, Guessable};
+use crate::server::state::AppState;
+
+/// Checks a new password against the rules that cost nothing: its length, the name, the list of the most common ones. [`hash_new`] checks
+/// the rest; it is the one way to a hash of a new password.
+pub(super) fn new_password(typed: &str, owner: Option<&Username>) -> Result<Password, Problem> {
+    let password = Password::parse(typed, owner)?;
+    if passwords::is_listed(password.expose()) {
+        return Err(Problem::PasswordCommon);
+    }
+    Ok(password)
+}
+
+/// Where a new password was typed, and for which account.
+pub(super) struct Chosen<'a> {
+    pub field: Field,
+    pub owner: Option<&'a Username>,
+    pub email: Option<&'a str>,
+    pub from: Option<IpAddr>,
+}
+
+/// Hashes a new password, unless few guesses find it with what its account and this site suggest. Costly: limits are checked before.
+pub(super) async fn hash_new(state: &AppState, password: &Password, chosen: Chosen<'_>) -> Result<String, Refusal> {
+    let facts = [
+        chosen.owner.map(Username::as_str),
+        chosen.email,
+        Some(state.config.public_url.host()),
+        Some("latchkey"),
+    ];
+    // Whole, and word by word: ada.lovelace is also ada and lovelace.
+    let suggested = facts
+        .into_iter()
+        .flatten()
+        .flat_map(|fact| iter::once(fact).chain(fact.split(|character: char| !character.is_alphanumeric())))
+        .filter(|word| word.len() > 2)
+        .map(str::to_owned)
+        .collect();
+    let hashed = state.passwords.hash_new(password, suggested, chosen.from).await?;
+    hashed.map_err(|Guessable| Refusal::field(chosen.field, Problem::PasswordCommon))
+}

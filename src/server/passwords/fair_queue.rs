@@ -1,0 +1,267 @@
+//! The queue of callers that wait for a turn to hash. Turns go round the networks that callers come from, so that a network with
+//! many callers delays another one by a single turn. The number of callers is bounded in total and for each network.
+
+use std::collections::VecDeque;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::oneshot::{self, Receiver, Sender};
+use tokio::time::timeout;
+
+use super::Busy;
+use crate::server::throttle::Network;
+
+/// Callers at a time, running or waiting for their turn.
+pub const MAX_CALLERS: usize = 256;
+
+/// Callers of one network that wait at a time.
+pub const MAX_WAITING_OF_A_NETWORK: usize = 128;
+
+/// Longest wait for a turn.
+pub const MAX_WAIT: Duration = Duration::from_secs(10);
+
+/// Hands out a fixed number of turns.
+pub struct FairQueue(Arc<Mutex<State>>);
+
+struct State {
+    /// Turns that nobody has. While there is one, nobody waits.
+    free: usize,
+    running: usize,
+    /// Networks with callers that wait, in the order of their next turn.
+    waiting: VecDeque<Crowd>,
+}
+
+/// The waiting callers of one network, in the order of their arrival.
+struct Crowd {
+    network: Network,
+    callers: VecDeque<Sender<Turn>>,
+}
+
+/// The right to hash, until it is dropped.
+pub struct Turn(Option<Arc<Mutex<State>>>);
+
+impl FairQueue {
+    /// A queue for this many turns at a time.
+    pub fn new(turns: usize) -> Self {
+        Self(Arc::new(Mutex::new(State {
+            free: turns,
+            running: 0,
+            waiting: VecDeque::new(),
+        })))
+    }
+
+    /// Waits for a turn. Callers without an address share one place in the round.
+    ///
+    /// # Errors
+    /// When the queue is full, or the wait was too long.
+    pub async fn turn(&self, from: Option<IpAddr>) -> Result<Turn, Busy> {
+        let turn = {
+            let mut state = lock(&self.0);
+            if state.free > 0 {
+                state.free -= 1;
+                state.running += 1;
+                return Ok(Turn(Some(Arc::clone(&self.0))));
+            }
+            state.enqueue(from.into())?
+        };
+        match timeout(MAX_WAIT, turn).await {
+            Ok(Ok(turn)) => Ok(turn),
+            // Too long, or displaced by a caller of another network.
+            _ => Err(Busy),
+        }
+    }
+
+    /// Callers, running or waiting.
+    pub fn callers(&self) -> usize {
+        let mut state = lock(&self.0);
+        state.forget_disconnected();
+        state.callers()
+    }
+}
+
+impl State {
+    fn callers(&self) -> usize {
+        self.running + self.waiting.iter().map(|crowd| crowd.callers.len()).sum::<usize>()
+    }
+
+    fn enqueue(&mut self, network: Network) -> Result<Receiver<Turn>, Busy> {
+        self.forget_disconnected();
+        let own = self.waiting.iter().position(|crowd| crowd.network == network);
+        let waiting = own.map_or(0, |own| self.waiting[own].callers.len());
+        if waiting >= MAX_WAITING_OF_A_NETWORK || (self.callers() >= MAX_CALLERS && !self.displace(waiting)) {
+            return Err(Busy);
+        }
+        let (sender, receiver) = oneshot::channel();
+        match own {
+            Some(own) => self.waiting[own].callers.push_back(sender),
+            None => self.waiting.push_back(Crowd {
+                network,
+                callers: VecDeque::from([sender]),
+            }),
+        }
+        Ok(receiver)
+    }
+
+    /// Makes room for a caller of a network with so many others waiting: the last caller of the network with the most is refused
+    /// in its place. A full queue would otherwise keep out everybody but those who fill it.
+    fn displace(&mut self, waiting: usize) -> bool {
+        let most = self.waiting.iter_mut().max_by_key(|crowd| crowd.callers.len());
+        most.filter(|most| most.callers.len() > waiting + 1)
+            .is_some_and(|most| most.callers.pop_back().is_some())
+    }
+
+    /// The caller whose turn is next; its network goes to the end of the round.
+    fn next_caller(&mut self) -> Option<Sender<Turn>> {
+        let mut crowd = self.waiting.pop_front()?;
+        let next = crowd.callers.pop_front();
+        if !crowd.callers.is_empty() {
+            self.waiting.push_back(crowd);
+        }
+        next
+    }
+
+    fn forget_disconnected(&mut self) {
+        for crowd in &mut self.waiting {
+            crowd.callers.retain(|caller| !caller.is_closed());
+        }
+        self.waiting.retain(|crowd| !crowd.callers.is_empty());
+    }
+}
+
+impl Drop for Turn {
+    /// Hands the turn to the next caller.
+    fn drop(&mut self) {
+        let Some(queue) = self.0.take() else { return };
+        let mut state = lock(&queue);
+        while let Some(next) = state.next_caller() {
+            match next.send(Turn(Some(Arc::clone(&queue)))) {
+                Ok(()) => return,
+                // Disconnected. Its turn must not be handed on a second time.
+                Err(mut turn) => turn.0 = None,
+            }
+        }
+        state.running -= 1;
+        state.free += 1;
+    }
+}
+
+fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
+    state.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::pin::Pin;
+
+    use futures::FutureExt;
+
+    use super::*;
+
+    type Waiting<'q> = Pin<Box<dyn Future<Output = Result<Turn, Busy>> + 'q>>;
+
+    fn address(n: usize) -> Option<IpAddr> {
+        Some(IpAddr::from([198, 51, 100, u8::try_from(n).expect("few")]))
+    }
+
+    /// A caller that waits.
+    fn waits(queue: &FairQueue, from: Option<IpAddr>) -> Waiting<'_> {
+        let mut caller: Waiting<'_> = Box::pin(queue.turn(from));
+        assert!(caller.as_mut().now_or_never().is_none(), "it has to wait");
+        caller
+    }
+
+    /// What a caller was told, if it was told anything yet.
+    fn told(caller: &mut Waiting<'_>) -> Option<Result<Turn, Busy>> {
+        caller.as_mut().now_or_never()
+    }
+
+    #[tokio::test]
+    async fn a_caller_of_another_network_is_next_however_many_of_one_wait() {
+        let queue = FairQueue::new(1);
+        let running = queue.turn(address(1)).await.expect("a free turn");
+        let mut crowd: Vec<_> = (0..100).map(|_| waits(&queue, address(1))).collect();
+        let mut other = waits(&queue, address(2));
+        drop(running);
+        let first = told(&mut crowd[0]).expect("the crowd was there before").expect("a turn");
+        assert!(told(&mut other).is_none(), "one turn at a time");
+        drop(first);
+        assert!(
+            told(&mut other).is_some_and(|turn| turn.is_ok()),
+            "the next turn, not the hundredth"
+        );
+    }
+
+    #[tokio::test]
+    async fn every_caller_gets_its_turn_in_the_order_of_its_network() {
+        let queue = FairQueue::new(1);
+        let mut turn = queue.turn(address(9)).await.expect("a free turn");
+        let mut callers: Vec<_> = [1, 1, 1, 2, 2, 3].map(|n| (n, waits(&queue, address(n)))).into();
+        let mut served = Vec::new();
+        while !callers.is_empty() {
+            drop(turn);
+            let (next, found) = callers
+                .iter_mut()
+                .enumerate()
+                .find_map(|(at, (_, caller))| Some((at, told(caller)?)))
+                .expect("one of them");
+            served.push(callers.remove(next).0);
+            turn = found.expect("a turn");
+        }
+        assert_eq!(served, [1, 2, 3, 1, 2, 1]);
+        drop(turn);
+        assert_eq!(queue.callers(), 0);
+    }
+
+    #[tokio::test]
+    async fn addresses_of_one_ipv6_network_share_a_place_in_the_round() {
+        let queue = FairQueue::new(1);
+        let running = queue.turn(None).await.expect("a free turn");
+        let of = |text: &str| Some(text.parse().expect("an address"));
+        let mut first = waits(&queue, of("2001:db8::1"));
+        let mut second = waits(&queue, of("2001:db8::2"));
+        let mut other = waits(&queue, of("2001:db8:0:1::1"));
+        drop(running);
+        drop(told(&mut first).expect("the first one"));
+        let turn = told(&mut other).expect("the other network");
+        assert!(told(&mut second).is_none());
+        drop(turn);
+        assert!(told(&mut second).is_some());
+    }
+
+    #[tokio::test]
+    async fn a_network_with_many_waiting_callers_gets_no_more_and_a_full_queue_still_lets_others_in() {
+        let queue = FairQueue::new(1);
+        let _running = queue.turn(address(0)).await.expect("a free turn");
+        let mut first: Vec<_> = (0..MAX_WAITING_OF_A_NETWORK).map(|_| waits(&queue, address(1))).collect();
+        assert_eq!(queue.turn(address(1)).await.err(), Some(Busy), "its share is used up");
+        let _second: Vec<_> = (0..MAX_CALLERS - MAX_WAITING_OF_A_NETWORK - 1)
+            .map(|_| waits(&queue, address(2)))
+            .collect();
+        assert_eq!(queue.callers(), MAX_CALLERS);
+        let _newcomer = waits(&queue, address(3));
+        assert_eq!(queue.callers(), MAX_CALLERS, "memory is bounded");
+        let last = first.last_mut().expect("many");
+        assert_eq!(
+            told(last).expect("told").err(),
+            Some(Busy),
+            "the last of the largest network makes room"
+        );
+        assert!(told(&mut first[0]).is_none(), "the others wait on");
+    }
+
+    #[tokio::test]
+    async fn a_turn_granted_to_a_caller_that_disconnects_goes_to_the_next_one() {
+        let queue = FairQueue::new(1);
+        let running = queue.turn(None).await.expect("a free turn");
+        let (gone, granted, mut last) = (waits(&queue, address(1)), waits(&queue, address(2)), waits(&queue, address(3)));
+        assert_eq!(queue.callers(), 4);
+        drop(gone);
+        assert_eq!(queue.callers(), 3, "a disconnected caller takes no place");
+        drop(running);
+        drop(granted);
+        drop(told(&mut last).expect("the turn"));
+        assert_eq!(queue.callers(), 0);
+        assert!(queue.turn(None).await.is_ok(), "no turn is lost");
+    }
+}
