@@ -104,7 +104,7 @@ fn listen(heard: &Heard) {
 /// Tries again later when the server answers the request for the stream with an error: too many are open, say. Once the token
 /// has expired the page asks the server instead of the stream.
 fn refused(heard: &Heard) {
-    let left = dom::seconds_left().unwrap_or_default();
+    let left = token_clock::seconds_left().unwrap_or_default();
     if left <= 0 {
         heard(News::Over);
     } else {
