@@ -118,7 +118,7 @@ mod tests {
 
     use super::super::File;
     use super::*;
-    use crate::server::store::database::query;
+    use crate::server::store::database::{OpenMode, query};
 
     /// Counts to a number.
     const COUNT: &str =
@@ -126,7 +126,9 @@ mod tests {
 
     async fn file() -> (tempfile::TempDir, File) {
         let dir = tempfile::tempdir().expect("a directory");
-        let file = File::open(&dir.path().join("latchkey.db")).await.expect("opened");
+        let file = File::open(&dir.path().join("latchkey.db"), OpenMode::Migrate)
+            .await
+            .expect("opened");
         (dir, file)
     }
 

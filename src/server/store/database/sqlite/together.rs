@@ -86,7 +86,7 @@ mod tests {
 
     use super::super::File;
     use super::*;
-    use crate::server::store::database::query;
+    use crate::server::store::database::{OpenMode, query};
 
     fn insert(number: i64) -> Query<'static> {
         query("INSERT INTO throttles (key, until) VALUES ($1, 0)").bind(number.to_string())
@@ -106,7 +106,9 @@ mod tests {
     #[tokio::test]
     async fn changes_that_wait_at_the_same_time_share_a_commit() {
         let dir = tempfile::tempdir().expect("a directory");
-        let file = File::open(&dir.path().join("latchkey.db")).await.expect("opened");
+        let file = File::open(&dir.path().join("latchkey.db"), OpenMode::Migrate)
+            .await
+            .expect("opened");
         let before = written(dir.path());
         let counts = join_all((0..50).map(|number| file.write(insert(number)))).await;
         assert!(counts.into_iter().all(|count| count.expect("written") == 1));
@@ -118,7 +120,9 @@ mod tests {
     #[tokio::test]
     async fn when_one_cannot_be_made_none_is_that_shared_its_commit_and_the_next_is() {
         let dir = tempfile::tempdir().expect("a directory");
-        let file = File::open(&dir.path().join("latchkey.db")).await.expect("opened");
+        let file = File::open(&dir.path().join("latchkey.db"), OpenMode::Migrate)
+            .await
+            .expect("opened");
         file.write(insert(7)).await.expect("written");
         let outcomes = join_all((0..10).map(|number| file.write(insert(number)))).await;
         assert!(outcomes.into_iter().all(|outcome| outcome.is_err()), "the seventh is there already");
@@ -129,7 +133,9 @@ mod tests {
     #[tokio::test]
     async fn a_caller_that_goes_away_takes_nobody_with_it() {
         let dir = tempfile::tempdir().expect("a directory");
-        let file = File::open(&dir.path().join("latchkey.db")).await.expect("opened");
+        let file = File::open(&dir.path().join("latchkey.db"), OpenMode::Migrate)
+            .await
+            .expect("opened");
         let busy = file.change().await.expect("begun");
         let [gone, stays] = [1, 2].map(|number| {
             tokio::spawn({
