@@ -153,13 +153,9 @@ async fn many_sessions(app: &TestApp, count: usize) -> Vec<SessionId> {
 }
 
 /// How many of these sessions were last used then.
-async fn used_at(app: &TestApp, sessions: &[SessionId], at: i64) -> usize {
-    let mut used = 0;
-    for session in sessions {
-        let (session, _) = app.state.store.session(*session).await.expect("an answer").expect("a session");
-        used += usize::from(session.last_used_at == at);
-    }
-    used
+async fn used_at(app: &TestApp, at: i64) -> usize {
+    let question = format!("SELECT COUNT(*) FROM sessions WHERE last_used_at = {at} AND id LIKE '01890000-%'");
+    usize::try_from(app.database.number(&question).await).expect("a count")
 }
 
 #[tokio::test]
@@ -180,11 +176,11 @@ async fn thousands_of_sessions_are_written_as_used_in_chunks_that_leave_locked_r
         let lock = format!("UPDATE sessions SET user_agent = user_agent WHERE id IN ({locked})");
         let held = app.database.hold(&lock).await;
         write_behind::write(&app.state).await.expect("written");
-        assert_eq!(used_at(&app, &sessions, at).await, SESSIONS - 5, "all but the locked ones");
+        assert_eq!(used_at(&app, at).await, SESSIONS - 5, "all but the locked ones");
         held.release().await;
     }
     write_behind::write(&app.state).await.expect("written");
-    assert_eq!(used_at(&app, &sessions, at).await, SESSIONS);
+    assert_eq!(used_at(&app, at).await, SESSIONS);
 }
 
 #[tokio::test]
@@ -232,7 +228,7 @@ async fn the_statements_change_a_row_as_the_refresh_rule_does() {
         grace: GRACE,
         renewed_until: now + 500,
     };
-    for (counter, used) in [(0, -1), (0, 0), (2, 1), (2, 2)] {
+    for (counter, used) in [(0, -1), (2, 1), (2, 2)] {
         for end in ["ended_at = NULL, end_reason = NULL", "ended_at = 1, end_reason = 'signed_out'"] {
             for other in 0..=3 {
                 let set = format!(
@@ -311,9 +307,9 @@ async fn a_chunk_that_cannot_be_written_keeps_what_others_wrote_and_is_tried_aga
     };
     app.database.execute(&fails).await;
     write_behind::write(&app.state).await.expect_err("one chunk fails");
-    let written = used_at(&app, &sessions, at).await;
+    let written = used_at(&app, at).await;
     assert!(written == 0 || written % 500 == 0, "whole chunks: {written}");
     app.database.execute(works).await;
     write_behind::write(&app.state).await.expect("written");
-    assert_eq!(used_at(&app, &sessions, at).await, SESSIONS);
+    assert_eq!(used_at(&app, at).await, SESSIONS);
 }
