@@ -12,6 +12,7 @@ mod databases;
 mod ending;
 mod every_route;
 mod first_use;
+mod fixture;
 mod forms;
 mod guard;
 mod hashes;

@@ -68,6 +68,11 @@ impl TestApp {
 
     /// With its data in this directory and this database.
     pub async fn on(dir: TempDir, database: Database, change: impl FnOnce(&mut Settings), cost: Cost) -> Self {
+        Self::on_at(dir, database, change, cost, NOW).await
+    }
+
+    /// Opens the data in a directory and a database with the clock set to a time.
+    pub async fn on_at(dir: TempDir, database: Database, change: impl FnOnce(&mut Settings), cost: Cost, now: i64) -> Self {
         let mut settings = Settings {
             data_dir: Some(dir.path().to_owned()),
             database_url: database.url(),
@@ -76,7 +81,7 @@ impl TestApp {
             ..Settings::default()
         };
         change(&mut settings);
-        Self::start(dir, database, settings, (Arc::new(AtomicI64::new(NOW)), None), cost).await
+        Self::start(dir, database, settings, (Arc::new(AtomicI64::new(now)), None), cost).await
     }
 
     async fn start(

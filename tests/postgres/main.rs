@@ -19,6 +19,8 @@ mod ending;
 mod every_route;
 #[path = "../app/first_use.rs"]
 mod first_use;
+#[path = "../app/fixture.rs"]
+mod fixture;
 #[path = "../app/forms.rs"]
 mod forms;
 #[path = "../app/guard.rs"]
