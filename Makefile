@@ -4,7 +4,7 @@ export PATH := $(shell scripts/tools path):$(PATH)
 
 .DEFAULT_GOAL := help
 # Tests that measure time: they have the machine to themselves, here and in .config/nextest.toml.
-timed := sameness:: slow:: load:: connections:: http2:: size:: nodes::
+timed := sameness:: slow:: load:: connections:: http2:: size:: cost:: nodes::
 # How often `make fuzz` tries each property.
 CASES ?= 1000000
 
@@ -26,10 +26,12 @@ run: build ## build a release and serve http://localhost:3000 from ./data (PORT=
 test: build-tools test-tools ## every test: unit, integration, browser end to end
 	@echo "==> Rust tests: usually 5 minutes the first time, most of it compiling"
 	@if cargo nextest --version >/dev/null 2>&1; then \
-		scripts/postgres with cargo nextest run --features ssr; \
+		scripts/postgres with cargo nextest run --no-fail-fast --features ssr; \
 	else \
-		scripts/postgres with cargo test --features ssr -- $(addprefix --skip ,$(timed)) && \
-		scripts/postgres with cargo test --features ssr --test app --test postgres --test program -- --test-threads=1 $(timed); \
+		failed=0; \
+		scripts/postgres with cargo test --no-fail-fast --features ssr -- $(addprefix --skip ,$(timed)) || failed=1; \
+		scripts/postgres with cargo test --no-fail-fast --features ssr --test app --test postgres --test program -- --test-threads=1 $(timed) || failed=1; \
+		exit $$failed; \
 	fi
 	@$(MAKE) --no-print-directory build
 	@echo "==> browser tests: usually a few minutes"

@@ -4,21 +4,24 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use latchkey::server::cli::{self, Cli};
+use latchkey::server::log;
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(instead) => return cli::explain(&instead),
+    };
     let runtime = match tokio::runtime::Runtime::new() {
         Ok(runtime) => runtime,
         Err(error) => {
-            eprintln!("error: the program cannot start its threads: {error}");
+            log::say(&format!("error: the program cannot start its threads: {error}"));
             return ExitCode::FAILURE;
         }
     };
-    match runtime.block_on(cli::run(cli)) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error}");
-            ExitCode::FAILURE
-        }
+    let done = runtime.block_on(cli::run(cli));
+    if let Err(error) = &done {
+        log::say(&format!("error: {error}"));
     }
+    log::finish();
+    if done.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

@@ -11,6 +11,7 @@ pub mod operate;
 
 use self::new_password::{Chosen, hash_new, new_password};
 use super::clock::UnixSeconds;
+use super::log;
 use super::passwords::Busy;
 use super::sessions::{self, Client, Draft, EndReason, SessionId, Tokens};
 use super::state::AppState;
@@ -323,7 +324,7 @@ async fn with_password(
                 client.address,
             ));
         }
-        tracing::info!(user = %account.id, session = %tokens.access.claims.sid, "signed in");
+        tracing::info!(target: log::AUDIT, user = %account.id, session = %tokens.access.claims.sid, "signed in");
         return Ok(tokens);
     }
     if let Some((account, _)) = &known {

@@ -3,10 +3,12 @@
 mod backup;
 mod check;
 mod move_data;
+mod output;
 mod restore;
 mod user;
 
 use std::path::PathBuf;
+use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
@@ -63,6 +65,16 @@ enum Command {
     User(user::Command),
 }
 
+/// Prints what a command line asks for instead of a command, such as help, or what is wrong with it.
+pub fn explain(instead: &clap::Error) -> ExitCode {
+    let printed = output::result(instead.print());
+    if let (false, Err(error)) = (instead.use_stderr(), printed) {
+        log::say(&format!("error: {error}"));
+        return ExitCode::FAILURE;
+    }
+    ExitCode::from(u8::try_from(instead.exit_code()).unwrap_or(1))
+}
+
 /// Runs one command.
 ///
 /// # Errors
@@ -70,10 +82,7 @@ enum Command {
 pub async fn run(cli: Cli) -> Result<(), Failure> {
     let settings = cli.settings.with_environment(Environment::read()?)?;
     match cli.command.unwrap_or(Command::Serve) {
-        Command::Secret => {
-            println!("{}", secret::generate().as_str());
-            Ok(())
-        }
+        Command::Secret => output::line(format_args!("{}", secret::generate().as_str())),
         Command::Serve => {
             log::start(&settings)?;
             serve::run(Config::from_settings(&settings)?).await

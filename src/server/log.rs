@@ -1,9 +1,13 @@
-//! Logging.
+//! Logging to standard error. Whoever logs never waits for it (`queue.rs`), and no client fills it (`limit.rs`).
 
 mod asked;
+mod limit;
+mod queue;
 
-use std::io::{IsTerminal, stderr};
-use std::time::Duration;
+use std::io::{IsTerminal, Write, stderr};
+use std::panic;
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
 
 use http::Response;
 use tracing_subscriber::EnvFilter;
@@ -11,9 +15,20 @@ use tracing_subscriber::fmt::{self, format};
 use tracing_subscriber::prelude::*;
 
 pub use asked::Asked;
+pub use limit::AUDIT;
 
 use self::asked::{Json, Pretty};
+use self::limit::{Limit, Suppressed, WINDOW};
+use self::queue::Queue;
 use super::config::{ConfigError, Settings};
+
+/// The log of this process: the subscriber that writes to it is one for the process, too.
+static LOG: OnceLock<Log> = OnceLock::new();
+
+struct Log {
+    queue: Queue,
+    limit: Limit,
+}
 
 /// Starts logging to standard error, for people on a terminal and as JSON elsewhere.
 ///
@@ -36,15 +51,74 @@ pub fn start(settings: &Settings) -> Result<(), ConfigError> {
             });
         }
     };
-    let layer = fmt::layer().with_writer(stderr);
+    let log = LOG.get_or_init(|| Log {
+        queue: Queue::new(stderr()),
+        limit: Limit::new(Instant::now()),
+    });
+    let layer = fmt::layer().with_writer(log.queue.writer()).log_internal_errors(false);
     let layer = if pretty {
         let colours = stderr().is_terminal();
         layer.with_ansi(colours).event_format(Pretty(format().with_ansi(colours))).boxed()
     } else {
         layer.json().event_format(Json(format().json().with_current_span(false))).boxed()
     };
-    tracing_subscriber::registry().with(filter).with(layer).init();
+    tracing_subscriber::registry().with(filter).with(layer).with(&log.limit).init();
+    log_panics();
     Ok(())
+}
+
+/// Logs panics like everything else. The standard hook writes to standard error itself, and waits for its reader.
+fn log_panics() {
+    panic::set_hook(Box::new(|panic| {
+        let cause = panic.payload_as_str().unwrap_or("unknown");
+        let location = panic.location().map(ToString::to_string).unwrap_or_default();
+        tracing::error!(cause, location, "panicked");
+    }));
+}
+
+/// Writes a line for people to standard error. It is not waited for once [`start`] was called.
+pub fn say(line: &str) {
+    let line = format!("{line}\n");
+    // There is nowhere to say that nothing can be said.
+    let _ = match LOG.get() {
+        Some(log) => log.queue.writer().write_all(line.as_bytes()),
+        None => stderr().write_all(line.as_bytes()),
+    };
+}
+
+/// Logs what was suppressed, once a minute, for as long as the program runs.
+pub async fn keep_reporting() {
+    let Some(log) = LOG.get() else { return };
+    let mut minutes = tokio::time::interval(WINDOW);
+    loop {
+        minutes.tick().await;
+        report(&log.limit.report(Instant::now()));
+    }
+}
+
+fn report(suppressed: &[Suppressed]) {
+    for Suppressed { message, client, lines } in suppressed {
+        let client = client.map_or_else(|| "others".to_owned(), |client| client.to_string());
+        tracing::warn!(suppressed = message, client, lines, "lines of one kind were suppressed");
+    }
+}
+
+/// Writes what is left, within two seconds; lines that come later are dropped.
+pub fn finish() {
+    if let Some(log) = LOG.get() {
+        report(&log.limit.last_report(Instant::now()));
+        log.queue.finish();
+    }
+}
+
+/// Lines that were lost, because standard error was too slow or full.
+pub fn dropped_lines() -> u64 {
+    LOG.get().map_or(0, |log| log.queue.dropped())
+}
+
+/// Lines that were not written, because there were enough of their kind.
+pub fn suppressed_lines() -> u64 {
+    LOG.get().map_or(0, |log| log.limit.suppressed())
 }
 
 /// One line for each answer: for those who want them, and, where somebody was refused, for whoever looks for attacks

@@ -1,5 +1,6 @@
 //! Counts and times, in the text format of Prometheus, on a listener of their own.
 
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use axum::Router;
@@ -15,11 +16,16 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
+use tokio::time::interval;
 use tower::Service;
 
 use super::accounts::Refusal;
 use super::sessions::{EndReason, RefreshError, Tokens};
 use super::state::AppState;
+use super::{log, store::StoreError};
+
+/// How often the live sessions are counted. A count reads them all, so a scrape shows the last one.
+const COUNT_EVERY: Duration = Duration::from_mins(1);
 
 /// How something came out.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -53,6 +59,8 @@ pub struct Metrics {
     sessions: Gauge,
     hashing: Gauge,
     connections: Family<ConnectionState, Gauge>,
+    log_dropped: Counter,
+    log_suppressed: Counter,
 }
 
 impl Metrics {
@@ -70,7 +78,7 @@ impl Metrics {
             reuse.clone(),
         );
         let sessions = Gauge::default();
-        registry.register("sessions_live", "Sessions that live", sessions.clone());
+        registry.register("sessions_live", "Live sessions, counted once a minute", sessions.clone());
         let hashing = Gauge::default();
         registry.register("hashing_queue", "Password hashes running or waiting", hashing.clone());
         let connections = Family::<ConnectionState, Gauge>::default();
@@ -78,6 +86,18 @@ impl Metrics {
             "database_connections",
             "Connections to PostgreSQL in use and idle, and requests that wait for one",
             connections.clone(),
+        );
+        let log_dropped = Counter::default();
+        registry.register(
+            "log_lines_dropped",
+            "Log lines lost because standard error was too slow or full",
+            log_dropped.clone(),
+        );
+        let log_suppressed = Counter::default();
+        registry.register(
+            "log_lines_suppressed",
+            "Log lines not written because a client caused too many of their kind",
+            log_suppressed.clone(),
         );
         let buckets: fn() -> Histogram = || Histogram::new(exponential_buckets(0.000_1, 4.0, 9));
         let times = Times::new_with_constructor(buckets);
@@ -91,6 +111,8 @@ impl Metrics {
             sessions,
             hashing,
             connections,
+            log_dropped,
+            log_suppressed,
         }
     }
 
@@ -170,12 +192,28 @@ pub async fn answer(mut router: Router, request: Request) -> Response {
     response
 }
 
+/// Counts the live sessions once a minute, for as long as the program runs.
+pub async fn keep_counting(state: AppState) {
+    let mut ticks = interval(COUNT_EVERY);
+    loop {
+        ticks.tick().await;
+        // A failed count keeps the last value: others report that the database is unavailable.
+        let _ = count_sessions(&state).await;
+    }
+}
+
+/// Counts the live sessions.
+///
+/// # Errors
+/// When the database cannot be used; the last count stays.
+pub async fn count_sessions(state: &AppState) -> Result<(), StoreError> {
+    let live = state.store.count_live_sessions(state.clock.now()).await?;
+    state.metrics.sessions.set(live);
+    Ok(())
+}
+
 async fn show(State(state): State<AppState>) -> Response {
     let metrics = &state.metrics;
-    // What cannot be counted right now keeps its last value: a scrape is no health probe.
-    if let Ok(live) = state.store.count_live_sessions(state.clock.now()).await {
-        metrics.sessions.set(live);
-    }
     if let Some((open, idle, waiting)) = state.store.connections() {
         for (word, number) in [("in_use", open.saturating_sub(idle)), ("idle", idle), ("waiting", waiting)] {
             let gauge = metrics.connections.get_or_create(&ConnectionState { state: word });
@@ -183,6 +221,8 @@ async fn show(State(state): State<AppState>) -> Response {
         }
     }
     metrics.hashing.set(i64::try_from(state.passwords.callers()).unwrap_or(i64::MAX));
+    metrics.log_dropped.inner().fetch_max(log::dropped_lines(), Ordering::Relaxed);
+    metrics.log_suppressed.inner().fetch_max(log::suppressed_lines(), Ordering::Relaxed);
     let mut text = String::new();
     match encode(&mut text, &metrics.registry) {
         Ok(()) => (

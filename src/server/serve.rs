@@ -6,6 +6,7 @@ mod http2;
 mod progress;
 pub mod tls;
 
+use std::future;
 use std::net::SocketAddr;
 
 use axum::extract::Request;
@@ -20,7 +21,7 @@ use super::passwords::{Cost, Passwords};
 use super::router::App;
 use super::state::AppState;
 use super::store::{OpenMode, Store};
-use super::{housekeeping, metrics, news, write_behind};
+use super::{housekeeping, log, metrics, news, write_behind};
 
 /// Why a command did not do its work: one sentence.
 pub type Failure = Box<dyn std::error::Error + Send + Sync>;
@@ -40,7 +41,7 @@ pub async fn open(config: Config, mode: OpenMode) -> Result<AppState, Failure> {
     Ok(AppState::new(config, store, Clock::system(), Passwords::new(Cost::PRODUCTION)))
 }
 
-/// Serves until it is told to stop (SIGTERM or Ctrl-C), then finishes what is under way.
+/// Serves until it is told to stop (SIGTERM, SIGHUP or Ctrl-C), then finishes what is under way.
 ///
 /// # Errors
 /// When the address is taken, or the database cannot be used.
@@ -60,6 +61,7 @@ pub async fn run(config: Config) -> Result<(), Failure> {
         let listener = connections::listen(addr).map_err(|error| address_error("LATCHKEY_METRICS_ADDR", addr, &error))?;
         let limits = Limits::new(METRICS_CONNECTIONS, state.config.trusted_proxies.clone());
         let (shown, stop) = (metrics::router(state.clone()), state.stop.clone());
+        background.spawn(metrics::keep_counting(state.clone()));
         background.spawn(async move {
             let answer = move |request: Request| metrics::answer(shown.clone(), request);
             connections::serve(listener, None, limits, &stop, answer).await;
@@ -73,7 +75,7 @@ pub async fn run(config: Config) -> Result<(), Failure> {
         tracing::warn!("{warning}");
     }
     tracing::info!("serving {url}");
-    eprintln!("Latchkey is ready: open {url}");
+    log::say(&format!("Latchkey is ready: open {url}"));
     let connections = max_connections();
     state.event_streams.fit(connections);
     let limits = Limits::new(connections, state.config.trusted_proxies.clone());
@@ -97,6 +99,7 @@ fn background(state: &AppState) -> JoinSet<()> {
     tasks.spawn(async move { listening.store.listen().await });
     tasks.spawn(write_behind::keep_writing(state.clone()));
     tasks.spawn(housekeeping::keep_tidy(state.clone()));
+    tasks.spawn(log::keep_reporting());
     tasks
 }
 
@@ -113,12 +116,33 @@ fn address_error(variable: &'static str, addr: SocketAddr, error: &std::io::Erro
 fn stop_signal(state: AppState) -> std::io::Result<impl Future<Output = ()>> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
+    // Whoever started the program with `nohup` wants it to outlive its terminal.
+    let mut hangup = if is_ignored(SignalKind::hangup()) {
+        None
+    } else {
+        Some(signal(SignalKind::hangup())?)
+    };
     Ok(async move {
+        let hung_up = async {
+            match &mut hangup {
+                Some(hangup) => hangup.recv().await,
+                None => future::pending().await,
+            }
+        };
         tokio::select! {
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
+            _ = hung_up => {}
         }
         tracing::info!("stopping");
         state.stop.ask();
     })
+}
+
+/// Whether the program was started with a signal ignored. Only Linux tells.
+fn is_ignored(signal: SignalKind) -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0);
+    (mask >> (signal.as_raw_value() - 1)) & 1 == 1
 }

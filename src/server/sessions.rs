@@ -20,6 +20,7 @@ pub use verify::{Denied, verify};
 use super::accounts::Account;
 use super::clock::UnixSeconds;
 use super::events::{EventKind, NewEvent};
+use super::log;
 use super::refresh_tokens::{Counter, Salt};
 use super::state::AppState;
 use super::store::{Ended, Ending, NewSession, StoreError, Which};
@@ -129,7 +130,7 @@ pub async fn end(state: &AppState, user: &UserId, which: Which, reason: EndReaso
     let Ended { sessions, revocations } = state.store.end_sessions(which, &ending, &event).await?;
     state.revocations.apply(&revocations);
     if sessions > 0 {
-        tracing::info!(user = %user, sessions, reason = reason.as_str(), "sessions ended");
+        tracing::info!(target: log::AUDIT, user = %user, sessions, reason = reason.as_str(), "sessions ended");
     }
     Ok(sessions)
 }

@@ -100,11 +100,21 @@ async fn sessions_from_before_the_update_go_on() {
     for name in ["ada", "bob"] {
         let mut browser = fixture.browser(name, &["access", "refresh", "device"]);
         let page = browser.get("/dashboard").await;
-        assert!(page.status == 200 && page.body.contains(name), "{name}: {} {}", page.status, page.body);
+        assert!(
+            page.status == 200 && page.body.contains(name),
+            "{name}: {} {}",
+            page.status,
+            page.body
+        );
         // The access token is lost: the refresh token alone brings a new one.
         let mut browser = fixture.browser(name, &["refresh", "device"]);
         let page = browser.get("/dashboard").await;
-        assert!(page.status == 200 && page.body.contains(name), "{name}: {} {}", page.status, page.body);
+        assert!(
+            page.status == 200 && page.body.contains(name),
+            "{name}: {} {}",
+            page.status,
+            page.body
+        );
         assert!(browser.cookie("latchkey").is_some(), "{name}");
     }
     let live = fixture.tokens("ada_live");
@@ -159,7 +169,10 @@ async fn a_device_known_before_the_update_signs_in_while_strangers_guess() {
     const BUDGET_OF_AN_ACCOUNT: usize = 20;
     let fixture = Fixture::open().await;
     for _ in 0..BUDGET_OF_AN_ACCOUNT {
-        fixture.app.post("/token", &[("username", "ada"), ("password", "wrong password")]).await;
+        fixture
+            .app
+            .post("/token", &[("username", "ada"), ("password", "wrong password")])
+            .await;
     }
     assert_eq!(fixture.sign_in("ada").await.status, 429, "the guesses of strangers are used up");
     let fields = [("username", "ada"), ("password", fixture.passwords["ada"].as_str().expect("ada"))];

@@ -1,6 +1,7 @@
 //! The whole application in process, on a real SQLite file: every route and status.
 
 #![expect(clippy::expect_used, reason = "a test may expect what it wants")]
+#![expect(clippy::print_stdout, reason = "measurements are for people to read")]
 
 /// What the tests run on. tests/postgres/ has the same ones on the other.
 const ENGINE: databases::Engine = databases::Engine::Sqlite;
@@ -20,6 +21,7 @@ mod hostile;
 mod hostile_strings;
 mod known_devices;
 mod lasting_ends;
+mod metrics;
 mod new_accounts;
 mod new_passwords;
 mod news;

@@ -1,6 +1,7 @@
 //! The contract on PostgreSQL: the same tests as on SQLite, from the same files, and what only PostgreSQL has.
 
 #![expect(clippy::expect_used, reason = "a test may expect what it wants")]
+#![expect(clippy::print_stdout, reason = "measurements are for people to read")]
 
 /// What the tests run on.
 const ENGINE: databases::Engine = databases::Engine::Postgres;
@@ -35,6 +36,8 @@ mod hostile_strings;
 mod known_devices;
 #[path = "../app/lasting_ends.rs"]
 mod lasting_ends;
+#[path = "../app/metrics.rs"]
+mod metrics;
 mod moving;
 #[path = "../app/new_accounts.rs"]
 mod new_accounts;

@@ -1,5 +1,6 @@
 //! The program as the operator meets it: commands and refusals to start.
 
+use std::fs::File;
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 use std::process::Stdio;
@@ -349,4 +350,68 @@ fn a_backup_made_while_the_server_runs_is_whole_and_for_its_owner_alone() {
     };
     assert_eq!((refresh(&live.refresh), refresh(&ended.refresh)), (200, 400));
     restored.grant("ada");
+}
+
+fn full() -> File {
+    File::options().write(true).open("/dev/full").expect("a full device")
+}
+
+#[test]
+fn a_command_that_cannot_print_ends_with_a_sentence_that_says_what_was_done() {
+    let here = Installation::new();
+    here.add("ada");
+    here.add("grace");
+    std::fs::write(here.path().join("users.csv"), "username,email,password_hash\n").expect("written");
+    let commands: [(&[&str], &str); 15] = [
+        (&["secret"], ""),
+        (&["check"], ""),
+        (&["--help"], ""),
+        (&["--version"], ""),
+        (&["user", "list"], ""),
+        (&["user", "show", "ada"], ""),
+        (&["user", "set-role", "grace", "admin"], "grace is now admin. "),
+        (
+            &["user", "set-password", "grace", "--password-stdin"],
+            "Set the password of grace; ",
+        ),
+        (&["user", "disable", "grace"], "Disabled grace; "),
+        (&["user", "enable", "grace"], "Enabled grace. "),
+        (&["user", "end-sessions", "grace"], "Ended 0 sessions of grace. "),
+        (&["user", "import", "users.csv"], "Added 0 accounts. "),
+        (&["backup", "copy.db"], "Copied the database to copy.db"),
+        (&["user", "remove", "grace"], "Removed grace. "),
+        (&["user", "add", "grace", "--password-stdin"], "Added grace "),
+    ];
+    std::fs::write(here.path().join("password"), "another quiet harbour\n").expect("written");
+    let password = || File::open(here.path().join("password")).expect("a file");
+    for (command, done) in commands {
+        let output = here.command(command).stdin(password()).stdout(full()).output().expect("ran");
+        let said = error(&output);
+        assert_eq!(output.status.code(), Some(1), "{command:?}: {said}");
+        assert!(
+            said.starts_with(&format!("error: {done}")) && said.contains("Standard output cannot be written") && said.lines().count() == 1,
+            "{command:?}: {said}"
+        );
+    }
+    // Not even the sentence can be written.
+    let mute = here.command(&["user", "list"]).stdout(full()).stderr(full()).status().expect("ran");
+    assert_eq!(mute.code(), Some(1));
+    let mute = here.command(&["no-such-command"]).stderr(full()).status().expect("ran");
+    assert_eq!(mute.code(), Some(2));
+}
+
+#[test]
+fn a_command_whose_reader_went_away_ends_quietly() {
+    let here = Installation::new();
+    here.add("ada");
+    for command in [&["secret"][..], &["check"], &["--help"], &["user", "enable", "ada"]] {
+        let (reader, writer) = std::io::pipe().expect("a pipe");
+        drop(reader);
+        let output = here.command(command).stdout(writer).output().expect("ran");
+        assert!(
+            output.status.success() && error(&output).is_empty(),
+            "{command:?}: {}",
+            error(&output)
+        );
+    }
 }

@@ -1,10 +1,15 @@
 //! What a log holds, and what never.
 
 use std::collections::HashMap;
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::process::{Child, Stdio};
+use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::support::{Answer, Installation, PASSWORD, Server, Tokens, whole_answer};
+use crate::support::{Answer, Installation, PASSWORD, Server, Tokens, exchange, free_port, whole_answer, within};
 
 /// A browser: its cookies, and every value that one of them ever had.
 struct Browser<'a> {
@@ -243,4 +248,123 @@ fn check_lines(log: &str) {
         of(message);
     }
     assert_eq!(of("\"refused\"")["fields"]["status"], 401);
+}
+
+/// A server whose standard error is what a test makes of it.
+struct Unread(Child);
+
+impl Unread {
+    fn start(here: &Installation, stderr: Stdio, settings: &[(&str, &str)]) -> Self {
+        let mut command = here.command(&["serve"]);
+        command.env("LATCHKEY_ADDR", format!("127.0.0.1:{}", here.port())).stderr(stderr);
+        command.envs(settings.iter().copied());
+        Self(command.spawn().expect("started"))
+    }
+
+    /// Stops it by SIGTERM. Returns whether it ended well.
+    fn stop(mut self) -> bool {
+        let asked = std::process::Command::new("kill").arg(self.0.id().to_string()).status();
+        assert!(asked.expect("asked").success());
+        let mut ended = None;
+        within(Duration::from_secs(30), "it stops", || {
+            ended = self.0.try_wait().expect("a child");
+            ended.is_some()
+        });
+        ended.is_some_and(|status| status.success())
+    }
+}
+
+impl Drop for Unread {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn live(port: u16) -> Option<u16> {
+    exchange(port, "GET", "/health/live", &[], "").ok().map(|(status, _)| status)
+}
+
+/// Requests on one connection.
+const REQUESTS: usize = 500;
+
+/// Sends them all at once. How many were answered.
+fn ask_often(port: u16) -> usize {
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).expect("connected");
+    stream.set_read_timeout(Some(Duration::from_secs(30))).expect("set");
+    let request = |more: &str| format!("GET /health/live HTTP/1.1\r\nHost: localhost:{port}\r\n{more}\r\n");
+    let requests = request("").repeat(REQUESTS - 1) + &request("Connection: close\r\n");
+    stream.write_all(requests.as_bytes()).expect("sent");
+    let mut answers = String::new();
+    stream.read_to_string(&mut answers).expect("answers");
+    answers.matches("HTTP/1.1 200 ").count()
+}
+
+fn metric(port: u16, name: &str) -> u64 {
+    let shown = Server::metrics(port);
+    let value = shown.lines().find_map(|line| line.strip_prefix(&format!("{name} ")));
+    value.unwrap_or_else(|| panic!("{shown}")).parse().expect("a number")
+}
+
+#[test]
+fn a_stalled_reader_of_the_log_holds_up_neither_answers_nor_the_stop() {
+    let here = Installation::new();
+    let (port, metrics) = (here.port(), free_port());
+    let shown = format!("127.0.0.1:{metrics}");
+    let settings = [("LATCHKEY_LOG", "trace"), ("LATCHKEY_METRICS_ADDR", shown.as_str())];
+    let mut server = Unread::start(&here, Stdio::piped(), &settings);
+    let mut log = BufReader::new(server.0.stderr.take().expect("a pipe"));
+    let mut line = String::new();
+    while !line.contains("Latchkey is ready") {
+        line.clear();
+        assert!(log.read_line(&mut line).expect("read") > 0, "it starts");
+    }
+    // From here on nobody reads, and the pipe stays open.
+    within(Duration::from_mins(2), "lines are dropped", || {
+        assert_eq!(ask_often(port), REQUESTS);
+        metric(metrics, "latchkey_log_lines_dropped_total") > 0
+    });
+    assert_eq!(live(port), Some(200));
+    assert!(server.stop(), "SIGTERM ends it well");
+    drop(log);
+}
+
+#[test]
+fn a_log_that_cannot_be_written_stops_nothing() {
+    let here = Installation::new();
+    let (port, metrics) = (here.port(), free_port());
+    let full = File::options().write(true).open("/dev/full").expect("a full device");
+    let server = Unread::start(&here, full.into(), &[("LATCHKEY_METRICS_ADDR", &format!("127.0.0.1:{metrics}"))]);
+    within(Duration::from_secs(30), "it serves", || live(port) == Some(200));
+    assert_eq!(exchange(port, "GET", "/protected", &[], "").expect("an answer").0, 401);
+    within(Duration::from_secs(30), "lost lines are counted", || {
+        metric(metrics, "latchkey_log_lines_dropped_total") > 0
+    });
+    assert!(server.stop(), "SIGTERM ends it well");
+}
+
+#[test]
+fn refusals_of_one_client_are_logged_in_a_bounded_number_and_the_rest_is_counted() {
+    const REFUSED: u64 = 300;
+    let here = Installation::new();
+    let server = here.serve(&[("LATCHKEY_LOG_FORMAT", "json")]);
+    for _ in 0..REFUSED {
+        assert_eq!(server.ask("GET", "/protected", &[], "").0, 401);
+    }
+    let log = server.stop();
+    let lines = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let (mut written, mut suppressed, mut reports) = (0, 0, 0);
+    for line in lines {
+        let fields = &line["fields"];
+        if fields["message"] == "refused" {
+            written += 1;
+        } else if fields["suppressed"] == "refused" {
+            reports += 1;
+            assert_eq!(fields["client"], "127.0.0.1/32", "{line}");
+            suppressed += fields["lines"].as_u64().expect("a number");
+        }
+    }
+    // Ten in each window of a minute, and a report of it.
+    assert!(written <= 10 * reports && reports < 10, "{written} lines, {reports} reports");
+    assert_eq!(written + suppressed, REFUSED);
 }

@@ -4,9 +4,12 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
-use crate::support::{Installation, PASSWORD, Server, Tokens, free_port, how_many, post, within};
+use crate::support::{Installation, PASSWORD, Server, Tokens, assert_within, form_of, free_port, how_many, post, within};
 
 const A_SECOND: Duration = Duration::from_secs(1);
+
+/// Longest wait for something that must happen at all.
+const DEADLINE: Duration = Duration::from_secs(30);
 
 /// `END_ROUNDS=100` measures.
 fn end_rounds() -> usize {
@@ -18,7 +21,7 @@ fn known_after(here: &Installation, server: &Server, command: &[&str], input: &s
     assert_eq!(server.protected(token), 200);
     let output = here.run_with_input(command, input);
     assert!(output.status.success(), "{}", crate::support::error(&output));
-    within(A_SECOND, &format!("{command:?}"), || server.protected(token) == 401)
+    within(DEADLINE, &format!("{command:?}"), || server.protected(token) == 401)
 }
 
 #[test]
@@ -31,6 +34,7 @@ fn a_command_in_another_process_reaches_the_running_server_within_a_second() {
         let token = server.grant("ada").access;
         times.push(known_after(&here, &server, &["user", "end-sessions", "ada"], "", &token));
     }
+    assert_within(A_SECOND, "user end-sessions is known", &times);
     times.sort();
     println!(
         "known after: median {:?}, worst {:?} of {}",
@@ -92,6 +96,7 @@ fn an_open_event_stream_hears_of_a_command_within_a_second_and_a_stop_closes_it(
         assert!(stream.any(|line| line == "event: over"));
         times.push(ended.elapsed());
     }
+    assert_within(A_SECOND, "an event stream is told", &times);
     times.sort();
     println!(
         "stream told after: median {:?}, worst {:?} of {}",
@@ -99,12 +104,11 @@ fn an_open_event_stream_hears_of_a_command_within_a_second_and_a_stop_closes_it(
         times.last(),
         times.len()
     );
-    assert!(*times.last().expect("times") < A_SECOND);
 
     let mut stream = listen(&server, &cookie(&server));
     let began = Instant::now();
     server.stop();
-    assert!(began.elapsed() < Duration::from_secs(5));
+    assert!(began.elapsed() < Duration::from_secs(15), "the stream holds up the stop");
     assert!(!stream.any(|line| line.contains("over")));
 }
 
@@ -134,6 +138,44 @@ fn a_stop_is_held_up_by_nobody() {
     let began = Instant::now();
     server.stop();
     assert!(began.elapsed() < Duration::from_secs(30), "{:?}", began.elapsed());
+}
+
+#[test]
+fn a_hangup_stops_as_sigterm_does_and_cuts_off_no_request() {
+    let here = Installation::new();
+    here.add("ada");
+    let server = here.serve(&[]);
+    let port = server.port;
+    let body = form_of(&[("username", "ada"), ("password", PASSWORD)]);
+    let (head, length) = ("Content-Type: application/x-www-form-urlencoded", body.len());
+    let beginning = format!("POST /token HTTP/1.1\r\nHost: localhost:{port}\r\n{head}\r\nContent-Length: {length}\r\n\r\n");
+    let mut under_way = hanging(&server, &beginning);
+    // Answered only after the connection above was taken: connections are accepted in their order.
+    server.ask("GET", "/health/live", &[], "");
+    server.signal("HUP");
+    within(DEADLINE, "nobody listens any more", || {
+        TcpStream::connect(("127.0.0.1", port)).is_err()
+    });
+    under_way.write_all(body.as_bytes()).expect("sent");
+    let mut answer = String::new();
+    under_way.read_to_string(&mut answer).expect("an answer");
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    let log = server.ended();
+    assert!(log.contains("stopped"), "{log}");
+}
+
+#[test]
+fn a_server_that_was_started_with_hangups_ignored_goes_on_after_one() {
+    let here = Installation::new();
+    // As `nohup` does.
+    let server = here.serve_within("trap '' HUP", &[]);
+    server.signal("HUP");
+    // The signal would have been taken by now: a stop that was asked for closes the listener at once.
+    for _ in 0..20 {
+        assert_eq!(server.ask("GET", "/health/live", &[], "").0, 200);
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    server.stop();
 }
 
 #[test]
@@ -255,7 +297,13 @@ fn metrics_are_shown_on_a_listener_of_their_own() {
     let here = Installation::new();
     here.add("ada");
     let metrics = free_port();
+    let server = here.serve(&[]);
+    server.grant("ada");
+    server.stop();
     let server = here.serve(&[("LATCHKEY_METRICS_ADDR", &format!("127.0.0.1:{metrics}"))]);
+    within(DEADLINE, "the sessions are counted", || {
+        Server::metrics(metrics).contains("latchkey_sessions_live 1\n")
+    });
     let first = server.grant("ada");
     server.grant("ada");
     server.post("/token", &[("username", "ada"), ("password", "wrong password")]);
@@ -265,7 +313,8 @@ fn metrics_are_shown_on_a_listener_of_their_own() {
     server.post("/token", &[("grant_type", "refresh_token"), ("refresh_token", &first.refresh)]);
     let shown = Server::metrics(metrics);
     for line in [
-        "latchkey_sessions_live 1\n",
+        "latchkey_log_lines_dropped_total 0\n",
+        "latchkey_log_lines_suppressed_total 0\n",
         "latchkey_sign_ins_total{outcome=\"ok\"} 2\n",
         "latchkey_sign_ins_total{outcome=\"refused\"} 1\n",
         "latchkey_refreshes_total{outcome=\"ok\"} 2\n",

@@ -106,7 +106,23 @@ pub fn how_many(variable: &str, few: usize) -> usize {
 /// What others must be answered within meanwhile: `STRICT=1` for a release on a machine that does nothing else. If
 /// somebody's work held up everybody's, it would be many seconds.
 pub fn soon() -> Duration {
-    Duration::from_millis(if how_many("STRICT", 0) == 0 { 1000 } else { 50 })
+    Duration::from_millis(if is_strict() { 50 } else { 3000 })
+}
+
+fn is_strict() -> bool {
+    how_many("STRICT", 0) != 0
+}
+
+/// Asserts that something repeated took no longer than a bound: each time if `STRICT=1`, else at least one time in every
+/// three. A machine that is busy with other things makes one late, and a fault all of them.
+pub fn assert_within(bound: Duration, what: &str, times: &[Duration]) {
+    let repeats = if is_strict() { 1 } else { 3 };
+    for repeated in times.chunks(repeats) {
+        assert!(
+            repeated.iter().any(|took| *took < bound),
+            "{what}: {repeated:?}, each above {bound:?}"
+        );
+    }
 }
 
 pub fn text(output: &Output) -> String {
@@ -249,8 +265,13 @@ impl Server {
     }
 
     /// Asks the program to stop. What it logged.
-    pub fn stop(mut self) -> String {
+    pub fn stop(self) -> String {
         self.signal("TERM");
+        self.ended()
+    }
+
+    /// Waits for the program to end by itself, as it was asked to. What it logged.
+    pub fn ended(mut self) -> String {
         let log = self.log.take().expect("a log").join().expect("read");
         assert!(self.child.wait().expect("gone").success(), "{log}");
         log

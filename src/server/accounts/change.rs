@@ -4,6 +4,7 @@ use super::new_password::{Chosen, hash_new, new_password};
 use super::{Account, Refusal};
 use crate::domain::{Email, Field, Problem, User, Username};
 use crate::server::events::{EventKind, NewEvent};
+use crate::server::log;
 use crate::server::session::SignedIn;
 use crate::server::sessions::{self, Client, Draft, EndReason, PROOF_LASTS, SessionId, Tokens};
 use crate::server::state::AppState;
@@ -100,7 +101,7 @@ pub async fn remove(state: &AppState, who: &SignedIn, name: &str, password: &str
     if !super::remove(state, &account.id).await? {
         return Err(Refusal::NotSignedIn);
     }
-    tracing::info!(user = %account.id, "account removed by its owner");
+    tracing::info!(target: log::AUDIT, user = %account.id, "account removed by its owner");
     Ok(())
 }
 

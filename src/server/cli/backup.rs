@@ -3,6 +3,7 @@
 use std::fs::{self, OpenOptions};
 use std::os::unix::fs::OpenOptionsExt;
 
+use super::output;
 use crate::server::serve::Failure;
 use crate::server::state::AppState;
 
@@ -26,11 +27,10 @@ pub async fn run(state: &AppState, file: &str) -> Result<(), Failure> {
     };
     match copied.await {
         Ok(bytes) => {
-            println!(
-                "Copied the database to {file}, {} KiB. The secret is not in it: keep that beside it.",
-                bytes / 1024
-            );
-            Ok(())
+            let kib = bytes / 1024;
+            output::done(format_args!(
+                "Copied the database to {file}, {kib} KiB. The secret is not in it: keep that beside it."
+            ))
         }
         Err(error) => {
             let _ = fs::remove_file(file);

@@ -1,5 +1,6 @@
 //! `latchkey check`
 
+use super::output;
 use crate::domain::{Role, User, UserId};
 use crate::server::clock::Clock;
 use crate::server::config::{Config, NewFiles, Settings};
@@ -13,35 +14,37 @@ use crate::server::tokens::AccessTokens;
 pub async fn run(settings: &Settings) -> Result<(), Failure> {
     let config = Config::read(settings, NewFiles::Leave)?;
     for warning in &config.warnings {
-        eprintln!("warning: {warning}");
+        output::note(format_args!("warning: {warning}"));
     }
-    println!("configuration  good: listens on {}, people use {}", config.addr, config.public_url);
+    output::line(format_args!(
+        "configuration  good: listens on {}, people use {}",
+        config.addr, config.public_url
+    ))?;
 
     if let Some(files) = config.tls.clone() {
         Tls::load(files)?;
-        println!("certificate    good: the key is its own");
+        output::line(format_args!("certificate    good: the key is its own"))?;
     }
 
     let place = &config.database;
     let database = Store::inspect(place).await.map_err(|error| format!("{place}: {error}."))?;
     if config.secret_missing {
-        println!(
+        output::line(format_args!(
             "secret         {}",
             match database {
                 None => "none yet: the first start makes it",
                 Some(_) => "missing: put it back, or the next start makes a new one and everyone has to sign in again",
             }
-        );
+        ))?;
     } else {
         let salt = database.as_ref().map_or("", |found| &found.key_salt);
         check_secret(&config, salt)?;
     }
     match database.map(|found| found.pending_migrations) {
-        None => println!("database       no database yet: the first start creates {place}"),
-        Some(0) => println!("database       good: {place}"),
-        Some(_) => return Err(format!("{place}: {}", StoreError::OldSchema).into()),
+        None => output::line(format_args!("database       no database yet: the first start creates {place}")),
+        Some(0) => output::line(format_args!("database       good: {place}")),
+        Some(_) => Err(format!("{place}: {}", StoreError::OldSchema).into()),
     }
-    Ok(())
 }
 
 fn check_secret(config: &Config, salt: &str) -> Result<(), Failure> {
@@ -63,9 +66,8 @@ fn check_secret(config: &Config, salt: &str) -> Result<(), Failure> {
     tokens
         .verify(&token, now)
         .map_err(|_| "LATCHKEY_SECRET: a token signed with it does not verify.")?;
-    println!(
+    output::line(format_args!(
         "secret         good: signs and verifies, key id {}",
         tokens.header().kid.as_deref().unwrap_or_default()
-    );
-    Ok(())
+    ))
 }

@@ -7,6 +7,7 @@ use std::path::{self, Path, PathBuf};
 use clap::Args;
 
 use self::progress::Bars;
+use super::output;
 use crate::server::config::{DatabaseUrl, EnvironmentError, holds_password};
 use crate::server::serve::Failure;
 use crate::server::store::moving::{self, Moved};
@@ -31,27 +32,21 @@ pub struct Ends {
 pub async fn run(ends: &Ends, data_dir: Option<&Path>) -> Result<(), Failure> {
     let from = parse("--from", &ends.from)?;
     let to = parse("--to", &ends.to)?;
-    eprintln!("Moving {from} to {to}.");
-    eprintln!(
+    output::note(format_args!("Moving {from} to {to}."));
+    output::note(format_args!(
         "Stop the servers that use {from}: they can change nothing until the move is over, and what they change after it does not come along."
-    );
+    ));
     let mut bars = Bars::new();
     let moved = moving::run(&from, &to, |progress| bars.show(&progress)).await;
     bars.finish();
     let Moved { already, rows } = moved?;
-    println!(
-        "{}",
-        if already {
-            "It was moved before and is all there:"
-        } else {
-            "Moved, and the same on both sides:"
-        }
-    );
-    for (table, rows) in rows {
-        println!("{rows:>12}  {}", what(table));
-    }
-    println!("{}", next(&from, &to, data_dir));
-    Ok(())
+    let beginning = if already {
+        "It was moved before and is all there:"
+    } else {
+        "Moved, and the same on both sides:"
+    };
+    let tables: String = rows.iter().map(|(table, rows)| format!("{rows:>12}  {}\n", what(table))).collect();
+    output::done(format_args!("{beginning}\n{tables}{}", next(&from, &to, data_dir)))
 }
 
 /// The URL is not repeated: it may hold a password.

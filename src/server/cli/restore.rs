@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use super::output;
 use crate::server::clock::Clock;
 use crate::server::config::{Config, DatabaseUrl, NewFiles, Settings};
 use crate::server::secret;
@@ -29,26 +30,28 @@ pub async fn run(settings: &Settings, file: &Path) -> Result<(), Failure> {
     } = Store::restore(database, file, &secret::generate(), Clock::system().now())
         .await
         .map_err(|error| format!("{}: {error}", file.display()))?;
-    println!(
-        "Restored {} to {}: {accounts} {}, and the file is intact.",
-        file.display(),
-        database.display(),
-        if accounts == 1 { "account" } else { "accounts" }
-    );
-    println!("No token, cookie or link from before is accepted any more: everyone signs in again.");
+    let mut lines = vec![
+        format!(
+            "Restored {} to {}: {accounts} {}, and the file is intact.",
+            file.display(),
+            database.display(),
+            if accounts == 1 { "account" } else { "accounts" }
+        ),
+        "No token, cookie or link from before is accepted any more: everyone signs in again.".to_owned(),
+    ];
     if let Some(kept) = kept {
-        println!(
+        lines.push(format!(
             "The database that was there is now {}: remove it when it is not needed any more.",
             kept.display()
-        );
+        ));
     }
-    println!(
+    lines.push(format!(
         "Start the server now{}.",
         if pending_migrations > 0 {
             ": the backup is of an older version, and the start updates it"
         } else {
             ""
         }
-    );
-    Ok(())
+    ));
+    output::done(format_args!("{}", lines.join("\n")))
 }

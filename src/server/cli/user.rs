@@ -11,6 +11,7 @@ use clap::Subcommand;
 use jiff::Timestamp;
 use zeroize::Zeroizing;
 
+use super::output;
 use crate::domain::{Problem, Role, Username};
 use crate::server::accounts::{self, Refusal, Typed, operate};
 use crate::server::clock::UnixSeconds;
@@ -136,8 +137,7 @@ async fn add(state: &AppState, name: &str, email: Option<&str>, admin: bool, pas
         email: email.unwrap_or_default(),
     };
     let account = accounts::add(state, typed, role).await.map_err(sentence)?;
-    println!("Added {} ({}).", account.username, account.role);
-    Ok(())
+    output::done(format_args!("Added {} ({}).", account.username, account.role))
 }
 
 async fn set_password(state: &AppState, name: &Username, password: &PasswordSource) -> Result<(), Failure> {
@@ -145,8 +145,7 @@ async fn set_password(state: &AppState, name: &Username, password: &PasswordSour
     if !operate::set_password(state, name, &password).await.map_err(sentence)? {
         return Err(unknown(name));
     }
-    println!("Set the password of {name}; every session is over.");
-    Ok(())
+    output::done(format_args!("Set the password of {name}; every session is over."))
 }
 
 async fn set_role(state: &AppState, name: &Username, role: &str) -> Result<(), Failure> {
@@ -154,45 +153,46 @@ async fn set_role(state: &AppState, name: &Username, role: &str) -> Result<(), F
     if !operate::set_role(state, name, role).await? {
         return Err(unknown(name));
     }
-    println!("{name} is now {role}.");
-    Ok(())
+    output::done(format_args!("{name} is now {role}."))
 }
 
 async fn disable(state: &AppState, name: &Username) -> Result<(), Failure> {
     if !operate::disable(state, name).await? {
         return Err(unknown(name));
     }
-    println!("Disabled {name}; every session is over.");
-    Ok(())
+    output::done(format_args!("Disabled {name}; every session is over."))
 }
 
 async fn enable(state: &AppState, name: &Username) -> Result<(), Failure> {
     if !operate::enable(state, name).await? {
         return Err(unknown(name));
     }
-    println!("Enabled {name}.");
-    Ok(())
+    output::done(format_args!("Enabled {name}."))
 }
 
 async fn end_sessions(state: &AppState, name: &Username) -> Result<(), Failure> {
     let ended = operate::end_sessions(state, name).await?.ok_or_else(|| unknown(name))?;
-    println!("Ended {ended} {} of {name}.", if ended == 1 { "session" } else { "sessions" });
-    Ok(())
+    output::done(format_args!(
+        "Ended {ended} {} of {name}.",
+        if ended == 1 { "session" } else { "sessions" }
+    ))
 }
 
 async fn end_all_sessions(state: &AppState) -> Result<(), Failure> {
     let accounts = operate::end_all_sessions(state).await?;
-    println!(
+    output::done(format_args!(
         "Ended every session of {accounts} {}.",
         if accounts == 1 { "account" } else { "accounts" }
-    );
-    Ok(())
+    ))
 }
 
 async fn remove(state: &AppState, name: &Username) -> Result<(), Failure> {
     operate::find(state, name).await?.ok_or_else(|| unknown(name))?;
     if io::stdin().is_terminal() {
-        eprint!("This removes {name} and every session for good. Type the name to go on: ");
+        write!(
+            io::stderr(),
+            "This removes {name} and every session for good. Type the name to go on: "
+        )?;
         io::stderr().flush()?;
         let mut typed = String::new();
         io::stdin().lock().read_line(&mut typed)?;
@@ -203,8 +203,7 @@ async fn remove(state: &AppState, name: &Username) -> Result<(), Failure> {
     if !operate::remove(state, name).await? {
         return Err(unknown(name));
     }
-    println!("Removed {name}.");
-    Ok(())
+    output::done(format_args!("Removed {name}."))
 }
 
 impl PasswordSource {
@@ -250,14 +249,6 @@ fn sentence(refusal: Refusal) -> Failure {
             .into(),
         Refusal::Store(error) => error.into(),
         other => other.sentence().into(),
-    }
-}
-
-/// What was written to standard output. Whoever reads it may have seen enough, as `head` has: that is no failure.
-fn written(result: io::Result<()>) -> Result<(), Failure> {
-    match result {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error.into()),
-        _ => Ok(()),
     }
 }
 

@@ -67,6 +67,11 @@ impl Asked {
     }
 }
 
+/// The client of the request that is worked on, if any is.
+pub fn client() -> Option<Option<IpAddr>> {
+    ASKED.try_with(|asked| asked.client).ok()
+}
+
 /// Lines for people: as they are, and the request at their end.
 pub struct Pretty<F>(pub F);
 

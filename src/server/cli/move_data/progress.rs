@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{HumanFloatCount, ProgressBar, ProgressState, ProgressStyle};
 
+use crate::server::cli::output;
 use crate::server::store::moving::Progress;
 
 /// Between two looks of a bar.
@@ -40,7 +41,7 @@ impl Bars {
     /// Shows how far it is.
     pub fn show(&mut self, progress: &Progress) {
         match *progress {
-            Progress::Counts => eprintln!("Counting what there is."),
+            Progress::Counts => output::note(format_args!("Counting what there is.")),
             Progress::Moves { table, moved, of } => {
                 if self.current.as_ref().is_none_or(|current| current.table != table) {
                     self.finish();
@@ -52,7 +53,7 @@ impl Bars {
             }
             Progress::Checks => {
                 self.finish();
-                eprintln!("Checking what arrived.");
+                output::note(format_args!("Checking what arrived."));
             }
         }
     }
@@ -67,7 +68,10 @@ impl Bars {
             bar.abandon();
         } else {
             let (rows, seconds) = (bar.position(), began.elapsed().as_secs_f64());
-            eprintln!("{table}: {rows} rows in {seconds:.1} s, {:.0}/s", per_second(rows, seconds));
+            output::note(format_args!(
+                "{table}: {rows} rows in {seconds:.1} s, {:.0}/s",
+                per_second(rows, seconds)
+            ));
         }
     }
 

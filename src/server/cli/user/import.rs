@@ -5,6 +5,7 @@ use std::path::Path;
 
 use csv::StringRecord;
 
+use super::output;
 use crate::server::accounts::Refusal;
 use crate::server::accounts::operate::{self, Imported};
 use crate::server::serve::Failure;
@@ -33,7 +34,7 @@ pub async fn run(state: &AppState, file: &Path) -> Result<(), Failure> {
             Ok(()) => added += 1,
             Err(LeftOut::Line(sentence)) => {
                 refused += 1;
-                eprintln!("{sentence}");
+                output::note(format_args!("{sentence}"));
             }
             Err(LeftOut::Stop(error)) => {
                 failed = Some(error);
@@ -41,20 +42,22 @@ pub async fn run(state: &AppState, file: &Path) -> Result<(), Failure> {
             }
         }
         if io::stderr().is_terminal() && (added + refused) % STEP == 0 {
-            eprint!("\r{} lines", added + refused);
-            io::stderr().flush()?;
+            // Only to look at: it may go unseen.
+            let _ = write!(io::stderr(), "\r{} lines", added + refused);
         }
     }
-    println!("Added {added} accounts.");
+    let printed = output::done(format_args!("Added {added} accounts."));
     if added > 0 {
-        eprintln!("{LONG_PASSWORDS}");
+        output::note(format_args!("{LONG_PASSWORDS}"));
     }
     if is_first && added > 0 {
-        eprintln!("None of them is administrator: `latchkey user set-role NAME admin` makes one of them so.");
+        output::note(format_args!(
+            "None of them is administrator: `latchkey user set-role NAME admin` makes one of them so."
+        ));
     }
     match (failed, refused) {
         (Some(error), _) => Err(format!("the import stopped: {error}; run it again once that is mended").into()),
-        (None, 0) => Ok(()),
+        (None, 0) => printed,
         (None, refused) => Err(format!("{refused} lines were left out, for the reasons above").into()),
     }
 }

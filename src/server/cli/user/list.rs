@@ -2,7 +2,7 @@
 
 use std::io::{self, BufWriter, Write};
 
-use super::{date, written};
+use super::{date, output};
 use crate::server::accounts::Account;
 use crate::server::serve::Failure;
 use crate::server::state::AppState;
@@ -17,8 +17,9 @@ pub async fn run(state: &AppState, after: &str, limit: Option<u32>) -> Result<()
     loop {
         let asked = left.map_or(PAGE, |left| left.min(PAGE));
         let page = state.store.users_after(&after, asked.into()).await?;
-        if let Err(error) = print(&page) {
-            return written(Err(error));
+        let printed = print(&page);
+        if printed.is_err() {
+            return output::result(printed);
         }
         // A page that is not full is the last one.
         let Some(last) = page.get(asked.saturating_sub(1) as usize) else {
@@ -32,7 +33,7 @@ pub async fn run(state: &AppState, after: &str, limit: Option<u32>) -> Result<()
     }
     if !state.store.users_after(&after, 1).await?.is_empty() {
         // In one word: the name may begin with a dash.
-        eprintln!("More follow: latchkey user list --after={after}");
+        output::note(format_args!("More follow: latchkey user list --after={after}"));
     }
     Ok(())
 }

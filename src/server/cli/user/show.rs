@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use super::{date, unknown, written};
+use super::{date, output, unknown};
 use crate::domain::Username;
 use crate::server::accounts::{Account, operate};
 use crate::server::serve::Failure;
@@ -12,7 +12,7 @@ use crate::server::state::AppState;
 pub async fn run(state: &AppState, name: &Username) -> Result<(), Failure> {
     let account = operate::find(state, name).await?.ok_or_else(|| unknown(name))?;
     let sessions = state.store.count_sessions_of(&account.id, state.clock.now()).await?;
-    written(print(&account, sessions))
+    output::result(print(&account, sessions))
 }
 
 fn print(account: &Account, sessions: i64) -> io::Result<()> {
@@ -30,5 +30,7 @@ fn print(account: &Account, sessions: i64) -> io::Result<()> {
     let shown = format!(
         "name      {username}\nid        {id}\nroles     {role}\nemail     {email}\ncreated   {created}\nsessions  {sessions}\ndisabled  {disabled}\n"
     );
-    io::stdout().write_all(shown.as_bytes())
+    let mut out = io::stdout().lock();
+    out.write_all(shown.as_bytes())?;
+    out.flush()
 }

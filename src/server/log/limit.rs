@@ -1,0 +1,321 @@
+//! Limits how many lines about requests are written, so that no client fills the log. Lines beyond the limit are counted; the
+//! counts are logged once a minute.
+
+use std::cmp::Reverse;
+use std::collections::HashMap;
+use std::fmt;
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use ipnet::IpNet;
+use tracing::field::{Field, Visit};
+use tracing::{Event, Level, Subscriber};
+use tracing_subscriber::Layer;
+use tracing_subscriber::layer::Context;
+
+use super::asked;
+
+/// Lines of one kind about the requests of one client, in a window.
+pub const PER_CLIENT: u32 = 10;
+
+/// Lines of one kind about the requests of all clients, in a window: an attacker may have many addresses.
+pub const IN_ALL: u32 = 1000;
+
+/// Length of a window.
+pub const WINDOW: Duration = Duration::from_mins(1);
+
+/// Clients that a report names for each kind of line, those with the most suppressed lines first.
+const NAMED: usize = 20;
+
+/// The target of lines about completed actions, such as a sign-in: rate limits bound their number, and all of them are written.
+pub const AUDIT: &str = "latchkey::audit";
+
+/// Lines that were not written in a window.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Suppressed {
+    /// The message of the lines.
+    pub message: String,
+    /// About requests of this client, or of several that are not named.
+    pub client: Option<IpNet>,
+    /// How many.
+    pub lines: u64,
+}
+
+/// Counts lines in windows of a minute. One kind of line is one place in the source.
+pub struct Limit {
+    window: Mutex<Window>,
+    suppressed: AtomicU64,
+}
+
+struct Window {
+    began: Instant,
+    kinds: HashMap<&'static str, Kind>,
+    /// What the window before suppressed, until it is reported.
+    report: Vec<Suppressed>,
+}
+
+struct Kind {
+    message: String,
+    written: u32,
+    /// Only clients with a written line have an entry, so [`IN_ALL`] bounds their number.
+    clients: HashMap<Option<IpNet>, Count>,
+    /// Suppressed lines of clients without an entry.
+    others: u64,
+}
+
+#[derive(Default)]
+struct Count {
+    written: u32,
+    suppressed: u64,
+}
+
+impl Limit {
+    /// Begins the first window.
+    pub fn new(now: Instant) -> Self {
+        Self {
+            window: Mutex::new(Window {
+                began: now,
+                kinds: HashMap::new(),
+                report: Vec::new(),
+            }),
+            suppressed: AtomicU64::new(0),
+        }
+    }
+
+    /// All lines that were ever suppressed.
+    pub fn suppressed(&self) -> u64 {
+        self.suppressed.load(Ordering::Relaxed)
+    }
+
+    /// Takes what the last complete window suppressed.
+    pub fn report(&self, now: Instant) -> Vec<Suppressed> {
+        let mut window = self.window();
+        window.roll(now);
+        std::mem::take(&mut window.report)
+    }
+
+    /// Ends the window early and takes what it suppressed.
+    pub fn last_report(&self, now: Instant) -> Vec<Suppressed> {
+        let mut window = self.window();
+        let mut report = std::mem::take(&mut window.report);
+        window.end(now);
+        report.append(&mut window.report);
+        report
+    }
+
+    /// Whether a line is written. Its kind is the name of its event, which is its place in the source.
+    fn admit(&self, kind: &'static str, message: impl FnOnce() -> String, client: Option<IpAddr>, now: Instant) -> bool {
+        let mut window = self.window();
+        window.roll(now);
+        let kind = window.kinds.entry(kind).or_insert_with(|| Kind {
+            message: message(),
+            written: 0,
+            clients: HashMap::new(),
+            others: 0,
+        });
+        let admitted = kind.admit(client.map(network));
+        if !admitted {
+            self.suppressed.fetch_add(1, Ordering::Relaxed);
+        }
+        admitted
+    }
+
+    fn window(&self) -> MutexGuard<'_, Window> {
+        self.window.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Window {
+    fn roll(&mut self, now: Instant) {
+        if now.saturating_duration_since(self.began) >= WINDOW {
+            self.end(now);
+        }
+    }
+
+    fn end(&mut self, now: Instant) {
+        self.began = now;
+        self.report = self.kinds.drain().flat_map(|(_, kind)| kind.report()).collect();
+    }
+}
+
+impl Kind {
+    fn admit(&mut self, client: Option<IpNet>) -> bool {
+        if self.written >= IN_ALL {
+            *self
+                .clients
+                .get_mut(&client)
+                .map_or(&mut self.others, |count| &mut count.suppressed) += 1;
+            return false;
+        }
+        let count = self.clients.entry(client).or_default();
+        if count.written >= PER_CLIENT {
+            count.suppressed += 1;
+            return false;
+        }
+        count.written += 1;
+        self.written += 1;
+        true
+    }
+
+    fn report(self) -> Vec<Suppressed> {
+        let message = self.message;
+        let mut clients: Vec<_> = self.clients.into_iter().filter(|(_, count)| count.suppressed > 0).collect();
+        clients.sort_by_key(|(_, count)| Reverse(count.suppressed));
+        let unnamed = clients.split_off(clients.len().min(NAMED));
+        let unnamed: u64 = unnamed.iter().map(|(_, count)| count.suppressed).sum();
+        let named = clients.into_iter().map(|(client, count)| (client, count.suppressed));
+        let all = named.chain(Some((None, self.others + unnamed)).filter(|(_, lines)| *lines > 0));
+        all.map(|(client, lines)| Suppressed {
+            message: message.clone(),
+            client,
+            lines,
+        })
+        .collect()
+    }
+}
+
+/// An IPv4 address, or the /64 of an IPv6 address, which is what one customer is given.
+fn network(address: IpAddr) -> IpNet {
+    let whole = IpNet::from(address.to_canonical());
+    match whole {
+        IpNet::V4(_) => whole,
+        IpNet::V6(_) => IpNet::new(whole.addr(), 64).map_or(whole, |network| network.trunc()),
+    }
+}
+
+/// A layer and no filter of one layer: in tracing-subscriber 0.3.23 a filter that refuses an event disturbs the next one.
+impl<S: Subscriber> Layer<S> for &'static Limit {
+    /// Decides about lines of a request. Lines about the server itself are few, and debugging wants all.
+    fn event_enabled(&self, event: &Event<'_>, _: Context<'_, S>) -> bool {
+        let metadata = event.metadata();
+        let Some(client) = asked::client() else { return true };
+        let limited = *metadata.level() <= Level::INFO && metadata.target() != AUDIT;
+        !limited || self.admit(metadata.name(), || message_of(event), client, Instant::now())
+    }
+}
+
+fn message_of(event: &Event<'_>) -> String {
+    #[derive(Default)]
+    struct Message(String);
+    impl Visit for Message {
+        fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+            if field.name() == "message" {
+                self.0 = format!("{value:?}");
+            }
+        }
+    }
+    let mut message = Message::default();
+    event.record(&mut message);
+    message.0
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+    use std::net::SocketAddr;
+    use std::sync::Arc;
+
+    use axum::extract::ConnectInfo;
+    use http::Request;
+    use tracing_subscriber::fmt::layer;
+    use tracing_subscriber::prelude::*;
+
+    use super::*;
+    use crate::server::log::Asked;
+
+    #[derive(Clone, Default)]
+    struct Log(Arc<Mutex<Vec<u8>>>);
+
+    impl io::Write for Log {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().expect("unpoisoned").write(bytes)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    impl Log {
+        fn count(&self, message: &str) -> usize {
+            String::from_utf8_lossy(&self.0.lock().expect("unpoisoned"))
+                .matches(message)
+                .count()
+        }
+    }
+
+    async fn request_from(address: &str, work: impl Future<Output = ()>) {
+        let mut request = Request::get("/protected").body(()).expect("a request");
+        let peer = SocketAddr::new(address.parse().expect("an address"), 1);
+        request.extensions_mut().insert(ConnectInfo(peer));
+        Asked::of(&[], &request).scope(work).await;
+    }
+
+    #[tokio::test]
+    async fn refusals_of_one_client_are_logged_in_a_bounded_number_and_the_rest_is_counted() {
+        let limit: &'static Limit = Box::leak(Box::new(Limit::new(Instant::now())));
+        let log = Log::default();
+        let writer = log.clone();
+        let lines = layer().with_writer(move || writer.clone());
+        let _until_here = tracing::subscriber::set_default(tracing_subscriber::registry().with(lines).with(limit));
+        let refuse = async || tracing::info!("refused");
+        // Of the same /64.
+        for n in 0..100 {
+            request_from(&format!("2001:db8:0:1::{n}"), refuse()).await;
+        }
+        assert_eq!(log.count("refused"), 10);
+        request_from("192.0.2.7", refuse()).await;
+        assert_eq!(log.count("refused"), 11, "another client is not affected");
+        for _ in 0..100 {
+            request_from("192.0.2.7", async { tracing::info!(target: AUDIT, "signed in") }).await;
+            request_from("192.0.2.7", async { tracing::debug!("details") }).await;
+            tracing::info!("of no request");
+        }
+        for unlimited in ["signed in", "details", "of no request"] {
+            assert_eq!(log.count(unlimited), 100, "{unlimited}");
+        }
+
+        let soon = Instant::now();
+        assert_eq!((limit.report(soon), limit.suppressed()), (vec![], 90), "the window is not over");
+        let expected = Suppressed {
+            message: "refused".into(),
+            client: Some("2001:db8:0:1::/64".parse().expect("a network")),
+            lines: 90,
+        };
+        assert_eq!(limit.report(soon + WINDOW), [expected]);
+        assert_eq!(limit.report(soon + 2 * WINDOW), []);
+    }
+
+    const KIND: &str = "event src/server/log.rs:1";
+
+    #[test]
+    fn many_clients_together_are_limited_too_and_take_bounded_memory() {
+        let began = Instant::now();
+        let limit = Limit::new(began);
+        let admitted = |n: u32, now| limit.admit(KIND, || "refused".into(), Some(IpAddr::from(n.to_be_bytes())), now);
+        assert_eq!((0..50_000).filter(|n| admitted(*n, began)).count(), 1000);
+        assert!(limit.window().kinds[KIND].clients.len() <= 1000);
+        assert!(!admitted(0, began), "of a client that was logged before");
+        let report = limit.report(began + WINDOW);
+        assert_eq!(report.iter().map(|suppressed| suppressed.lines).sum::<u64>(), 49_001);
+        assert_eq!((report[0].lines, report[1].client), (1, None));
+        assert!(admitted(50_000, began + WINDOW), "each window is new");
+    }
+
+    #[test]
+    fn a_report_names_those_who_were_suppressed_most() {
+        let began = Instant::now();
+        let limit = Limit::new(began);
+        for n in 1..=30_u8 {
+            for _ in 0..PER_CLIENT + u32::from(n) {
+                limit.admit(KIND, || "refused".into(), Some(IpAddr::from([192, 0, 2, n])), began);
+            }
+        }
+        let report = limit.last_report(began);
+        assert_eq!(report.len(), NAMED + 1);
+        assert_eq!((report[0].lines, report[NAMED - 1].lines), (30, 11));
+        assert_eq!((report[NAMED].client, report[NAMED].lines), (None, (1..=10).sum()));
+    }
+}
