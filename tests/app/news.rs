@@ -208,7 +208,8 @@ async fn a_program_that_starts_knows_what_ended_before() {
 #[tokio::test]
 async fn what_is_over_is_removed_and_no_earlier() {
     let app = TestApp::new().await;
-    app.signed_up("ada").await;
+    let mut browser = app.signed_up("ada").await;
+    assert_eq!(browser.get("/dashboard").await.status, 200, "its cookie comes back");
     let ada = app.user_id("ada").await;
     let tokens = app.grant("ada").await;
     app.post("/revoke", &[("token", &tokens.refresh)]).await;
