@@ -103,8 +103,8 @@ async fn sign_up(app: &TestApp, password: &str) -> Answer {
     app.post("/api/sign_up", &[("username", "grace"), ("password", password)]).await
 }
 
-/// Few guesses find it, and it is on no list.
-const GUESSABLE: &str = "gracegrace2026";
+/// Few guesses find it here, and it is on no list.
+const GUESSABLE: &str = "latchkey2026";
 
 #[tokio::test]
 async fn a_password_is_estimated_in_a_turn_of_the_hashing_queue_while_others_are_answered() {
@@ -137,14 +137,14 @@ async fn a_password_is_estimated_in_a_turn_of_the_hashing_queue_while_others_are
 #[tokio::test]
 async fn no_new_password_is_estimated_once_a_limit_is_used_up() {
     let app = TestApp::new().await;
-    let mut grace = app.signed_up("grace").await;
+    let mut ada = app.signed_up("ada").await;
     let change = [("current_password", PASSWORD), ("new_password", GUESSABLE)];
-    assert_eq!(grace.call("/api/change_password", &change).await.status, 422);
-    grace.plant("latchkey-device", "forgotten");
+    assert_eq!(ada.call("/api/change_password", &change).await.status, 422);
+    ada.plant("latchkey-device", "forgotten");
     for _ in 0..20 {
-        app.post("/token", &[("username", "grace"), ("password", "wrong password")]).await;
+        app.post("/token", &[("username", "ada"), ("password", "wrong password")]).await;
     }
-    assert_eq!(grace.call("/api/change_password", &change).await.status, 429);
+    assert_eq!(ada.call("/api/change_password", &change).await.status, 429);
 
     while sign_up(&app, "short").await.status != 429 {}
     assert_eq!(sign_up(&app, GUESSABLE).await.status, 429);
