@@ -160,13 +160,13 @@ mod tests {
 
     type Waiting<'q> = Pin<Box<dyn Future<Output = Result<Turn, Busy>> + 'q>>;
 
-    fn address(n: usize) -> Option<IpAddr> {
-        Some(IpAddr::from([198, 51, 100, u8::try_from(n).expect("few")]))
+    fn address(n: u8) -> IpAddr {
+        IpAddr::from([198, 51, 100, n])
     }
 
     /// A caller that waits.
-    fn waits(queue: &FairQueue, from: Option<IpAddr>) -> Waiting<'_> {
-        let mut caller: Waiting<'_> = Box::pin(queue.turn(from));
+    fn waits(queue: &FairQueue, from: impl Into<Option<IpAddr>>) -> Waiting<'_> {
+        let mut caller: Waiting<'_> = Box::pin(queue.turn(from.into()));
         assert!(caller.as_mut().now_or_never().is_none(), "it has to wait");
         caller
     }
@@ -179,7 +179,7 @@ mod tests {
     #[tokio::test]
     async fn a_caller_of_another_network_is_next_however_many_of_one_wait() {
         let queue = FairQueue::new(1);
-        let running = queue.turn(address(1)).await.expect("a free turn");
+        let running = queue.turn(Some(address(1))).await.expect("a free turn");
         let mut crowd: Vec<_> = (0..100).map(|_| waits(&queue, address(1))).collect();
         let mut other = waits(&queue, address(2));
         drop(running);
@@ -195,7 +195,7 @@ mod tests {
     #[tokio::test]
     async fn every_caller_gets_its_turn_in_the_order_of_its_network() {
         let queue = FairQueue::new(1);
-        let mut turn = queue.turn(address(9)).await.expect("a free turn");
+        let mut turn = queue.turn(Some(address(9))).await.expect("a free turn");
         let mut callers: Vec<_> = [1, 1, 1, 2, 2, 3].map(|n| (n, waits(&queue, address(n)))).into();
         let mut served = Vec::new();
         while !callers.is_empty() {
@@ -232,9 +232,9 @@ mod tests {
     #[tokio::test]
     async fn a_network_with_many_waiting_callers_gets_no_more_and_a_full_queue_still_lets_others_in() {
         let queue = FairQueue::new(1);
-        let _running = queue.turn(address(0)).await.expect("a free turn");
+        let _running = queue.turn(Some(address(0))).await.expect("a free turn");
         let mut first: Vec<_> = (0..MAX_WAITING_OF_A_NETWORK).map(|_| waits(&queue, address(1))).collect();
-        assert_eq!(queue.turn(address(1)).await.err(), Some(Busy), "its share is used up");
+        assert_eq!(queue.turn(Some(address(1))).await.err(), Some(Busy), "its share is used up");
         let _second: Vec<_> = (0..MAX_CALLERS - MAX_WAITING_OF_A_NETWORK - 1)
             .map(|_| waits(&queue, address(2)))
             .collect();
