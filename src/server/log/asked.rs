@@ -67,9 +67,9 @@ impl Asked {
     }
 }
 
-/// The client of the request that is worked on, if any is.
-pub fn client() -> Option<Option<IpAddr>> {
-    ASKED.try_with(|asked| asked.client).ok()
+/// Decides something by the client of the request that is worked on; nothing if there is no request.
+pub fn by_client<T>(decide: impl FnOnce(Option<IpAddr>) -> T) -> Option<T> {
+    ASKED.try_with(|asked| decide(asked.client)).ok()
 }
 
 /// Lines for people: as they are, and the request at their end.

@@ -135,7 +135,6 @@ mod tests {
 
     #[test]
     fn at_the_end_every_line_is_written() {
-        let (written, lines) = mpsc::channel();
         struct Sent(mpsc::Sender<Vec<u8>>);
         impl Write for Sent {
             fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
@@ -146,6 +145,7 @@ mod tests {
                 Ok(())
             }
         }
+        let (written, lines) = mpsc::channel();
         let queue = Queue::new(Sent(written));
         for _ in 0..1000 {
             queue.writer().write_all(b"line\n").expect("taken");
