@@ -1,4 +1,4 @@
-//! Data from before migration 0007 (tests/fixtures/before_0007) goes on after the update.
+//! Data from before migration 0007 (`tests/fixtures/before_0007`) goes on after the update.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
