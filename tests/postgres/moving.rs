@@ -389,6 +389,8 @@ async fn a_change_of_the_source_during_a_move_is_refused_and_not_lost() {
     for app in [on_sqlite().await, TestApp::new().await] {
         app.signed_up("ada").await;
         let tokens = app.grant("ada").await;
+        // Its first use is recorded before the move: what is recorded during one is written to the source afterwards.
+        assert!(app.opens(&tokens.access).await);
         let dir = TempDir::new().expect("a directory");
         let to = match &app.database {
             Database::Sqlite(_) => Database::postgres().await,
