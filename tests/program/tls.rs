@@ -65,7 +65,7 @@ fn https_is_served_with_a_certificate_that_is_read_again_when_it_is_renewed() {
     );
     let answer = ask(port, trusting(&first, &[b"http/1.1"]), &sign_up).expect("an answer");
     assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
-    for cookie in ["__Host-latchkey=ey", "__Host-latchkey-refresh=AQ", "__Host-latchkey-device=AQ"] {
+    for cookie in ["__Host-latchkey=ey", "__Host-latchkey-refresh=AQ", "__Host-latchkey-device=Ag"] {
         let line = answer.lines().find(|line| line.contains(cookie)).expect(cookie);
         assert!(
             line.contains("; Path=/; ") && line.contains("; Secure") && line.contains("; HttpOnly") && !line.contains("Domain"),
