@@ -3,6 +3,7 @@
 //! bounds.
 
 #![expect(clippy::print_stdout, reason = "measurements are for people to read")]
+#![expect(clippy::similar_names, reason = "a state and the stage of a refresh have no better names")]
 
 #[path = "prove/model.rs"]
 mod model;

@@ -33,12 +33,12 @@ pub fn refuse(headers: &HeaderMap, status: StatusCode, sentence: &str) -> Respon
 
 /// No such address. One of a page with a slash at its end leads to the page.
 pub async fn not_found(page: Page, method: Method, uri: Uri, headers: HeaderMap) -> Response {
+    const SENTENCE: &str = "There is no page at this address.";
     if is_read(&method)
         && let Some(address) = pages::without_slash(&uri)
     {
         return Redirect::permanent(&address).into_response();
     }
-    const SENTENCE: &str = "There is no page at this address.";
     if wants_page(&headers) {
         self::page(page, StatusCode::NOT_FOUND, "Page not found", SENTENCE)
     } else {

@@ -49,7 +49,7 @@ enum Command {
     /// Put a backup in the place of the SQLite database; stop the server first
     ///
     /// The backup is checked first, and the database that was there is kept beside it. No token, cookie or link from before
-    /// is accepted afterwards: everyone signs in again. PostgreSQL is restored by pg_restore, followed by
+    /// is accepted afterwards: everyone signs in again. PostgreSQL is restored by `pg_restore`, followed by
     /// `latchkey user end-sessions --all`.
     Restore {
         /// A file that `latchkey backup` made

@@ -103,6 +103,7 @@ impl Secret {
     ///
     /// # Panics
     /// Never: 32 bytes are within what HKDF-SHA256 can give.
+    #[must_use]
     pub fn salted(&self, salt: &str) -> Self {
         if salt.is_empty() {
             return self.clone();
@@ -140,6 +141,7 @@ impl Secrets {
     }
 
     /// Those that keys of tokens are derived from.
+    #[must_use]
     pub fn salted(&self, salt: &str) -> Self {
         Self {
             current: self.current.salted(salt),

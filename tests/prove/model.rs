@@ -129,6 +129,7 @@ pub struct State {
 }
 
 /// What the properties are about.
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact that a property asks for")]
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 struct History {
     thief_acted: bool,
@@ -266,7 +267,7 @@ impl World {
         }
     }
 
-    fn deliver(&self, state: &mut State, client: Client, outcome: Outcome) {
+    fn deliver(state: &mut State, client: Client, outcome: Outcome) {
         match (outcome, client) {
             (Outcome::Tokens(pair), Client::Thief) => state.stolen = Some(pair),
             (Outcome::Tokens(pair), _) => state.jar = pair,
@@ -395,7 +396,7 @@ impl Model for World {
             }
             Action::Deliver(client) => {
                 if let Stage::Answered(outcome) = state.refresh_of(client).take()?.stage {
-                    self.deliver(&mut state, client, outcome);
+                    Self::deliver(&mut state, client, outcome);
                 }
             }
             Action::Lose(client) => *state.refresh_of(client) = None,

@@ -82,7 +82,7 @@ pub enum Command {
         /// Its sign-in name; put -- before a name that begins with a dash
         #[arg(required_unless_present = "all")]
         name: Option<String>,
-        /// End the sessions of every account, as after pg_restore
+        /// End the sessions of every account, as after `pg_restore`
         #[arg(long, conflicts_with = "name")]
         all: bool,
     },

@@ -45,8 +45,8 @@ impl Apart {
     pub async fn hold(url: &DatabaseUrl, hold: Hold, tables: &[&str]) -> Result<Self, StoreError> {
         let connection = match url {
             DatabaseUrl::Sqlite(path) => {
-                let (connection, held) = Box::pin(sqlite::hold(path, hold)).await?;
-                Raw::Sqlite(connection, held)
+                let (connection, locks) = Box::pin(sqlite::hold(path, hold)).await?;
+                Raw::Sqlite(connection, locks)
             }
             DatabaseUrl::Postgres(options) => Raw::Postgres(Box::pin(postgres::hold(options, hold, tables)).await?),
         };

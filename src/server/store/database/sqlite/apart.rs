@@ -42,9 +42,9 @@ pub async fn hold(path: &Path, hold: Hold) -> Result<(SqliteConnection, Held), S
     if hold == Hold::Reading {
         raw_sql("PRAGMA query_only = ON").execute(&mut connection).await?;
     }
-    let held = Held {
+    let locks = Held {
         _place: place,
         _lock: lock,
     };
-    Ok((connection, held))
+    Ok((connection, locks))
 }
