@@ -27,7 +27,7 @@ const ANSWERS: [string, number, (cookie: string) => Promise<Answer>][] = [
   ["not found, as a page", 404, () => ask("GET", "/nowhere", html)],
   ["not found, as JSON", 404, () => ask("GET", "/nowhere", { accept: "application/json" })],
   ["no such asset", 404, () => ask("GET", "/assets/nothing.js")],
-  ["an asset's name that is no text", 400, () => ask("GET", "/assets/%ff")],
+  ["an asset's name that is no text", 404, () => ask("GET", "/assets/%ff")],
   ["wrong method", 405, () => ask("DELETE", "/me")],
   ["TRACE", 405, () => ask("TRACE", "/")],
   ["another site's post", 403, () => post("/api/log_in", { username: "a", password: "b" }, { origin: "https://evil.example" })],

@@ -157,7 +157,7 @@ test("whatever a program calls itself is shown as text", async ({ page, js, cont
   }
 });
 
-for (const email of ["a&ltb&gt&ampc@example.org", "'autofocus'onfocus=alert`1`@example.org", "${alert`1`}{{7*7}}@example.org", "\u202Egro.elpmaxe@ada\u202C"]) {
+for (const email of ["a&ltb&gt&ampc@example.org", "'autofocus'onfocus=alert`1`@example.org", "${alert`1`}{{7*7}}@example.org"]) {
   test(`an email address that is kept is shown as text: ${JSON.stringify(email)}`, async ({ page, js, context }) => {
     const change = async (to: string) => {
       await context.clearCookies();
