@@ -2,11 +2,11 @@
 //! their connection has no room left.
 
 use axum::extract::Request;
-use axum::response::Response;
-use http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::response::{Html, IntoResponse, Response};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 
-use crate::app::error::refuse;
-use crate::server::errors::detail;
+use crate::app::error::{refuse, wants_page};
+use crate::server::errors::{RETRY_AFTER, detail};
 
 /// Longest path and query, in bytes.
 const MAX_TARGET: usize = 8 * 1024;
@@ -24,16 +24,12 @@ const TOO_LARGE: StatusCode = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;
 #[derive(Clone, Copy)]
 pub struct ConnectionIsFull;
 
-/// Answers 503 to a request that its connection has no room for, 414 (RFC 9110 section 15.5.15) or 431 (RFC 6585 section 5). The connection's own bounds lie beyond these; what
-/// is over those is cut off without a page.
+/// Answers 503 to a request that its connection has no room for, 414 (RFC 9110 section 15.5.15) or 431 (RFC 6585 section 5).
+/// The connection's own bounds lie beyond these; what is over those is cut off without a page.
 pub fn check(request: &Request) -> Option<Response> {
     let headers = request.headers();
     if request.extensions().get::<ConnectionIsFull>().is_some() {
-        // Short for everybody: the answer is held until the client takes it.
-        return Some(detail(
-            StatusCode::SERVICE_UNAVAILABLE,
-            "There are too many requests at once on this connection. Try again in a moment.",
-        ));
+        return Some(connection_is_full(headers));
     }
     let target = request.uri().path_and_query().map_or(0, |target| target.as_str().len());
     if target > MAX_TARGET {
@@ -66,4 +62,35 @@ pub fn check(request: &Request) -> Option<Response> {
         .headers_mut()
         .insert(HeaderName::from_static("clear-site-data"), HeaderValue::from_static("\"cookies\""));
     Some(response)
+}
+
+/// A page of a few bytes: the answer is held until the client takes it.
+fn connection_is_full(headers: &HeaderMap) -> Response {
+    const STATUS: StatusCode = StatusCode::SERVICE_UNAVAILABLE;
+    const SENTENCE: &str = "There are too many requests at once on this connection. Try again in a moment.";
+    if !wants_page(headers) {
+        return detail(STATUS, SENTENCE);
+    }
+    let page =
+        format!("<!DOCTYPE html><html lang=\"en\"><title>Too many requests</title><h1>Too many requests</h1><p>{SENTENCE}</p></html>");
+    (STATUS, [(header::RETRY_AFTER, RETRY_AFTER)], Html(page)).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::body::Body;
+
+    use super::*;
+
+    #[test]
+    fn a_full_connection_answers_a_browser_with_a_page_and_a_program_with_json() {
+        for (accept, content_type) in [("text/html", "text/html"), ("application/json", "application/json")] {
+            let request = Request::builder().header(header::ACCEPT, accept).extension(ConnectionIsFull);
+            let answer = check(&request.body(Body::empty()).expect("a request")).expect("refused");
+            assert_eq!(answer.status(), StatusCode::SERVICE_UNAVAILABLE);
+            assert_eq!(answer.headers()[header::RETRY_AFTER], RETRY_AFTER);
+            let sent = answer.headers()[header::CONTENT_TYPE].to_str().expect("text");
+            assert!(sent.starts_with(content_type), "{sent}");
+        }
+    }
 }
