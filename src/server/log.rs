@@ -1,4 +1,4 @@
-//! Logging to standard error. Whoever logs never waits for it (`queue.rs`), and no client fills it (`limit.rs`).
+//! Logging to standard error. No caller waits for it (`queue.rs`), and no client fills it (`limit.rs`).
 
 mod asked;
 mod limit;

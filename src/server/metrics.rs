@@ -186,7 +186,7 @@ pub fn router(state: AppState) -> Router {
     Router::new().route("/metrics", get(show)).with_state(state)
 }
 
-/// Answers a request of the listener of its own.
+/// Answers a request to the metrics listener.
 pub async fn answer(mut router: Router, request: Request) -> Response {
     let Ok(response) = router.call(request).await;
     response

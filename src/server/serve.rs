@@ -116,7 +116,7 @@ fn address_error(variable: &'static str, addr: SocketAddr, error: &std::io::Erro
 fn stop_signal(state: AppState) -> std::io::Result<impl Future<Output = ()>> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
-    // Whoever started the program with `nohup` wants it to outlive its terminal.
+    // A program started with `nohup` is meant to outlive its terminal.
     let mut hangup = if is_ignored(SignalKind::hangup()) {
         None
     } else {

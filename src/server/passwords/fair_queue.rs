@@ -25,7 +25,7 @@ pub const MAX_WAIT: Duration = Duration::from_secs(10);
 pub struct FairQueue(Arc<Mutex<State>>);
 
 struct State {
-    /// Turns that nobody has. While there is one, nobody waits.
+    /// Free turns. While there is one, no caller waits.
     free: usize,
     running: usize,
     /// Networks with callers that wait, in the order of their next turn.

@@ -104,7 +104,7 @@ impl RefreshState {
         self.used_counter >= Some(self.counter)
     }
 
-    /// Whoever presents a refresh token has received its pair, so a rotation marks that pair as used.
+    /// A client that presents a refresh token has received its pair, so a rotation marks that pair as used.
     fn rotated_to(self, counter: Counter, terms: Terms) -> Self {
         Self {
             counter,

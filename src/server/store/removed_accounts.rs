@@ -1,4 +1,4 @@
-//! Removed accounts. An account is removed by one row, whatever belongs to it: from then on nobody finds it, its sessions have ended
+//! Removed accounts. An account is removed by one row, whatever belongs to it: from then on no query finds it, its sessions have ended
 //! and its name is free. Its sessions, events and the row itself are deleted after that, in batches.
 
 use super::database::query;
