@@ -10,4 +10,4 @@ pub mod pages;
 pub mod reload;
 mod shell;
 
-pub use page::Page;
+pub use crate::app::page::Page;

@@ -2,7 +2,6 @@
 //!
 //! | module | is | built for |
 //! |---|---|---|
-//! | [`domain`] | what both sides know: names, passwords, users; pure, parsed at the door | both |
 //! | [`islands`] | what comes alive in the browser | both |
 //! | `app` | the pages: shell, views and their handlers | the server |
 //! | `api` | the server functions that forms post to | the server |
@@ -13,7 +12,6 @@
 // A view's type nests as deep as its elements.
 #![recursion_limit = "256"]
 
-pub mod domain;
 pub mod islands;
 
 #[cfg(feature = "ssr")]

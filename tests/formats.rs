@@ -7,7 +7,6 @@
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use http::{HeaderMap, HeaderValue, header};
-use latchkey::domain::{Role, User, UserId};
 use latchkey::server::cookies::{Cookie, Cookies};
 use latchkey::server::keys::{self, Use};
 use latchkey::server::refresh_tokens::{Presented, RefreshTokens, Salt};
@@ -15,6 +14,7 @@ use latchkey::server::secret::{Secret, Secrets};
 use latchkey::server::session::bearer_token;
 use latchkey::server::sessions::{Issue, SessionId};
 use latchkey::server::tokens::{AccessTokens, Algorithm};
+use latchkey_types::{Role, User, UserId};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;

@@ -8,7 +8,6 @@ use serde::{Deserialize, Serialize};
 
 use super::Refused;
 use crate::app::error::wants_page;
-use crate::domain::Next;
 use crate::server::accounts::Refusal;
 use crate::server::cookie_check;
 use crate::server::cookies::Cookie;
@@ -17,6 +16,7 @@ use crate::server::flash::{self, Flash, Notice};
 use crate::server::session::{self, SignedIn, Visitor, with_next};
 use crate::server::sessions::{Client, ClientKind, SessionId, Tokens};
 use crate::server::state::AppState;
+use latchkey_types::Next;
 
 /// Where a post leads on to.
 #[derive(Debug, Serialize, Deserialize)]

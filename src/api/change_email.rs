@@ -5,10 +5,10 @@ use leptos::prelude::*;
 use super::caller::{Caller, Destination, FormPlace};
 use super::refused::Refused;
 use super::sent::Sent;
-use crate::domain::{Field, Next, Problem};
 use crate::server::accounts::{Refusal, change};
 use crate::server::flash::Notice;
 use crate::server::sessions::Tokens;
+use latchkey_types::{Field, Next, Problem};
 
 /// Changes the caller's email address, or takes it away.
 #[server(endpoint = "change_email")]

@@ -4,10 +4,10 @@ use leptos::prelude::*;
 
 use super::caller::{Caller, Destination, FormPlace};
 use super::refused::Refused;
-use crate::domain::Next;
 use crate::server::accounts::{Refusal, change};
 use crate::server::flash::Notice;
 use crate::server::sessions::Tokens;
+use latchkey_types::Next;
 
 /// Changes the caller's password. This browser stays signed in, in a session of its own.
 #[server(endpoint = "change_password")]

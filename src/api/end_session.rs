@@ -4,11 +4,11 @@ use leptos::prelude::*;
 
 use super::caller::{Caller, Destination};
 use super::refused::Refused;
-use crate::domain::Next;
 use crate::server::accounts::Refusal;
 use crate::server::flash::{Flash, Notice};
 use crate::server::sessions::{self, EndReason, SessionId};
 use crate::server::store::Which;
+use latchkey_types::Next;
 
 /// Ends one of the caller's sessions, on every device at once; their own means signing out.
 #[server(endpoint = "end_session")]

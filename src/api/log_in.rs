@@ -4,8 +4,8 @@ use leptos::prelude::*;
 
 use super::caller::{Caller, Destination, FormPlace};
 use super::refused::Refused;
-use crate::domain::Next;
 use crate::server::accounts;
+use latchkey_types::Next;
 
 /// Signs in and sets the cookies of a new session. Unknown name and wrong password get the same answer for the same work.
 #[server(endpoint = "log_in")]

@@ -4,11 +4,11 @@ use leptos::prelude::*;
 
 use super::caller::{Caller, Destination, FormPlace};
 use super::refused::Refused;
-use crate::domain::Next;
 use crate::server::accounts::Refusal;
 use crate::server::flash::Notice;
 use crate::server::sessions::{self, EndReason};
 use crate::server::store::Which;
+use latchkey_types::Next;
 
 /// Ends the session, everywhere and at once, and clears its cookies. Signing out twice does no harm.
 #[server(endpoint = "log_out")]

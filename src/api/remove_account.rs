@@ -4,9 +4,9 @@ use leptos::prelude::*;
 
 use super::caller::{Caller, Destination, FormPlace};
 use super::refused::Refused;
-use crate::domain::Next;
 use crate::server::accounts::{Refusal, change};
 use crate::server::flash::Notice;
+use latchkey_types::Next;
 
 /// Removes the caller's account for good.
 #[server(endpoint = "remove_account")]

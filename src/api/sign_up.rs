@@ -4,8 +4,8 @@ use leptos::prelude::*;
 
 use super::caller::{Caller, Destination, FormPlace};
 use super::refused::Refused;
-use crate::domain::Next;
 use crate::server::accounts::{self, Typed};
+use latchkey_types::Next;
 
 /// Makes an account, signs in to it and sets the cookies of its first session.
 #[server(endpoint = "sign_up")]

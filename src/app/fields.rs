@@ -6,9 +6,9 @@ use std::borrow::Cow;
 
 use leptos::prelude::*;
 
-use crate::domain::{Field, Problem};
 use crate::islands::{NewPasswordField, PasswordField, UsernameField};
 use crate::server::flash::Flash;
+use latchkey_types::{Field, Problem};
 
 /// The sign-in name of an account that is there.
 pub fn username(flash: &Flash) -> impl IntoView + use<> {

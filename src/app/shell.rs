@@ -4,9 +4,9 @@ use leptos::prelude::*;
 
 use super::page::Page;
 use super::reload;
-use crate::domain::User;
 use crate::server::assets;
 use crate::server::session::{SignedIn, Visitor};
+use latchkey_types::User;
 
 /// The whole document. The session's id, the seconds its token has left and the name
 /// of the channel between tabs stand on the root element, for the islands.

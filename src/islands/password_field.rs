@@ -5,7 +5,7 @@ use wasm_bindgen::JsCast;
 use web_sys::{Element, HtmlInputElement};
 
 use super::dom;
-use crate::domain::{PasswordHint, Username};
+use latchkey_types::{PasswordHint, Username};
 
 /// Around a password input: a button that shows what is typed.
 #[component]

@@ -4,7 +4,7 @@ use leptos::prelude::*;
 use web_sys::Element;
 
 use super::dom;
-use crate::domain::{Problem, Username};
+use latchkey_types::{Problem, Username};
 
 /// Around the input of a new sign-in name: says at once what the server would say.
 #[component]

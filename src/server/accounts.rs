@@ -17,7 +17,7 @@ use super::sessions::{self, Client, Draft, EndReason, SessionId, Tokens};
 use super::state::AppState;
 use super::store::{InitialRole, NewUser, StoreError};
 use super::throttle::{self, SIGN_UPS, SignIn, Wait};
-use crate::domain::{Email, Field, FieldError, Password, Problem, Role, User, UserId, Username, escape_invisible};
+use latchkey_types::{Email, Field, FieldError, Password, Problem, Role, User, UserId, Username, escape_invisible};
 
 /// Sessions and events of a removed account that are deleted in one step, and steps that its removal waits for.
 const PURGE_BATCH: i64 = 500;

@@ -18,10 +18,10 @@ use std::path::{Path, PathBuf};
 
 use ipnet::IpNet;
 
-pub use database_url::{DatabaseUrl, holds_password};
-pub use environment::{Environment, EnvironmentError};
-pub use public_url::PublicUrl;
-pub use settings::Settings;
+pub use crate::server::config::database_url::{DatabaseUrl, holds_password};
+pub use crate::server::config::environment::{Environment, EnvironmentError};
+pub use crate::server::config::public_url::PublicUrl;
+pub use crate::server::config::settings::Settings;
 
 use super::secret::Secrets;
 use super::tokens::Algorithm;

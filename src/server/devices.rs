@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::keys::{self, Use};
 use super::secret::Secrets;
-use crate::domain::UserId;
+use latchkey_types::UserId;
 
 /// Life of the cookie, in seconds: as long as browsers keep one (RFC 6265bis section 5.5).
 pub const LIFE: i64 = 400 * 24 * 3600;

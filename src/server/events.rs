@@ -2,7 +2,7 @@
 
 use super::clock::UnixSeconds;
 use super::sessions::{Client, EndReason};
-use crate::domain::UserId;
+use latchkey_types::UserId;
 
 /// What kind of thing happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::clock::UnixSeconds;
 use super::keys::{self, Use};
 use super::secret::Secret;
-use crate::domain::{Field, Problem};
+use latchkey_types::{Field, Problem};
 
 /// Life of the cookie, in seconds.
 pub const LIFE: i64 = 60;

@@ -17,19 +17,19 @@ use tokio::task::spawn_blocking;
 use tokio::time::sleep_until;
 use zeroize::Zeroizing;
 
-pub use common::is_listed;
-pub use pace::MANY_ACCOUNTS;
-pub use stored::{Stored, kind};
+pub use crate::server::passwords::common::is_listed;
+pub use crate::server::passwords::pace::MANY_ACCOUNTS;
+pub use crate::server::passwords::stored::{Stored, kind};
 
 use self::common::is_guessable;
 use self::fair_queue::FairQueue;
 use self::memory::Memory;
 use self::pace::{Pace, padding};
 use self::stored::decoy;
-use crate::domain::Password;
+use latchkey_types::Password;
 
 /// Longest password looked at, in bytes: 128 characters of at most four.
-const MAX_BYTES: usize = 4 * crate::domain::password::MAX;
+const MAX_BYTES: usize = 4 * latchkey_types::password::MAX;
 
 /// What a hash costs.
 #[derive(Clone, Copy, Debug)]
@@ -131,7 +131,7 @@ impl Passwords {
     /// [`Busy`] when it would wait too long.
     pub async fn verify(&self, typed: &str, hash: Option<String>, from: Option<IpAddr>) -> Result<Verified, Busy> {
         // Longer ones are nobody's password: the same work, over a part of it.
-        let too_long = typed.chars().count() > crate::domain::password::MAX;
+        let too_long = typed.chars().count() > latchkey_types::password::MAX;
         let typed = Zeroizing::new(typed.as_bytes()[..typed.len().min(MAX_BYTES)].to_vec());
         self.in_turn(from, move |inner| {
             let began = Instant::now();

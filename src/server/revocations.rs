@@ -8,14 +8,14 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{PoisonError, RwLock};
 
-pub use retention::{CautiousClock, Horizon, MAX_TOKEN_LIFE};
-pub use watch::Watch;
+pub use crate::server::revocations::retention::{CautiousClock, Horizon, MAX_TOKEN_LIFE};
+pub use crate::server::revocations::watch::Watch;
 
 use self::watch::Watchers;
 use super::clock::UnixSeconds;
 use super::sessions::SessionId;
 use super::tokens::Claims;
-use crate::domain::UserId;
+use latchkey_types::UserId;
 
 /// What a revocation makes invalid.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -192,10 +192,10 @@ impl Revocations {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{Role, User};
     use crate::server::secret::{Secret, Secrets, generate};
     use crate::server::sessions::Issue;
     use crate::server::tokens::{AccessTokens, Algorithm};
+    use latchkey_types::{Role, User};
 
     const NOW: UnixSeconds = 1_800_000_000;
     const LIFE: i64 = 900;

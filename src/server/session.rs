@@ -17,7 +17,7 @@ use super::sessions::{self, Client, ClientKind, Denied, EndReason, RefreshError,
 use super::state::AppState;
 use super::tokens::Claims;
 use crate::app::error;
-use crate::domain::{Next, User};
+use latchkey_types::{Next, User};
 
 /// Longest before its end that a token in a cookie is renewed, in seconds: so an open page need not wait for it.
 const RENEWED_BEFORE: i64 = 30;

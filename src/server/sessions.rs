@@ -10,12 +10,12 @@ mod refresh;
 pub mod refresh_rule;
 mod verify;
 
-pub use client::{Client, ClientKind};
-pub use end::EndReason;
-pub use first_use::{EXACT_TO, FirstUses};
-pub use id::SessionId;
-pub use refresh::{RefreshError, refresh, revoke};
-pub use verify::{Denied, verify};
+pub use crate::server::sessions::client::{Client, ClientKind};
+pub use crate::server::sessions::end::EndReason;
+pub use crate::server::sessions::first_use::{EXACT_TO, FirstUses};
+pub use crate::server::sessions::id::SessionId;
+pub use crate::server::sessions::refresh::{RefreshError, refresh, revoke};
+pub use crate::server::sessions::verify::{Denied, verify};
 
 use super::accounts::Account;
 use super::clock::UnixSeconds;
@@ -26,7 +26,7 @@ use super::state::AppState;
 use super::store::{Ended, Ending, NewSession, StoreError, Which};
 use super::throttle::Guess;
 use super::tokens::AccessToken;
-use crate::domain::UserId;
+use latchkey_types::UserId;
 
 /// How long after the password was given sensitive changes do without it, in seconds.
 pub const PROOF_LASTS: i64 = 600;

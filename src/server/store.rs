@@ -18,11 +18,11 @@ use std::sync::Arc;
 
 use thiserror::Error;
 
-pub use database::{Inspection, OpenMode, Restored};
-pub use live_sessions::{COUNTED, Counted, Listed};
-pub use session_ends::{Ended, Ending, Which};
-pub use sessions::{NewSession, Rotation};
-pub use users::{InitialRole, NewUser};
+pub use crate::server::store::database::{Inspection, OpenMode, Restored};
+pub use crate::server::store::live_sessions::{COUNTED, Counted, Listed};
+pub use crate::server::store::session_ends::{Ended, Ending, Which};
+pub use crate::server::store::sessions::{NewSession, Rotation};
+pub use crate::server::store::users::{InitialRole, NewUser};
 
 use self::database::{Database, query};
 use super::clock::UnixSeconds;

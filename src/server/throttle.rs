@@ -11,9 +11,9 @@ mod rate;
 use aws_lc_rs::hmac;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 
-use addresses::{AccountKey, Charge, Kind};
-pub use addresses::{Addresses, Limit, Network};
-pub use rate::{Rate, Wait};
+use crate::server::throttle::addresses::{AccountKey, Charge, Kind};
+pub use crate::server::throttle::addresses::{Addresses, Limit, Network};
+pub use crate::server::throttle::rate::{Rate, Wait};
 
 use super::accounts::Refusal;
 use super::clock::UnixSeconds;
@@ -23,7 +23,7 @@ use super::secret::Secret;
 use super::sessions::Client;
 use super::state::AppState;
 use super::store::StoreError;
-use crate::domain::Username;
+use latchkey_types::Username;
 
 /// Wrong passwords for one account, or from one known device of it: twenty, then one a minute.
 pub const ACCOUNT: Rate = Rate { burst: 20, interval: 60 };

@@ -10,15 +10,15 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use jsonwebtoken::{Header, Validation, decode, encode};
 use serde::{Deserialize, Serialize};
 
-pub use id::TokenId;
-pub use keys::{Algorithm, Jwk};
+pub use crate::server::tokens::id::TokenId;
+pub use crate::server::tokens::keys::{Algorithm, Jwk};
 
 use self::keys::{SigningKey, VerifyingKey};
 use self::remembered::Remembered;
 use super::clock::UnixSeconds;
 use super::secret::Secrets;
 use super::sessions::{Issue, SessionId};
-use crate::domain::{Role, User, UserId};
+use latchkey_types::{Role, User, UserId};
 
 /// No token of ours is longer; longer ones are not looked at.
 const MAX_LENGTH: usize = 4096;

@@ -17,7 +17,7 @@ use super::refresh_tokens::Counter;
 use super::sessions::{Client, EXACT_TO, SessionId};
 use super::state::AppState;
 use super::store::StoreError;
-use crate::domain::UserId;
+use latchkey_types::UserId;
 
 /// Least time between two rounds of writing.
 const PAUSE: Duration = Duration::from_millis(250);

@@ -6,10 +6,10 @@ use axum::body::Body;
 use axum::extract::ConnectInfo;
 use futures::StreamExt;
 use http::{Method, header};
-use latchkey::domain::{Role, Username};
 use latchkey::server::accounts::operate;
 use latchkey::server::news;
 use latchkey::server::revocations::{Revocation, Revoked};
+use latchkey_types::{Role, Username};
 
 use crate::support::{Browser, PASSWORD, TestApp, Tokens, form, request};
 

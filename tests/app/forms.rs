@@ -195,7 +195,7 @@ async fn the_first_account_is_administrator_and_no_other_even_when_it_is_removed
     );
     app.signed_up("ada").await;
     assert!(!app.browser().get("/signup").await.body.contains("The first account becomes"));
-    let ada = latchkey::domain::Username::parse("ada").expect("a name");
+    let ada = latchkey_types::Username::parse("ada").expect("a name");
     assert!(
         latchkey::server::accounts::operate::remove(&app.state, &ada)
             .await
@@ -218,7 +218,7 @@ async fn of_many_first_sign_ups_at_once_one_is_administrator() {
     assert!(answers.iter().all(|answer| answer.status == 200));
     let users = app.state.store.users_after("", 100).await.expect("listed");
     assert_eq!(users.len(), 16);
-    assert_eq!(users.iter().filter(|user| user.role == latchkey::domain::Role::Admin).count(), 1);
+    assert_eq!(users.iter().filter(|user| user.role == latchkey_types::Role::Admin).count(), 1);
 }
 
 #[tokio::test]

@@ -192,7 +192,7 @@ async fn headers_from_outside_open_nothing() {
 async fn a_removed_account_is_signed_out_at_its_next_page() {
     let app = TestApp::new().await;
     let mut ada = app.signed_up("ada").await;
-    let name = latchkey::domain::Username::parse("ada").expect("a name");
+    let name = latchkey_types::Username::parse("ada").expect("a name");
     assert!(operate::remove(&app.state, &name).await.expect("removed"));
     let answer = ada.get("/dashboard").await;
     assert_eq!(answer.location(), Some("/login?next=%2Fdashboard"));

@@ -10,10 +10,10 @@ use argon2::{Algorithm, Argon2, Params, Version};
 use axum::body::Body;
 use axum::extract::ConnectInfo;
 use http::{Method, header};
-use latchkey::domain::{Field, FieldError, Problem, Username};
 use latchkey::server::accounts::Refusal;
 use latchkey::server::accounts::operate::{self, Imported};
 use latchkey::server::passwords::{Cost, MANY_ACCOUNTS, Passwords};
+use latchkey_types::{Field, FieldError, Problem, Username};
 
 use crate::support::{PASSWORD, TestApp, form, request};
 

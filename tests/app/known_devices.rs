@@ -1,8 +1,8 @@
 //! Known devices: bound to an account and to the generation of its password.
 
 use http::StatusCode;
-use latchkey::domain::Username;
 use latchkey::server::accounts::operate;
+use latchkey_types::Username;
 
 use crate::support::{Browser, PASSWORD, TestApp};
 

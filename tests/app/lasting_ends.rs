@@ -2,10 +2,10 @@
 
 use axum::body::Body;
 use http::{Method, header};
-use latchkey::domain::Username;
 use latchkey::server::accounts::operate;
 use latchkey::server::sessions::MAX_LIVE;
 use latchkey::server::{housekeeping, news};
+use latchkey_types::Username;
 
 use crate::support::{NOW, PASSWORD, TestApp, form, request};
 

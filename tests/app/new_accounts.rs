@@ -1,8 +1,8 @@
 //! What new accounts may be called, which addresses they may have, and which of them is administrator.
 
-use latchkey::domain::{Problem, Role};
 use latchkey::server::accounts::operate::{self, Imported};
 use latchkey::server::accounts::{Account, Refusal};
+use latchkey_types::{Problem, Role};
 
 use crate::support::{PASSWORD, TestApp};
 
@@ -30,7 +30,7 @@ async fn an_imported_account_is_never_administrator_and_nobody_after_it_becomes_
         let (account, _) = app
             .state
             .store
-            .credentials(&latchkey::domain::Username::parse(name).expect("a name"))
+            .credentials(&latchkey_types::Username::parse(name).expect("a name"))
             .await
             .expect("an answer")
             .expect("an account");

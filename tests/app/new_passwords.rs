@@ -3,10 +3,10 @@
 use std::pin::pin;
 use std::sync::Arc;
 
-use latchkey::domain::{Field, FieldError, Problem, Role, Username};
 use latchkey::server::accounts::{self, Refusal, Typed, change, operate};
 use latchkey::server::session::SignedIn;
 use latchkey::server::sessions::Client;
+use latchkey_types::{Field, FieldError, Problem, Role, Username};
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::TestRunner;
 

@@ -175,7 +175,7 @@ async fn whatever_ended_during_an_outage_is_dead_when_it_is_over() {
     let token = app.token("ada").await;
     let elsewhere = app.another().await;
     app.pass_seconds(LAG + 1);
-    let name = latchkey::domain::Username::parse("ada").expect("a name");
+    let name = latchkey_types::Username::parse("ada").expect("a name");
     operate::end_sessions(&elsewhere, &name).await.expect("done");
     // No task follows the news here: the request itself asks for it, once it is too old.
     assert!(!app.opens(&token).await);

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use http::{Method, header};
-use latchkey::domain::UserId;
+use latchkey_types::UserId;
 
 use crate::support::{Browser, NOW, TestApp, form, request};
 

@@ -150,7 +150,7 @@ async fn nothing_minted_before_or_during_an_end_from_elsewhere_works_after_it() 
     for round in 0..rounds().min(100) {
         let (end, name) = (ends[round % ends.len()], format!("ada-{round}"));
         app.signed_up(&name).await;
-        let username = latchkey::domain::Username::parse(&name).expect("a name");
+        let username = latchkey_types::Username::parse(&name).expect("a name");
         let (raced, here) = (app.grant(&name).await, app.grant(&name).await);
         let refreshers = {
             let (state, token) = (app.state.clone(), raced.refresh.clone());
@@ -268,7 +268,7 @@ async fn a_change_from_a_session_that_has_just_ended_changes_nothing() {
         .tokens
         .verify(&app.token("ada").await, app.state.clock.now())
         .expect("good");
-    let name = latchkey::domain::Username::parse("ada").expect("a name");
+    let name = latchkey_types::Username::parse("ada").expect("a name");
     operate::end_sessions(&app.state, &name).await.expect("ended");
     // As if the end had come between the check of the token and this call.
     let (who, new) = (verified.into(), "another quiet harbour");
@@ -294,7 +294,7 @@ async fn a_sign_in_that_races_a_disable_leaves_no_session() {
     let app = TestApp::new().await;
     app.signed_up("ada").await;
     app.signed_up("grace").await;
-    let name = latchkey::domain::Username::parse("grace").expect("a name");
+    let name = latchkey_types::Username::parse("grace").expect("a name");
     for _ in 0..50 {
         let fields = [("username", "grace"), ("password", PASSWORD)];
         let (answer, disabled) = tokio::join!(app.post("/token", &fields), operate::disable(&app.state, &name));

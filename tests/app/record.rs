@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use latchkey::domain::password;
 use latchkey::server::form::MAX_BODY;
 use latchkey::server::passwords::Cost;
 use latchkey::server::throttle::{ACCOUNT, ADDRESS, REFRESHES, SIGN_INS, SIGN_INS_TO_ACCOUNT, SIGN_UPS, UNKNOWN_REFRESH_TOKENS};
+use latchkey_types::password;
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))

@@ -486,7 +486,7 @@ async fn a_clock_that_steps_back_an_hour_keeps_nobody_out_and_brings_nothing_bac
     app.post("/revoke", &[("token", &ended.refresh)]).await;
     let owner = app.refreshed(&app.refreshed(&stolen.refresh).await.refresh).await;
     let mut gone = app.signed_up("grace").await;
-    let grace = latchkey::domain::Username::parse("grace").expect("a name");
+    let grace = latchkey_types::Username::parse("grace").expect("a name");
     latchkey::server::accounts::operate::disable(&app.state, &grace)
         .await
         .expect("done");
@@ -544,9 +544,9 @@ async fn an_account_that_lost_its_role_gets_tokens_that_say_so() {
     let app = TestApp::new().await;
     let mut ada = app.signed_up("ada").await;
     let tokens = app.grant("ada").await;
-    let name = latchkey::domain::Username::parse("ada").expect("a name");
+    let name = latchkey_types::Username::parse("ada").expect("a name");
     assert!(ada.get("/dashboard").await.body.contains("admin"));
-    latchkey::server::accounts::operate::set_role(&app.state, &name, latchkey::domain::Role::User)
+    latchkey::server::accounts::operate::set_role(&app.state, &name, latchkey_types::Role::User)
         .await
         .expect("done");
     assert!(!app.opens(&tokens.access).await, "stale");

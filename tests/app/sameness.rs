@@ -2,9 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use latchkey::domain::Username;
 use latchkey::server::accounts::operate::{self, Imported};
 use latchkey::server::passwords::Cost;
+use latchkey_types::Username;
 
 use crate::support::{Answer, Browser, PASSWORD, TestApp};
 

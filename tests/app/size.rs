@@ -4,10 +4,10 @@
 
 use std::time::{Duration, Instant};
 
-use latchkey::domain::{UserId, Username};
 use latchkey::server::accounts::operate;
 use latchkey::server::sessions::SessionId;
 use latchkey::server::{housekeeping, news};
+use latchkey_types::{UserId, Username};
 
 use crate::databases::Database;
 use crate::support::{Browser, NOW, TestApp};

@@ -10,7 +10,6 @@ use std::thread::available_parallelism;
 use axum::body::{Body, to_bytes};
 use http::request::Builder;
 use http::{HeaderMap, Method, Request, Response, StatusCode, header};
-use latchkey::domain::{UserId, Username};
 use latchkey::server::clock::Clock;
 use latchkey::server::config::{Config, Settings};
 use latchkey::server::news;
@@ -19,6 +18,7 @@ use latchkey::server::router::App;
 use latchkey::server::secret;
 use latchkey::server::state::AppState;
 use latchkey::server::store::Store;
+use latchkey_types::{UserId, Username};
 use serde_json::Value;
 use tempfile::TempDir;
 

@@ -6,12 +6,12 @@ use std::process::{Command, Output, Stdio};
 use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
 
-use latchkey::domain::Username;
 use latchkey::server::accounts::operate;
 use latchkey::server::config::DatabaseUrl;
 use latchkey::server::secret;
 use latchkey::server::store::Store;
 use latchkey::server::store::moving::{self, Column, Moved, Progress, Refusal, TABLES};
+use latchkey_types::Username;
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgRow};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteRow};
 use sqlx::{AssertSqlSafe, Connection, Row};

@@ -3,10 +3,10 @@
 use std::str::FromStr;
 use std::time::{Duration, Instant};
 
-use latchkey::domain::Username;
 use latchkey::server::accounts::operate;
 use latchkey::server::news;
 use latchkey::server::state::AppState;
+use latchkey_types::Username;
 use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{AssertSqlSafe, Connection, Executor};
 use tokio::time::{sleep, timeout};

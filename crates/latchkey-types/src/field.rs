@@ -44,9 +44,9 @@ impl Field {
 pub enum Problem {
     /// Nothing was typed.
     Missing,
-    /// Fewer than [`crate::domain::username::MIN`] characters.
+    /// Fewer than [`crate::username::MIN`] characters.
     NameTooShort,
-    /// More than [`crate::domain::username::MAX`] characters.
+    /// More than [`crate::username::MAX`] characters.
     NameTooLong,
     /// A character outside `a-z 0-9 . _ -`.
     NameCharacters,
@@ -58,9 +58,9 @@ pub enum Problem {
     NameReserved,
     /// Another account has it.
     NameTaken,
-    /// Fewer than [`crate::domain::password::MIN`] characters.
+    /// Fewer than [`crate::password::MIN`] characters.
     PasswordTooShort,
-    /// More than [`crate::domain::password::MAX`] characters.
+    /// More than [`crate::password::MAX`] characters.
     PasswordTooLong,
     /// The sign-in name itself.
     PasswordIsName,

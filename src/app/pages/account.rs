@@ -11,13 +11,13 @@ use crate::api::{ChangeEmail, ChangePassword, RemoveAccount};
 use crate::app::error::unavailable;
 use crate::app::facts::fact;
 use crate::app::{Page, fields, format};
-use crate::domain::{Field, Role};
 use crate::islands::PendingForm;
 use crate::server::accounts::{Account, change};
 use crate::server::flash::Flash;
 use crate::server::session::SignedIn;
 use crate::server::state::AppState;
 use crate::server::store::StoreError;
+use latchkey_types::{Field, Role};
 
 /// `GET /account`
 pub async fn account(State(state): State<AppState>, headers: HeaderMap, page: Page, signed_in: SignedIn) -> Response {

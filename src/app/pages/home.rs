@@ -5,8 +5,8 @@ use leptos::prelude::*;
 
 use crate::app::Page;
 use crate::app::shell::Mark;
-use crate::domain::User;
 use crate::server::session::SignedIn;
+use latchkey_types::User;
 
 /// `GET /`
 pub async fn home(page: Page, signed_in: Option<SignedIn>) -> Response {

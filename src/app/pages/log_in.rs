@@ -11,12 +11,12 @@ use super::{NextQuery, already_signed_in, flash, shown_with_probe};
 use crate::api::LogIn;
 use crate::app::Page;
 use crate::app::fields;
-use crate::domain::{Field, Next};
 use crate::islands::PendingForm;
 use crate::server::cookie_check;
 use crate::server::flash::Flash;
 use crate::server::session::{Visitor, with_next};
 use crate::server::state::AppState;
+use latchkey_types::{Field, Next};
 
 /// `GET /login`
 pub async fn log_in(

@@ -11,12 +11,12 @@ use crate::api::SignUp;
 use crate::app::Page;
 use crate::app::error::unavailable;
 use crate::app::fields;
-use crate::domain::{Field, Next};
 use crate::islands::PendingForm;
 use crate::server::cookie_check;
 use crate::server::flash::{Flash, Notice};
 use crate::server::session::{SignedIn, with_next};
 use crate::server::state::AppState;
+use latchkey_types::{Field, Next};
 
 /// `GET /signup`
 pub async fn sign_up(

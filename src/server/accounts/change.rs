@@ -2,7 +2,6 @@
 
 use super::new_password::{Chosen, hash_new, new_password};
 use super::{Account, Refusal};
-use crate::domain::{Email, Field, Problem, User, Username};
 use crate::server::events::{EventKind, NewEvent};
 use crate::server::log;
 use crate::server::session::SignedIn;
@@ -10,6 +9,7 @@ use crate::server::sessions::{self, Client, Draft, EndReason, PROOF_LASTS, Sessi
 use crate::server::state::AppState;
 use crate::server::store::StoreError;
 use crate::server::throttle;
+use latchkey_types::{Email, Field, Problem, User, Username};
 
 /// Changes the password of whoever is signed in. The browser that does it goes on in a session of its own; every other
 /// session ends, unless the user wants to keep them.

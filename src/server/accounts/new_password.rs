@@ -4,9 +4,9 @@ use std::iter;
 use std::net::IpAddr;
 
 use super::Refusal;
-use crate::domain::{Field, Password, Problem, Username};
 use crate::server::passwords::{self, Guessable};
 use crate::server::state::AppState;
+use latchkey_types::{Field, Password, Problem, Username};
 
 /// Checks a new password against the rules that cost nothing: its length, the name, the list of the most common ones. [`hash_new`] checks
 /// the rest; it is the one way to a hash of a new password.

@@ -2,13 +2,13 @@
 
 use super::new_password::{Chosen, hash_new, new_password};
 use super::{Account, Refusal};
-use crate::domain::{Email, Field, Problem, Role, Username};
 use crate::server::events::{EventKind, NewEvent};
 use crate::server::passwords::Stored;
 use crate::server::revocations::Revocation;
 use crate::server::sessions::{self, Client, EndReason};
 use crate::server::state::AppState;
 use crate::server::store::{InitialRole, StoreError, Which};
+use latchkey_types::{Email, Field, Problem, Role, Username};
 
 /// An account of another system.
 #[derive(Debug, serde::Deserialize)]

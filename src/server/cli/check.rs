@@ -1,7 +1,6 @@
 //! `latchkey check`
 
 use super::output;
-use crate::domain::{Role, User, UserId};
 use crate::server::clock::Clock;
 use crate::server::config::{Config, NewFiles, Settings};
 use crate::server::serve::Failure;
@@ -9,6 +8,7 @@ use crate::server::serve::tls::Tls;
 use crate::server::sessions::{Issue, SessionId};
 use crate::server::store::{Store, StoreError};
 use crate::server::tokens::AccessTokens;
+use latchkey_types::{Role, User, UserId};
 
 /// Says what the server would use and whether it would start. Creates no file and changes none.
 pub async fn run(settings: &Settings) -> Result<(), Failure> {

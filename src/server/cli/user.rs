@@ -12,11 +12,11 @@ use jiff::Timestamp;
 use zeroize::Zeroizing;
 
 use super::output;
-use crate::domain::{Problem, Role, Username};
 use crate::server::accounts::{self, Refusal, Typed, operate};
 use crate::server::clock::UnixSeconds;
 use crate::server::serve::Failure;
 use crate::server::state::AppState;
+use latchkey_types::{Problem, Role, Username};
 
 #[derive(Subcommand)]
 pub enum Command {

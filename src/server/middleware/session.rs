@@ -6,7 +6,6 @@ use axum::response::{IntoResponse, Redirect, Response};
 use http::header::SET_COOKIE;
 
 use crate::api::{LogIn, SignUp};
-use crate::domain;
 use crate::server::cookie_check;
 use crate::server::session::{Resolved, resolve, with_next};
 use crate::server::state::AppState;
@@ -37,6 +36,6 @@ fn lead_to_the_cookie_notice(state: &AppState, request: &Request) -> Option<Resp
     if says_so || !request.method().is_safe() || !cookie_check::failed(state, uri, headers) {
         return None;
     }
-    let next = domain::Next::parse(&cookie_check::unmarked(uri));
+    let next = latchkey_types::Next::parse(&cookie_check::unmarked(uri));
     Some(Redirect::to(&cookie_check::mark(&with_next(LogIn::PAGE, &next))).into_response())
 }

@@ -20,7 +20,7 @@ const MAX_WINDOW: usize = 40;
 const MAX_READINGS: usize = 16;
 
 /// Characters that are read together whatever the signs among them: the whole of a shortest password.
-const MIN_WINDOW: usize = crate::domain::password::MIN;
+const MIN_WINDOW: usize = latchkey_types::password::MIN;
 
 /// Letters, and the signs that the estimator reads as each. Letters with a single sign have one reading.
 const SIGNS: [&str; 7] = ["4@", "({[<", "69", "1!|", "1|7", "$5", "+7"];

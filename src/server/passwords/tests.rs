@@ -62,7 +62,7 @@ proptest! {
         core in select(vec!["e\u{301}", "é", "A\u{30a}", "Å", "ﬁ", "K", "\u{212a}", " ", "  ", "ß"]),
         end in "[a-zA-Z0-9]{8,60}|[\\PC]{8,20} ?",
     ) {
-        let typed: String = format!("{beginning}{core}{end}").chars().take(crate::domain::password::MAX).collect();
+        let typed: String = format!("{beginning}{core}{end}").chars().take(latchkey_types::password::MAX).collect();
         let turn = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
         turn.block_on(async {
             let passwords = Passwords::new(CHEAP);

@@ -7,11 +7,11 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::token::{SentToken, TokenError, no_store};
-use crate::domain::Role;
 use crate::server::errors::{Detail, unavailable};
 use crate::server::session::Bearer;
 use crate::server::sessions::{self, Denied};
 use crate::server::state::AppState;
+use latchkey_types::Role;
 
 /// What to send.
 #[derive(Deserialize, ToSchema)]

@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::watch;
 
 use super::Revoked;
-use crate::domain::UserId;
 use crate::server::sessions::SessionId;
+use latchkey_types::UserId;
 
 /// Open pages of one user that wait at a time: each holds a connection, and there are only so many.
 const MOST_OF_A_USER: usize = 64;

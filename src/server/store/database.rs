@@ -12,8 +12,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use apart::{Apart, Hold, Rows};
-pub use query::{Query, Row, Value, query};
+pub use crate::server::store::database::apart::{Apart, Hold, Rows};
+pub use crate::server::store::database::query::{Query, Row, Value, query};
 
 use super::StoreError;
 use crate::server::clock::UnixSeconds;

@@ -4,10 +4,10 @@ use uuid::Uuid;
 
 use super::database::{Change, Row, query};
 use super::{Store, StoreError};
-use crate::domain::UserId;
 use crate::server::clock::UnixSeconds;
 use crate::server::events::{Event, EventKind, NewEvent};
 use crate::server::sessions::{Client, ClientKind};
+use latchkey_types::UserId;
 
 /// Failures from one address within this many seconds share a row, so that guessing does not fill the table.
 const SHARED_FOR: i64 = 3600;

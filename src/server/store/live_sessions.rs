@@ -7,9 +7,9 @@
 use super::database::{Query, query};
 use super::sessions::session;
 use super::{Store, StoreError};
-use crate::domain::UserId;
 use crate::server::clock::UnixSeconds;
 use crate::server::sessions::{Session, SessionId};
+use latchkey_types::UserId;
 
 /// Sessions counted at most where a page only says how many there are.
 pub const COUNTED: i64 = 1000;

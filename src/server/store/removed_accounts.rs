@@ -4,8 +4,8 @@
 use super::database::query;
 use super::session_ends::end_all;
 use super::{Ending, Store, StoreError};
-use crate::domain::UserId;
 use crate::server::revocations::Revocation;
+use latchkey_types::UserId;
 
 impl Store {
     /// Removes an account. Returns the revocation of its tokens, or nothing when there is no such account.

@@ -2,10 +2,10 @@
 
 use super::database::{Change, Row, query};
 use super::{Store, StoreError};
-use crate::domain::UserId;
 use crate::server::clock::UnixSeconds;
 use crate::server::revocations::{Horizon, Revocation, Revoked};
 use crate::server::sessions::SessionId;
+use latchkey_types::UserId;
 
 /// Writes revocations of sessions, in a change that is under way, by one statement however many there are. Both engines read
 /// the keys and values of a JSON object as rows.

@@ -5,11 +5,11 @@ use super::database::{Change, Row, query};
 use super::revocations::{insert_for_sessions, insert_for_user};
 use super::users::hold;
 use super::{Store, StoreError};
-use crate::domain::UserId;
 use crate::server::clock::UnixSeconds;
 use crate::server::events::NewEvent;
 use crate::server::revocations::Revocation;
 use crate::server::sessions::{EndReason, MAX_LIVE, SessionId};
+use latchkey_types::UserId;
 
 /// Which sessions of a user to end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

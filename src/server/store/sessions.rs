@@ -5,7 +5,6 @@ use super::events::{address, client};
 use super::session_ends::{Ending, end_one, end_over_limit};
 use super::users::{account, hold};
 use super::{Store, StoreError, throttles};
-use crate::domain::UserId;
 use crate::server::accounts::Account;
 use crate::server::clock::UnixSeconds;
 use crate::server::events::{EventKind, NewEvent};
@@ -13,6 +12,7 @@ use crate::server::refresh_tokens::{Counter, Salt};
 use crate::server::revocations::Revocation;
 use crate::server::sessions::{Client, EndReason, Session, SessionId};
 use crate::server::throttle::ACCOUNT;
+use latchkey_types::UserId;
 
 /// A session to be begun.
 pub struct NewSession<'a> {

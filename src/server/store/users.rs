@@ -4,13 +4,13 @@ use super::database::{Change, Row, query};
 use super::revocations::insert_for_user;
 use super::session_ends::end_all;
 use super::{Ending, NewSession, Store, StoreError};
-use crate::domain::{Email, Role, UserId, Username};
 use crate::server::accounts::Account;
 use crate::server::clock::UnixSeconds;
 use crate::server::events::{EventKind, NewEvent};
 use crate::server::passwords::{self, MANY_ACCOUNTS};
 use crate::server::revocations::Revocation;
 use crate::server::sessions::Client;
+use latchkey_types::{Email, Role, UserId, Username};
 
 /// What a new account may do.
 #[derive(Clone, Copy, Debug)]

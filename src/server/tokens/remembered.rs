@@ -104,9 +104,9 @@ impl Default for Remembered {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::UserId;
     use crate::server::sessions::SessionId;
     use crate::server::tokens::TokenId;
+    use latchkey_types::UserId;
 
     const NOW: UnixSeconds = 1_800_000_000;
 

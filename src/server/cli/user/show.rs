@@ -3,10 +3,10 @@
 use std::io::{self, Write};
 
 use super::{date, output, unknown};
-use crate::domain::Username;
 use crate::server::accounts::{Account, operate};
 use crate::server::serve::Failure;
 use crate::server::state::AppState;
+use latchkey_types::Username;
 
 /// Shows what there is to know about an account, but for its password.
 pub async fn run(state: &AppState, name: &Username) -> Result<(), Failure> {
