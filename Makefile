@@ -12,7 +12,7 @@ CASES ?= 1000000
 
 binary := target/release/latchkey
 built := target/release/.latchkey-built
-sources := $(shell find src style public migrations Cargo.toml Cargo.lock 2>/dev/null)
+sources := $(shell find src crates style public Cargo.toml Cargo.lock 2>/dev/null)
 
 # PORT is a short word for the address. Without it the program's own rules hold, .env included.
 address := $(if $(LATCHKEY_ADDR),,$(if $(PORT),LATCHKEY_ADDR=127.0.0.1:$(PORT)))

@@ -1,6 +1,7 @@
 //! The pages: rendered on the server, whole, before the first byte is sent. There is no client router: each
 //! address is a route of `server::router`, each navigation a page.
 
+pub mod client_name;
 pub mod error;
 mod facts;
 mod fields;
@@ -10,4 +11,4 @@ pub mod pages;
 pub mod reload;
 mod shell;
 
-pub use crate::app::page::Page;
+pub use page::Page;

@@ -17,12 +17,12 @@ mod session_events;
 mod token_clock;
 pub mod username_field;
 
-pub use crate::islands::copy_button::CopyButton;
-pub use crate::islands::countdown::Countdown;
-pub use crate::islands::guard::Guard;
-pub use crate::islands::password_field::{NewPasswordField, PasswordField};
-pub use crate::islands::pending_form::PendingForm;
-pub use crate::islands::username_field::UsernameField;
+pub use copy_button::CopyButton;
+pub use countdown::Countdown;
+pub use guard::Guard;
+pub use password_field::{NewPasswordField, PasswordField};
+pub use pending_form::PendingForm;
+pub use username_field::UsernameField;
 
 /// Brings every island of the page to life, then tells the other tabs who this page was rendered for.
 pub fn start() {

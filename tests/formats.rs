@@ -9,11 +9,12 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use http::{HeaderMap, HeaderValue, header};
 use latchkey::server::cookies::{Cookie, Cookies};
 use latchkey::server::keys::{self, Use};
-use latchkey::server::refresh_tokens::{Presented, RefreshTokens, Salt};
+use latchkey::server::refresh_tokens::{Presented, RefreshTokens};
 use latchkey::server::secret::{Secret, Secrets};
 use latchkey::server::session::bearer_token;
-use latchkey::server::sessions::{Issue, SessionId};
+use latchkey::server::sessions::TokenGrant;
 use latchkey::server::tokens::{AccessTokens, Algorithm};
+use latchkey_store::{Salt, SessionId};
 use latchkey_types::{Role, User, UserId};
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -31,8 +32,8 @@ fn tokens(algorithm: Algorithm) -> AccessTokens {
     AccessTokens::new(ISSUER, &Secrets::of(secret()), algorithm, LIFE)
 }
 
-fn issue(session: [u8; 16], counter: u32) -> Issue {
-    Issue {
+fn issue(session: [u8; 16], counter: u32) -> TokenGrant {
+    TokenGrant {
         session: SessionId::from_bytes(session),
         counter,
         now: NOW,

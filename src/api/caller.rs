@@ -14,8 +14,9 @@ use crate::server::cookies::Cookie;
 use crate::server::devices;
 use crate::server::flash::{self, Flash, Notice};
 use crate::server::session::{self, SignedIn, Visitor, with_next};
-use crate::server::sessions::{Client, ClientKind, SessionId, Tokens};
+use crate::server::sessions::Tokens;
 use crate::server::state::AppState;
+use latchkey_store::{Client, ClientKind, SessionId};
 use latchkey_types::Next;
 
 /// Where a post leads on to.

@@ -6,8 +6,8 @@ use super::caller::{Caller, Destination, FormPlace};
 use super::refused::Refused;
 use crate::server::accounts::Refusal;
 use crate::server::flash::Notice;
-use crate::server::sessions::{self, EndReason};
-use crate::server::store::Which;
+use crate::server::sessions;
+use latchkey_store::{EndReason, SessionScope};
 use latchkey_types::Next;
 
 /// Ends every session of the caller but this one.
@@ -23,7 +23,7 @@ pub async fn end_other_sessions() -> Result<Destination, Refused> {
 
 async fn end(caller: &Caller) -> Result<(), Refusal> {
     let claims = &caller.signed_in()?.claims;
-    let others = Which::AllBut(claims.sid);
+    let others = SessionScope::AllBut(claims.sid);
     sessions::end(&caller.state, &claims.sub, others, EndReason::EndedElsewhere, &caller.client).await?;
     Ok(())
 }

@@ -6,8 +6,8 @@ use super::caller::{Caller, Destination};
 use super::refused::Refused;
 use crate::server::accounts::Refusal;
 use crate::server::flash::{Flash, Notice};
-use crate::server::sessions::{self, EndReason, SessionId};
-use crate::server::store::Which;
+use crate::server::sessions;
+use latchkey_store::{EndReason, SessionId, SessionScope};
 use latchkey_types::Next;
 
 /// Ends one of the caller's sessions, on every device at once; their own means signing out.
@@ -42,7 +42,7 @@ async fn end(caller: &Caller, session: &str) -> Result<Option<Notice>, Refusal> 
     } else {
         (EndReason::EndedElsewhere, Notice::SessionEnded)
     };
-    let ended = sessions::end(&caller.state, &claims.sub, Which::One(id), reason, &caller.client).await?;
+    let ended = sessions::end(&caller.state, &claims.sub, SessionScope::One(id), reason, &caller.client).await?;
     Ok((ended > 0).then_some(notice))
 }
 

@@ -6,8 +6,8 @@ use super::caller::{Caller, Destination, FormPlace};
 use super::refused::Refused;
 use crate::server::accounts::Refusal;
 use crate::server::flash::Notice;
-use crate::server::sessions::{self, EndReason};
-use crate::server::store::Which;
+use crate::server::sessions;
+use latchkey_store::{EndReason, SessionScope};
 use latchkey_types::Next;
 
 /// Ends the session, everywhere and at once, and clears its cookies. Signing out twice does no harm.
@@ -26,7 +26,7 @@ async fn end(caller: &Caller) -> Result<(), Refusal> {
     sessions::end(
         &caller.state,
         &claims.sub,
-        Which::One(claims.sid),
+        SessionScope::One(claims.sid),
         EndReason::SignedOut,
         &caller.client,
     )

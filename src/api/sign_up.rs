@@ -4,7 +4,7 @@ use leptos::prelude::*;
 
 use super::caller::{Caller, Destination, FormPlace};
 use super::refused::Refused;
-use crate::server::accounts::{self, Typed};
+use crate::server::accounts::{self, SignUpInput};
 use latchkey_types::Next;
 
 /// Makes an account, signs in to it and sets the cookies of its first session.
@@ -24,7 +24,7 @@ pub async fn sign_up(
     next: String,
 ) -> Result<Destination, Refused> {
     let caller = Caller::from_context();
-    let account = Typed {
+    let account = SignUpInput {
         username: &username,
         password: &password,
         email: &email,

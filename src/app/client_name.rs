@@ -1,6 +1,6 @@
-//! A client in words, guessed from what it calls itself. For people to recognise; nothing depends on it.
+//! A client in words, guessed from what it calls itclient. For people to recognise; nothing depends on it.
 
-use super::{Client, ClientKind};
+use latchkey_store::{Client, ClientKind};
 
 /// Marks of browsers; the first that fits counts, for each claims to be those below it too.
 const BROWSERS: [(&str, &str); 9] = [
@@ -27,32 +27,34 @@ const SYSTEMS: [(&str, &str); 8] = [
     ("Linux", "Linux"),
 ];
 
-impl Client {
-    /// `Firefox on Linux`, `curl 8.5.0`.
-    pub fn in_words(&self) -> String {
-        let found = |marks: &[(&str, &'static str)]| marks.iter().find(|(mark, _)| self.user_agent.contains(mark)).map(|(_, word)| *word);
-        if self.kind == ClientKind::Operator {
-            return "The operator, on the server".to_owned();
-        }
-        match (found(&BROWSERS), found(&SYSTEMS)) {
-            (Some(browser), Some(system)) => format!("{browser} on {system}"),
-            (Some(browser), None) => browser.to_owned(),
-            (None, _) => self.program(),
-        }
+/// Names a client as people know it: `Firefox on Linux`, `curl 8.5.0`.
+pub fn client_name(client: &Client) -> String {
+    let found = |marks: &[(&str, &'static str)]| {
+        marks
+            .iter()
+            .find(|(mark, _)| client.user_agent.contains(mark))
+            .map(|(_, word)| *word)
+    };
+    if client.kind == ClientKind::Operator {
+        return "The operator, on the server".to_owned();
     }
-
-    /// Programs call themselves `name/version`.
-    fn program(&self) -> String {
-        let first = self.user_agent.split_whitespace().next().unwrap_or_default();
-        let (name, version) = first.split_once('/').unwrap_or((first, ""));
-        match (name, self.kind) {
-            ("", ClientKind::Api) => "A program".to_owned(),
-            ("" | "Mozilla", _) => "A browser".to_owned(),
-            (name, _) => format!("{name} {version}").trim_end().to_owned(),
-        }
+    match (found(&BROWSERS), found(&SYSTEMS)) {
+        (Some(browser), Some(system)) => format!("{browser} on {system}"),
+        (Some(browser), None) => browser.to_owned(),
+        (None, _) => program(client),
     }
 }
 
+/// Programs call themselves `name/version`.
+fn program(client: &Client) -> String {
+    let first = client.user_agent.split_whitespace().next().unwrap_or_default();
+    let (name, version) = first.split_once('/').unwrap_or((first, ""));
+    match (name, client.kind) {
+        ("", ClientKind::Api) => "A program".to_owned(),
+        ("" | "Mozilla", _) => "A browser".to_owned(),
+        (name, _) => format!("{name} {version}").trim_end().to_owned(),
+    }
+}
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -85,8 +87,8 @@ mod tests {
             ("something", "something"),
             ("", "A browser"),
         ] {
-            assert_eq!(Client::new(ClientKind::Browser, user_agent, None).in_words(), words);
+            assert_eq!(client_name(&Client::new(ClientKind::Browser, user_agent, None)), words);
         }
-        assert_eq!(Client::new(ClientKind::Api, "", None).in_words(), "A program");
+        assert_eq!(client_name(&Client::new(ClientKind::Api, "", None)), "A program");
     }
 }

@@ -12,7 +12,7 @@ use super::pages;
 use crate::api;
 use crate::server::errors::{RETRY_AFTER, detail};
 use crate::server::flash::Notice;
-use crate::server::store::StoreError;
+use latchkey_store::StoreError;
 
 /// Whether the client shows pages: a browser says `text/html`, programs do not.
 pub fn wants_page(headers: &HeaderMap) -> bool {

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use leptos::prelude::*;
 
-use crate::server::clock::UnixSeconds;
+use latchkey_store::UnixSeconds;
 
 /// `24 November 2026`.
 pub fn date(seconds: UnixSeconds) -> impl IntoView {

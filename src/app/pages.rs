@@ -8,13 +8,13 @@ mod log_in;
 mod sessions;
 mod sign_up;
 
-pub use crate::app::pages::account::account;
-pub use crate::app::pages::dashboard::dashboard;
-pub use crate::app::pages::docs::docs;
-pub use crate::app::pages::home::home;
-pub use crate::app::pages::log_in::log_in;
-pub use crate::app::pages::sessions::sessions;
-pub use crate::app::pages::sign_up::sign_up;
+pub use account::account;
+pub use dashboard::dashboard;
+pub use docs::docs;
+pub use home::home;
+pub use log_in::log_in;
+pub use sessions::sessions;
+pub use sign_up::sign_up;
 
 use std::borrow::Cow;
 use std::convert::Infallible;

@@ -10,55 +10,18 @@ mod new_password;
 pub mod operate;
 
 use self::new_password::{Chosen, hash_new, new_password};
-use super::clock::UnixSeconds;
 use super::log;
-use super::passwords::Busy;
-use super::sessions::{self, Client, Draft, EndReason, SessionId, Tokens};
+use super::passwords::{Busy, MANY_ACCOUNTS, hashed_password};
+use super::sessions::{PendingSession, Tokens};
 use super::state::AppState;
-use super::store::{InitialRole, NewUser, StoreError};
-use super::throttle::{self, SIGN_UPS, SignIn, Wait};
-use latchkey_types::{Email, Field, FieldError, Password, Problem, Role, User, UserId, Username, escape_invisible};
+use super::throttle::{SIGN_UPS, SignIn};
+use super::{sessions, throttle};
+use latchkey_store::{Account, Client, EndReason, InitialRole, NewUser, RetryAfter, SessionId, StoreError};
+use latchkey_types::{Email, Field, FieldError, Password, Problem, Role, UserId, Username};
 
 /// Sessions and events of a removed account that are deleted in one step, and steps that its removal waits for.
 const PURGE_BATCH: i64 = 500;
 const PURGED_AT_ONCE: usize = 4;
-
-/// An account as its owner and the operator see it. Holds no hash.
-#[derive(Clone, Debug)]
-pub struct Account {
-    /// Never changes, never used again.
-    pub id: UserId,
-    /// The public name.
-    pub username: String,
-    /// Private.
-    pub email: Option<String>,
-    /// What it may do.
-    pub role: Role,
-    /// Tokens of an earlier epoch are stale.
-    pub epoch: i64,
-    /// When it was made.
-    pub created_at: UnixSeconds,
-    /// Since when nobody can sign in to it.
-    pub disabled_at: Option<UnixSeconds>,
-    /// How often its password was replaced: known devices of an earlier generation are void.
-    pub password_generation: i64,
-}
-
-impl Account {
-    /// The address as people may see it: one of before may hold characters that show nothing or that a terminal obeys.
-    pub fn shown_email(&self) -> Option<String> {
-        self.email.as_deref().map(|email| escape_invisible(email).into_owned())
-    }
-
-    /// What tokens say of it.
-    pub fn user(&self) -> User {
-        User {
-            id: self.id.clone(),
-            username: self.username.clone(),
-            roles: vec![self.role],
-        }
-    }
-}
 
 /// Why something was not done. Nothing was changed.
 #[derive(Debug)]
@@ -74,7 +37,7 @@ pub enum Refusal {
     /// Nobody can sign up here.
     SignupClosed,
     /// Too many guesses; try again after this many seconds.
-    Throttled(Wait),
+    Throttled(RetryAfter),
     /// Too many passwords are being hashed.
     Busy,
     /// Who is asking cannot be told while the database is away.
@@ -110,7 +73,7 @@ impl From<StoreError> for Refusal {
 
 /// What somebody typed to make an account.
 #[derive(Clone, Copy)]
-pub struct Typed<'a> {
+pub struct SignUpInput<'a> {
     /// The name.
     pub username: &'a str,
     /// The password.
@@ -126,7 +89,7 @@ struct Parsed {
     email: Option<Email>,
 }
 
-impl Typed<'_> {
+impl SignUpInput<'_> {
     /// Everything that is wrong, at once, so that nobody has to find out one by one. Whether few guesses find the password is
     /// found out later: see [`hash_new`].
     fn parse(self) -> Result<Parsed, Refusal> {
@@ -154,7 +117,7 @@ impl Typed<'_> {
 ///
 /// # Errors
 /// When sign-up is closed, something is outside the rules, or the name is taken.
-pub async fn sign_up(state: &AppState, typed: Typed<'_>, client: &Client, replaced: Option<SessionId>) -> Result<Tokens, Refusal> {
+pub async fn sign_up(state: &AppState, typed: SignUpInput<'_>, client: &Client, replaced: Option<SessionId>) -> Result<Tokens, Refusal> {
     if !state.config.signup_open {
         return Err(Refusal::SignupClosed);
     }
@@ -162,8 +125,8 @@ pub async fn sign_up(state: &AppState, typed: Typed<'_>, client: &Client, replac
         .addresses
         .take(SIGN_UPS, client.address, state.clock.now())
         .map_err(Refusal::Throttled)?;
-    let draft = Draft::new(state, replaced);
-    match make(state, typed, InitialRole::AdminIfFirst(Role::User), client, Some(&draft)).await {
+    let draft = PendingSession::new(state, replaced);
+    match make(state, typed, admin_if_first(Role::User), client, Some(&draft)).await {
         Ok(account) => Ok(draft.issue(state, &account)),
         Err(refusal) if refusal.is_taken() => repeat_sign_up(state, typed, client, replaced).await,
         Err(refusal) => Err(refusal),
@@ -176,7 +139,7 @@ const SIGN_UP_REPEATS: i64 = 10 * 60;
 /// Answers a sign-up for a name that is taken. The first answer may have been lost on its way: repeating that sign-up soon
 /// signs in, within all limits of a sign-in. The name must be typed as it is stored; in another spelling it is rather
 /// somebody else who wants it. Everybody else is told that the name is taken, as ever.
-async fn repeat_sign_up(state: &AppState, typed: Typed<'_>, client: &Client, replaced: Option<SessionId>) -> Result<Tokens, Refusal> {
+async fn repeat_sign_up(state: &AppState, typed: SignUpInput<'_>, client: &Client, replaced: Option<SessionId>) -> Result<Tokens, Refusal> {
     let name = Username::parse(typed.username).ok();
     let existing = state.store.credentials(name.as_ref()).await?;
     let is_repeated = existing
@@ -194,11 +157,25 @@ async fn repeat_sign_up(state: &AppState, typed: Typed<'_>, client: &Client, rep
 ///
 /// # Errors
 /// When something is outside the rules or the name is taken.
-pub async fn add(state: &AppState, typed: Typed<'_>, role: Role) -> Result<Account, Refusal> {
-    make(state, typed, InitialRole::AdminIfFirst(role), &Client::operator(), None).await
+pub async fn add(state: &AppState, typed: SignUpInput<'_>, role: Role) -> Result<Account, Refusal> {
+    make(state, typed, admin_if_first(role), &Client::operator(), None).await
 }
 
-async fn make(state: &AppState, typed: Typed<'_>, role: InitialRole, client: &Client, session: Option<&Draft>) -> Result<Account, Refusal> {
+/// The first account of an installation is its administrator; the others get this role.
+const fn admin_if_first(role: Role) -> InitialRole {
+    InitialRole {
+        if_first: Role::Admin,
+        otherwise: role,
+    }
+}
+
+async fn make(
+    state: &AppState,
+    typed: SignUpInput<'_>,
+    role: InitialRole,
+    client: &Client,
+    session: Option<&PendingSession>,
+) -> Result<Account, Refusal> {
     let parsed = typed.parse()?;
     // Spares the hash; whether the name is free is decided when it is inserted.
     if state.store.credentials(&parsed.username).await?.is_some() {
@@ -219,16 +196,16 @@ async fn insert(
     state: &AppState,
     username: Username,
     email: Option<Email>,
-    password_hash: &str,
+    hash: &str,
     role: InitialRole,
     client: &Client,
-    session: Option<&Draft>,
+    session: Option<&PendingSession>,
 ) -> Result<Account, Refusal> {
     let mut account = Account {
         id: UserId(Uuid::now_v7().to_string()),
         username: username.to_string(),
         email: email.as_ref().map(|email| email.as_str().to_owned()),
-        role: role.given(false),
+        role: role.otherwise,
         epoch: 0,
         created_at: state.clock.now(),
         disabled_at: None,
@@ -238,7 +215,7 @@ async fn insert(
         id: &account.id,
         username: &username,
         email: email.as_ref(),
-        password_hash,
+        password_hash: hashed_password(hash),
         role,
         client,
         created_at: account.created_at,
@@ -335,7 +312,7 @@ async fn with_password(
     let user = known.as_ref().map_or("nobody", |(account, _)| account.id.0.as_str());
     tracing::info!(user, "failed to sign in");
     // Neither a name that is known nor an older hash may show in the time.
-    let kinds = state.store.hash_kinds().await?;
+    let kinds = state.store.hash_kinds(MANY_ACCOUNTS).await?;
     state.passwords.take_as_long(verified, &kinds, client.address).await?;
     Err(Refusal::BadCredentials)
 }
@@ -346,7 +323,7 @@ async fn upgrade(state: AppState, user: UserId, outdated: String, password: Zero
     let Ok(hash) = state.passwords.rehash(&password, from).await else {
         return;
     };
-    match state.store.upgrade_hash(&user, &outdated, &hash).await {
+    match state.store.upgrade_hash(&user, &outdated, hashed_password(&hash)).await {
         Ok(()) => tracing::info!(%user, "the password's hash is one of today"),
         Err(error) => tracing::warn!(%error, "a password's hash could not be upgraded"),
     }

@@ -12,11 +12,11 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use super::config::{Config, DatabaseUrl, Environment, NewFiles, Settings};
+use super::config::{Config, Environment, NewFiles, Settings};
 use super::serve::{self, Failure};
 use super::state::AppState;
-use super::store::OpenMode;
 use super::{log, secret};
+use latchkey_store::{DatabaseUrl, OpenMode};
 
 /// A sign-in app you own: pages, accounts and tokens in one program and one data file.
 #[derive(Parser)]

@@ -1,11 +1,9 @@
 //! The time, passed in, so that tests move it.
 
+use latchkey_store::UnixSeconds;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Instant;
-
-/// Seconds since 1970-01-01 UTC, as in a JWT's NumericDate (RFC 7519 section 2).
-pub type UnixSeconds = i64;
 
 /// Says what time it is, and how long this process has run.
 #[derive(Clone)]

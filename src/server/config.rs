@@ -1,7 +1,6 @@
 //! The settings: flag, or environment variable, or `.env`, in that order.
 
 mod cookie_name;
-mod database_url;
 mod dotenv;
 mod duration;
 mod environment;
@@ -18,10 +17,11 @@ use std::path::{Path, PathBuf};
 
 use ipnet::IpNet;
 
-pub use crate::server::config::database_url::{DatabaseUrl, holds_password};
-pub use crate::server::config::environment::{Environment, EnvironmentError};
-pub use crate::server::config::public_url::PublicUrl;
-pub use crate::server::config::settings::Settings;
+pub use environment::{Environment, EnvironmentError};
+pub use latchkey_store::DatabaseUrl;
+pub use latchkey_store::database_url::holds_password;
+pub use public_url::PublicUrl;
+pub use settings::Settings;
 
 use super::secret::Secrets;
 use super::tokens::Algorithm;
@@ -266,7 +266,7 @@ fn tempfile_probe(dir: &Path) -> std::io::Result<()> {
 
 fn database(url: Option<&str>, data_dir: &Path) -> Result<DatabaseUrl, ConfigError> {
     match url {
-        None => database_url::regular_file(data_dir.join("latchkey.db"))
+        None => latchkey_store::database_url::regular_file(data_dir.join("latchkey.db"))
             .map(DatabaseUrl::Sqlite)
             .map_err(|reason| refused("LATCHKEY_DATA_DIR", reason)),
         Some(url) => DatabaseUrl::parse(url).map_err(|reason| refused("LATCHKEY_DATABASE_URL", reason)),

@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use super::keys::{self, Use};
 use super::secret::Secrets;
+use latchkey_store::KnownDevice;
 use latchkey_types::UserId;
 
 /// Life of the cookie, in seconds: as long as browsers keep one (RFC 6265bis section 5.5).
@@ -22,17 +23,6 @@ const VERSION_2: u8 = 2;
 const MAC: usize = 32;
 /// Length of the longest device in the cookie, in characters.
 const MAX_LENGTH: usize = (1 + 16 + 8 + 16 + MAC) * 8 / 6 + 1;
-
-/// A device that has signed in before.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct KnownDevice {
-    /// To this account.
-    pub user: UserId,
-    /// While the account's password had this generation.
-    pub generation: i64,
-    /// Random.
-    pub id: [u8; 16],
-}
 
 /// Makes and reads the cookie's value: devices with dots between them, the latest sign-in first, each
 /// `base64url(version ‖ user id ‖ generation ‖ device id ‖ MAC)`.

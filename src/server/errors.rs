@@ -9,8 +9,7 @@ use serde::Serialize;
 
 use super::accounts::Refusal;
 use super::flash::Notice;
-use super::store::StoreError;
-use super::throttle::Wait;
+use latchkey_store::{RetryAfter, StoreError};
 
 /// When to try again after a 503, in seconds.
 pub const RETRY_AFTER: HeaderValue = HeaderValue::from_static("2");
@@ -56,7 +55,7 @@ impl Refusal {
             Refusal::BadCredentials => Some(Notice::BadCredentials),
             Refusal::NoSuchSession => Some(Notice::SessionGone),
             Refusal::SignupClosed => Some(Notice::SignupClosed),
-            Refusal::Throttled(Wait(seconds)) => Some(Notice::Throttled(*seconds)),
+            Refusal::Throttled(RetryAfter(seconds)) => Some(Notice::Throttled(*seconds)),
             Refusal::Busy => Some(Notice::Busy),
             Refusal::Unavailable | Refusal::Store(_) => Some(Notice::Unavailable),
         }
@@ -73,7 +72,7 @@ impl Refusal {
     /// When to try again, where that may help (RFC 9110 section 10.2.3).
     pub fn retry_after(&self) -> Option<HeaderValue> {
         match self {
-            Refusal::Throttled(Wait(seconds)) => Some(HeaderValue::from(*seconds)),
+            Refusal::Throttled(RetryAfter(seconds)) => Some(HeaderValue::from(*seconds)),
             Refusal::Busy | Refusal::Unavailable | Refusal::Store(_) => Some(RETRY_AFTER),
             _ => None,
         }
@@ -87,9 +86,18 @@ impl Refusal {
     }
 }
 
-impl IntoResponse for StoreError {
+/// The database refused, in the middle of an API call.
+pub struct DatabaseError(StoreError);
+
+impl From<StoreError> for DatabaseError {
+    fn from(error: StoreError) -> Self {
+        Self(error)
+    }
+}
+
+impl IntoResponse for DatabaseError {
     fn into_response(self) -> Response {
-        tracing::error!(error = %self, "the database refused");
+        tracing::error!(error = %self.0, "the database refused");
         unavailable()
     }
 }

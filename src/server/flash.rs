@@ -8,9 +8,9 @@ use aws_lc_rs::hmac;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::{Deserialize, Serialize};
 
-use super::clock::UnixSeconds;
 use super::keys::{self, Use};
 use super::secret::Secret;
+use latchkey_store::UnixSeconds;
 use latchkey_types::{Field, Problem};
 
 /// Life of the cookie, in seconds.

@@ -4,11 +4,10 @@ use std::time::Duration;
 
 use tokio::time::{interval, sleep};
 
-use super::revocations::Horizon;
-use super::sessions::{self, EndReason};
+use super::sessions;
 use super::state::AppState;
-use super::store::StoreError;
 use super::write_behind;
+use latchkey_store::{EndReason, Horizon, StoreError};
 
 /// How often.
 const EVERY: Duration = Duration::from_mins(1);

@@ -14,8 +14,8 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::{self, format};
 use tracing_subscriber::prelude::*;
 
-pub use crate::server::log::asked::Asked;
-pub use crate::server::log::limit::AUDIT;
+pub use asked::Asked;
+pub use limit::AUDIT;
 
 use self::asked::{Json, Pretty};
 use self::limit::{Limit, Suppressed, WINDOW};

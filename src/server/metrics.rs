@@ -20,9 +20,10 @@ use tokio::time::interval;
 use tower::Service;
 
 use super::accounts::Refusal;
-use super::sessions::{EndReason, RefreshError, Tokens};
+use super::log;
+use super::sessions::{RefreshError, Tokens};
 use super::state::AppState;
-use super::{log, store::StoreError};
+use latchkey_store::{EndReason, StoreError};
 
 /// How often the live sessions are counted. A count reads them all, so a scrape shows the last one.
 const COUNT_EVERY: Duration = Duration::from_mins(1);

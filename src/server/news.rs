@@ -7,7 +7,7 @@ use tokio::time::{interval, timeout};
 
 use super::revocations::BATCH;
 use super::state::AppState;
-use super::store::StoreError;
+use latchkey_store::StoreError;
 
 /// How often to look, told or not: an end ordered elsewhere shows here well within a second.
 const EVERY: Duration = Duration::from_millis(200);
@@ -47,7 +47,7 @@ pub async fn follow(state: AppState) {
     loop {
         tokio::select! {
             _ = ticks.tick() => {}
-            () = state.store.bell() => {}
+            () = state.store.wait_for_change() => {}
         }
         match catch_up(&state).await {
             Ok(()) if away => {

@@ -17,9 +17,9 @@ use tokio::task::spawn_blocking;
 use tokio::time::sleep_until;
 use zeroize::Zeroizing;
 
-pub use crate::server::passwords::common::is_listed;
-pub use crate::server::passwords::pace::MANY_ACCOUNTS;
-pub use crate::server::passwords::stored::{Stored, kind};
+pub use common::is_listed;
+pub use pace::MANY_ACCOUNTS;
+pub use stored::{Stored, hashed_password, kind};
 
 use self::common::is_guessable;
 use self::fair_queue::FairQueue;

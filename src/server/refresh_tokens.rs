@@ -4,48 +4,18 @@
 //! and salt, and no token, not even a hash of one: a copy of it forges nothing, and the successor of a token can be
 //! made again for whoever lost the answer.
 
-use aws_lc_rs::{hmac, rand};
+use aws_lc_rs::hmac;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 
 use super::keys::{self, Use};
 use super::secret::Secrets;
-use super::sessions::SessionId;
+use latchkey_store::{Counter, Salt, SessionId};
 
 const VERSION: u8 = 1;
 const MESSAGE: usize = 1 + 16 + 4;
 const MAC: usize = 32;
 /// Length of a token, in characters.
 const LENGTH: usize = (MESSAGE + MAC) * 8 / 6 + 1;
-
-/// The number of a refresh token within its session; the first one is 0.
-pub type Counter = u32;
-
-/// Random, for each session its own.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Salt(String);
-
-impl Salt {
-    /// 16 random bytes, in base64url.
-    ///
-    /// # Panics
-    /// When the system has no randomness; nothing may run then.
-    pub fn generate() -> Self {
-        let mut bytes = [0_u8; 16];
-        #[expect(clippy::expect_used, reason = "without randomness nothing may run")]
-        rand::fill(&mut bytes).expect("the system's random numbers");
-        Self(URL_SAFE_NO_PAD.encode(bytes))
-    }
-
-    /// As a row holds it.
-    pub const fn from_row(text: String) -> Self {
-        Self(text)
-    }
-
-    /// As a row holds it.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
 
 /// What a token says. Nothing of it is true before [`RefreshTokens::verify`] says so.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -8,50 +8,18 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{PoisonError, RwLock};
 
-pub use crate::server::revocations::retention::{CautiousClock, Horizon, MAX_TOKEN_LIFE};
-pub use crate::server::revocations::watch::Watch;
+pub use latchkey_store::{Horizon, MAX_TOKEN_LIFE};
+pub use retention::CautiousClock;
+pub use watch::Watch;
 
 use self::watch::Watchers;
-use super::clock::UnixSeconds;
-use super::sessions::SessionId;
 use super::tokens::Claims;
+use latchkey_store::{Revocation, Revoked, SessionId, UnixSeconds};
 use latchkey_types::UserId;
-
-/// What a revocation makes invalid.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Revoked {
-    /// Every access token of this session.
-    Session(SessionId),
-    /// The access tokens of this user that are of an earlier epoch.
-    User(UserId, i64),
-}
-
-/// A row of the table `revocations`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Revocation {
-    /// What it makes invalid.
-    pub revoked: Revoked,
-    /// When the row was written.
-    pub written_at: UnixSeconds,
-    /// The latest expiry of the access tokens that it revokes.
-    pub expires_at: UnixSeconds,
-}
-
-impl Revocation {
-    /// A revocation of all access tokens of a user that are of an earlier epoch: none of them lives longer than
-    /// [`MAX_TOKEN_LIFE`].
-    pub const fn of_user(user: UserId, epoch: i64, written_at: UnixSeconds) -> Self {
-        Self {
-            revoked: Revoked::User(user, epoch),
-            written_at,
-            expires_at: written_at + MAX_TOKEN_LIFE,
-        }
-    }
-}
 
 /// What memory says of a verified access token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Standing {
+pub enum TokenStatus {
     /// Its session lives and its facts are right.
     Good,
     /// Its facts have changed: ask the database.
@@ -134,17 +102,17 @@ impl Revocations {
     }
 
     /// What is known of a token: one look at memory.
-    pub fn standing(&self, claims: &Claims, now: UnixSeconds) -> Standing {
+    pub fn standing(&self, claims: &Claims, now: UnixSeconds) -> TokenStatus {
         if !self.is_current(now) {
-            return Standing::Unknown;
+            return TokenStatus::Unknown;
         }
         let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
         if known.ended.contains_key(&claims.sid) {
-            Standing::Ended
+            TokenStatus::Ended
         } else if known.epochs.get(&claims.sub).is_some_and(|(lowest, _)| claims.epoch < *lowest) {
-            Standing::Stale
+            TokenStatus::Stale
         } else {
-            Standing::Good
+            TokenStatus::Good
         }
     }
 
@@ -182,7 +150,7 @@ impl Revocations {
         known.ended.shrink_to_fit();
     }
 
-    /// Waits for news about a session or its user, unless too many pages of the user do already. Ask for the [`Standing`]
+    /// Waits for news about a session or its user, unless too many pages of the user do already. Ask for the [`TokenStatus`]
     /// after this, not before: so nothing is missed.
     pub fn watch(&self, session: SessionId, user: &UserId) -> Option<Watch> {
         self.watchers.watch(session, user)
@@ -193,7 +161,7 @@ impl Revocations {
 mod tests {
     use super::*;
     use crate::server::secret::{Secret, Secrets, generate};
-    use crate::server::sessions::Issue;
+    use crate::server::sessions::TokenGrant;
     use crate::server::tokens::{AccessTokens, Algorithm};
     use latchkey_types::{Role, User};
 
@@ -209,7 +177,7 @@ mod tests {
             roles: vec![Role::User],
         };
         let tokens = AccessTokens::new("http://localhost:3000", &secrets, Algorithm::Hs256, LIFE);
-        let issue = Issue {
+        let issue = TokenGrant {
             session: SessionId::new(),
             counter: 0,
             now: NOW,
@@ -239,15 +207,15 @@ mod tests {
     #[test]
     fn an_ended_session_and_an_old_epoch_are_known_at_once() {
         let (revocations, claims) = (current(), claims(3));
-        assert_eq!(revocations.standing(&claims, NOW), Standing::Good);
+        assert_eq!(revocations.standing(&claims, NOW), TokenStatus::Good);
         revocations.apply(&[user(&claims.sub, 3)]);
-        assert_eq!(revocations.standing(&claims, NOW), Standing::Good, "of this very epoch");
+        assert_eq!(revocations.standing(&claims, NOW), TokenStatus::Good, "of this very epoch");
         revocations.apply(&[user(&claims.sub, 4)]);
-        assert_eq!(revocations.standing(&claims, NOW), Standing::Stale);
+        assert_eq!(revocations.standing(&claims, NOW), TokenStatus::Stale);
         revocations.apply(&[user(&claims.sub, 2)]);
-        assert_eq!(revocations.standing(&claims, NOW), Standing::Stale, "older news changes nothing");
+        assert_eq!(revocations.standing(&claims, NOW), TokenStatus::Stale, "older news changes nothing");
         revocations.apply(&[session(claims.sid)]);
-        assert_eq!(revocations.standing(&claims, NOW), Standing::Ended);
+        assert_eq!(revocations.standing(&claims, NOW), TokenStatus::Ended);
     }
 
     #[test]
@@ -256,9 +224,9 @@ mod tests {
         revocations.apply(&[session(claims.sid)]);
         let horizon = |now, uptime| Horizon { now, uptime };
         for (horizon, standing) in [
-            (horizon(NOW + LIFE - 1, LIFE), Standing::Ended),
-            (horizon(NOW + LIFE, LIFE - 1), Standing::Ended),
-            (horizon(NOW + LIFE, LIFE), Standing::Good),
+            (horizon(NOW + LIFE - 1, LIFE), TokenStatus::Ended),
+            (horizon(NOW + LIFE, LIFE - 1), TokenStatus::Ended),
+            (horizon(NOW + LIFE, LIFE), TokenStatus::Good),
         ] {
             revocations.forget(&horizon);
             assert_eq!(revocations.standing(&claims, NOW), standing, "{horizon:?}");
@@ -274,19 +242,23 @@ mod tests {
             now: NOW + MAX_TOKEN_LIFE,
             uptime: MAX_TOKEN_LIFE,
         });
-        assert_eq!(revocations.standing(&claims, NOW), Standing::Stale);
+        assert_eq!(revocations.standing(&claims, NOW), TokenStatus::Stale);
     }
 
     #[test]
     fn without_news_nothing_is_certain() {
         let claims = claims(0);
-        assert_eq!(Revocations::new(LAG).standing(&claims, NOW), Standing::Unknown, "before the first");
+        assert_eq!(
+            Revocations::new(LAG).standing(&claims, NOW),
+            TokenStatus::Unknown,
+            "before the first"
+        );
         let revocations = current();
-        assert_eq!(revocations.standing(&claims, NOW + LAG), Standing::Good);
-        assert_eq!(revocations.standing(&claims, NOW + LAG + 1), Standing::Unknown);
+        assert_eq!(revocations.standing(&claims, NOW + LAG), TokenStatus::Good);
+        assert_eq!(revocations.standing(&claims, NOW + LAG + 1), TokenStatus::Unknown);
         assert_eq!(
             revocations.standing(&claims, NOW - LAG - 1),
-            Standing::Unknown,
+            TokenStatus::Unknown,
             "the clock stepped back"
         );
     }

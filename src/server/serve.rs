@@ -20,8 +20,8 @@ use super::config::{Config, ConfigError};
 use super::passwords::{Cost, Passwords};
 use super::router::App;
 use super::state::AppState;
-use super::store::{OpenMode, Store};
 use super::{housekeeping, log, metrics, news, write_behind};
+use latchkey_store::{OpenMode, Store};
 
 /// Why a command did not do its work: one sentence.
 pub type Failure = Box<dyn std::error::Error + Send + Sync>;

@@ -9,14 +9,15 @@ use axum::response::{IntoResponse, Redirect, Response};
 use http::request::Parts;
 use http::{Extensions, HeaderMap, HeaderValue, StatusCode, header};
 
-use super::clock::UnixSeconds;
 use super::cookies::Cookie;
 use super::errors::{detail, unavailable};
 use super::peer;
-use super::sessions::{self, Client, ClientKind, Denied, EndReason, RefreshError, Tokens};
+use super::sessions;
+use super::sessions::{Denied, RefreshError, Tokens};
 use super::state::AppState;
 use super::tokens::Claims;
 use crate::app::error;
+use latchkey_store::{Client, ClientKind, EndReason, UnixSeconds};
 use latchkey_types::{Next, User};
 
 /// Longest before its end that a token in a cookie is renewed, in seconds: so an open page need not wait for it.
@@ -122,7 +123,7 @@ pub fn renewed_at(state: &AppState, claims: &Claims) -> UnixSeconds {
     claims.exp - if cut_short { 0 } else { RENEWED_BEFORE.min(life / 4) }
 }
 
-fn unknown(error: &super::store::StoreError) -> Visitor {
+fn unknown(error: &latchkey_store::StoreError) -> Visitor {
     tracing::error!(%error, "whether a session lives cannot be told");
     Visitor::Unknown
 }

@@ -17,7 +17,7 @@ use http::{Extensions, HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 pub use self::quota::{EventStreamPermit, EventStreams};
 use super::errors::RETRY_AFTER;
 use super::peer;
-use super::revocations::{Standing, Watch};
+use super::revocations::{TokenStatus, Watch};
 use super::session::{Visitor, renewed_at};
 use super::state::AppState;
 use super::throttle::Network;
@@ -79,7 +79,7 @@ fn events_of(state: AppState, claims: Arc<Claims>, watch: Watch, permit: EventSt
             // Asked after the watch has begun: an end in between is not missed. And at all: news may be older than the token.
             if matches!(
                 state.revocations.standing(&claims, state.clock.now()),
-                Standing::Ended | Standing::Stale
+                TokenStatus::Ended | TokenStatus::Stale
             ) {
                 return Some(over());
             }

@@ -1,31 +1,21 @@
 //! Sessions: one sign-in of one user in one client, from its beginning over every refresh to its end. Knows no
 //! HTTP and no SQL.
 
-mod client;
-mod device;
-mod end;
 mod first_use;
-mod id;
 mod refresh;
 pub mod refresh_rule;
 mod verify;
 
-pub use crate::server::sessions::client::{Client, ClientKind};
-pub use crate::server::sessions::end::EndReason;
-pub use crate::server::sessions::first_use::{EXACT_TO, FirstUses};
-pub use crate::server::sessions::id::SessionId;
-pub use crate::server::sessions::refresh::{RefreshError, refresh, revoke};
-pub use crate::server::sessions::verify::{Denied, verify};
+pub use first_use::{EXACT_TO, FirstUses};
+pub use latchkey_store::{Client, ClientKind, EndReason, SessionId};
+pub use refresh::{RefreshError, refresh, revoke};
+pub use verify::{Denied, verify};
 
-use super::accounts::Account;
-use super::clock::UnixSeconds;
-use super::events::{EventKind, NewEvent};
 use super::log;
-use super::refresh_tokens::{Counter, Salt};
 use super::state::AppState;
-use super::store::{Ended, Ending, NewSession, StoreError, Which};
 use super::throttle::Guess;
 use super::tokens::AccessToken;
+use latchkey_store::{Account, Counter, Ended, Ending, EventKind, NewEvent, NewSession, Salt, SessionScope, StoreError, UnixSeconds};
 use latchkey_types::UserId;
 
 /// How long after the password was given sensitive changes do without it, in seconds.
@@ -33,46 +23,6 @@ pub const PROOF_LASTS: i64 = 600;
 
 /// Live sessions of one account at most. A sign-in beyond it ends the one that was not used for longest.
 pub const MAX_LIVE: i64 = 1000;
-
-/// A session as the database has it.
-#[derive(Clone)]
-pub struct Session {
-    /// The token's `sid`.
-    pub id: SessionId,
-    /// What it was begun by.
-    pub client: Client,
-    /// Of its refresh tokens.
-    pub salt: Salt,
-    /// The current refresh token's.
-    pub counter: Counter,
-    /// The highest counter whose pair of tokens a client has shown; `None` until the first pair comes back.
-    pub used_counter: Option<Counter>,
-    /// When the counter last moved, or its pair was last issued again while it was unused.
-    pub rotated_at: UnixSeconds,
-    /// When all of its refreshes are there again.
-    pub refreshes_until: UnixSeconds,
-    /// When it was begun.
-    pub started_at: UnixSeconds,
-    /// When a token of it was last seen, to the minute.
-    pub last_used_at: UnixSeconds,
-    /// When the password was last given in it.
-    pub proved_at: UnixSeconds,
-    /// When it ends by itself, unless it is refreshed.
-    pub expires_at: UnixSeconds,
-    /// When it ends however often it is refreshed.
-    pub ends_at: UnixSeconds,
-    /// The latest expiry of its access tokens.
-    pub token_exp: UnixSeconds,
-    /// Why it is over, if somebody ended it.
-    pub ended: Option<EndReason>,
-}
-
-impl Session {
-    /// Whether it is not over.
-    pub const fn lives(&self, now: UnixSeconds) -> bool {
-        self.ended.is_none() && now < self.expires_at
-    }
-}
 
 /// What a client is given: the token to show and the one to get the next two with.
 pub struct Tokens {
@@ -100,9 +50,9 @@ pub async fn begin(
     client: &Client,
     replaced: Option<SessionId>,
 ) -> Result<Option<Tokens>, StoreError> {
-    let draft = Draft::new(state, replaced);
+    let draft = PendingSession::new(state, replaced);
     let session = NewSession {
-        budget: Some(guess.budget()),
+        refund: Some(guess.refund()),
         ..draft.of(account, client)
     };
     let begun = state.store.insert_session(&session, hash).await?;
@@ -116,13 +66,13 @@ pub async fn begin(
 ///
 /// # Errors
 /// When the database cannot be used; then none has ended.
-pub async fn end(state: &AppState, user: &UserId, which: Which, reason: EndReason, by: &Client) -> Result<usize, StoreError> {
+pub async fn end(state: &AppState, user: &UserId, which: SessionScope, reason: EndReason, by: &Client) -> Result<usize, StoreError> {
     let ending = ending(state, reason);
     let event = NewEvent {
         user,
         kind: match which {
-            Which::AllBut(_) => EventKind::OthersEnded,
-            Which::One(_) | Which::All => reason.into(),
+            SessionScope::AllBut(_) => EventKind::OthersEnded,
+            SessionScope::One(_) | SessionScope::All => reason.into(),
         },
         client: by,
         at: ending.at,
@@ -146,7 +96,7 @@ pub fn ending(state: &AppState, reason: EndReason) -> Ending {
 }
 
 /// A session that is not in the database yet.
-pub struct Draft {
+pub struct PendingSession {
     id: SessionId,
     salt: Salt,
     now: UnixSeconds,
@@ -156,7 +106,7 @@ pub struct Draft {
     replaced: Option<SessionId>,
 }
 
-impl Draft {
+impl PendingSession {
     /// A session that begins now, in place of the one that was there in the same browser.
     pub fn new(state: &AppState, replaced: Option<SessionId>) -> Self {
         let now = state.clock.now();
@@ -184,14 +134,15 @@ impl Draft {
             expires_at: self.expires_at,
             ends_at: self.ends_at,
             token_exp: self.token_exp,
-            budget: None,
+            refund: None,
+            live_limit: MAX_LIVE,
             replaced: self.replaced,
         }
     }
 
     /// Its first tokens, once it is written down.
     pub fn issue(&self, state: &AppState, account: &Account) -> Tokens {
-        let first = Issue {
+        let first = TokenGrant {
             session: self.id,
             counter: 0,
             now: self.now,
@@ -202,7 +153,7 @@ impl Draft {
 }
 
 /// Which tokens to issue.
-pub struct Issue {
+pub struct TokenGrant {
     /// Of which session.
     pub session: SessionId,
     /// Of which refresh.
@@ -214,7 +165,7 @@ pub struct Issue {
 }
 
 /// The tokens of one counter. Made again they are as good: a new access token, the same refresh token.
-fn issue(state: &AppState, account: &Account, salt: &Salt, issue: &Issue) -> Tokens {
+fn issue(state: &AppState, account: &Account, salt: &Salt, issue: &TokenGrant) -> Tokens {
     Tokens {
         access: state.tokens.issue(&account.user(), account.epoch, issue),
         refresh: state.refresh_tokens.make(issue.session, issue.counter, salt),

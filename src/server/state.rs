@@ -16,10 +16,10 @@ use super::revocations::Revocations;
 use super::session_events::EventStreams;
 use super::sessions::FirstUses;
 use super::stop::Stop;
-use super::store::Store;
 use super::throttle::{Addresses, Budgets};
 use super::tokens::AccessTokens;
 use super::write_behind::WriteBehind;
+use latchkey_store::Store;
 
 /// Handed to every handler and, as a context, to every server function.
 #[derive(Clone)]

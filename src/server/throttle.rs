@@ -6,23 +6,20 @@
 //! own there: however much others guess, its owner gets in.
 
 mod addresses;
-mod rate;
 
 use aws_lc_rs::hmac;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 
 use crate::server::throttle::addresses::{AccountKey, Charge, Kind};
-pub use crate::server::throttle::addresses::{Addresses, Limit, Network};
-pub use crate::server::throttle::rate::{Rate, Wait};
+pub use addresses::{Addresses, Limit, Network};
+pub use latchkey_store::{Rate, RetryAfter};
 
 use super::accounts::Refusal;
-use super::clock::UnixSeconds;
 use super::keys::{self, Use};
 use super::passwords::Verified;
 use super::secret::Secret;
-use super::sessions::Client;
 use super::state::AppState;
-use super::store::StoreError;
+use latchkey_store::{Client, Refund, StoreError, UnixSeconds};
 use latchkey_types::Username;
 
 /// Wrong passwords for one account, or from one known device of it: twenty, then one a minute.
@@ -107,9 +104,12 @@ pub struct Guess {
 }
 
 impl Guess {
-    /// The budget that it was taken from.
-    pub fn budget(&self) -> &str {
-        &self.budget
+    /// What is to be refunded when the session begins.
+    pub fn refund(&self) -> Refund<'_> {
+        Refund {
+            budget: &self.budget,
+            rate: ACCOUNT,
+        }
     }
 }
 
@@ -168,7 +168,7 @@ async fn take_from_account(
     typed: &str,
     client: &Client,
     now: UnixSeconds,
-) -> Result<(String, Result<(), Wait>), StoreError> {
+) -> Result<(String, Result<(), RetryAfter>), StoreError> {
     let mut budget = state.budgets.of_name(typed);
     let name = Username::parse(typed).ok();
     // Every device is looked up, whatever name was typed: the time must not tell whether an account has the name.

@@ -10,14 +10,14 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use jsonwebtoken::{Header, Validation, decode, encode};
 use serde::{Deserialize, Serialize};
 
-pub use crate::server::tokens::id::TokenId;
-pub use crate::server::tokens::keys::{Algorithm, Jwk};
+pub use id::TokenId;
+pub use keys::{Algorithm, Jwk};
 
 use self::keys::{SigningKey, VerifyingKey};
 use self::remembered::Remembered;
-use super::clock::UnixSeconds;
 use super::secret::Secrets;
-use super::sessions::{Issue, SessionId};
+use super::sessions::TokenGrant;
+use latchkey_store::{SessionId, UnixSeconds};
 use latchkey_types::{Role, User, UserId};
 
 /// No token of ours is longer; longer ones are not looked at.
@@ -125,7 +125,7 @@ impl AccessTokens {
     ///
     /// # Panics
     /// Never: claims of strings and numbers can be encoded.
-    pub fn issue(&self, user: &User, epoch: i64, issue: &Issue) -> AccessToken {
+    pub fn issue(&self, user: &User, epoch: i64, issue: &TokenGrant) -> AccessToken {
         let claims = Claims {
             iss: self.issuer.clone(),
             aud: self.issuer.clone(),
@@ -144,7 +144,7 @@ impl AccessTokens {
     }
 
     /// When a token issued so expires: no later than its session.
-    pub fn expiry(&self, issue: &Issue) -> UnixSeconds {
+    pub fn expiry(&self, issue: &TokenGrant) -> UnixSeconds {
         issue.expires_at.min(issue.now + self.life)
     }
 
@@ -222,8 +222,8 @@ mod tests {
         AccessTokens::new(issuer, &Secrets::of(secret.clone()), Algorithm::Hs256, life)
     }
 
-    fn issue(now: UnixSeconds) -> Issue {
-        Issue {
+    fn issue(now: UnixSeconds) -> TokenGrant {
+        TokenGrant {
             session: SessionId::from_bytes([7; 16]),
             counter: 3,
             now,
@@ -303,7 +303,7 @@ mod tests {
     #[test]
     fn a_token_lives_no_longer_than_its_session() {
         let tokens = tokens_of(ISSUER, &secret(), 900);
-        let last = Issue {
+        let last = TokenGrant {
             expires_at: NOW + 60,
             ..issue(NOW)
         };

@@ -11,12 +11,9 @@ use futures_util::future::join_all;
 use tokio::sync::Notify;
 use tokio::time::sleep;
 
-use super::clock::UnixSeconds;
-use super::events::{EventKind, NewEvent};
-use super::refresh_tokens::Counter;
-use super::sessions::{Client, EXACT_TO, SessionId};
+use super::sessions::EXACT_TO;
 use super::state::AppState;
-use super::store::StoreError;
+use latchkey_store::{Client, Counter, EventKind, NewEvent, SessionId, StoreError, UnixSeconds};
 use latchkey_types::UserId;
 
 /// Least time between two rounds of writing.
@@ -118,6 +115,9 @@ pub async fn write_unmarked(state: &AppState) -> Result<(), StoreError> {
     Ok(())
 }
 
+/// Failures from one address within this many seconds share a row, so that guessing does not fill the table.
+const FAILURES_SHARED_FOR: i64 = 3600;
+
 async fn write_failures(state: &AppState) -> Result<(), StoreError> {
     let failures = state.write_behind.waiting().failures.clone();
     for chunk in failures.chunks(CHUNK) {
@@ -127,7 +127,7 @@ async fn write_failures(state: &AppState) -> Result<(), StoreError> {
             client: &failure.client,
             at: failure.at,
         });
-        state.store.count_or_insert_events(events).await?;
+        state.store.count_or_insert_events(events, FAILURES_SHARED_FOR).await?;
         let mut waiting = state.write_behind.waiting();
         // New failures are appended behind these.
         let written = chunk.len().min(waiting.failures.len());

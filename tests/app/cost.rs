@@ -4,9 +4,9 @@ use std::hint::black_box;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use latchkey::server::revocations::{Revocation, Revoked, Standing};
-use latchkey::server::sessions::SessionId;
+use latchkey::server::revocations::TokenStatus;
 use latchkey::server::tokens::Claims;
+use latchkey_store::{Revocation, Revoked, SessionId};
 
 use crate::support::TestApp;
 
@@ -37,7 +37,7 @@ async fn the_session_check_is_below_a_twentieth_of_a_protected_request() {
         let check = quickest(20, || {
             let began = Instant::now();
             for _ in 0..TIMES {
-                assert_eq!(app.state.revocations.standing(black_box(&claims), now), Standing::Good);
+                assert_eq!(app.state.revocations.standing(black_box(&claims), now), TokenStatus::Good);
                 assert!(app.state.first_uses.is_recorded(claims.sid, claims.jti.counter(), now));
             }
             began.elapsed() / TIMES

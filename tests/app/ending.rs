@@ -8,7 +8,7 @@ use futures::StreamExt;
 use http::{Method, header};
 use latchkey::server::accounts::operate;
 use latchkey::server::news;
-use latchkey::server::revocations::{Revocation, Revoked};
+use latchkey_store::{Revocation, Revoked};
 use latchkey_types::{Role, Username};
 
 use crate::support::{Browser, PASSWORD, TestApp, Tokens, form, request};

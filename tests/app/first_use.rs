@@ -2,11 +2,12 @@
 
 use std::time::{Duration, Instant};
 
+use latchkey::server::sessions;
+use latchkey::server::sessions::RefreshError;
 use latchkey::server::sessions::refresh_rule::{Answer, Event, RefreshState, Terms, step};
-use latchkey::server::sessions::{self, Client, ClientKind, EndReason, RefreshError, SessionId};
 use latchkey::server::state::AppState;
-use latchkey::server::store::Rotation;
 use latchkey::server::{housekeeping, news, write_behind};
+use latchkey_store::{Client, ClientKind, EndReason, Rotation, SessionId};
 
 use crate::databases::Engine;
 use crate::support::{PASSWORD, TestApp, Tokens};

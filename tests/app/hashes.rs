@@ -216,7 +216,7 @@ async fn a_kind_of_hash_counts_as_long_as_an_account_has_it() {
     let app = TestApp::new().await;
     app.signed_up("grace").await;
     let today = ("$argon2id$v=19$m=64,t=1,p=1$".to_owned(), 1);
-    let kinds = async || app.state.store.hash_kinds().await.expect("an answer");
+    let kinds = async || app.state.store.hash_kinds(MANY_ACCOUNTS).await.expect("an answer");
     assert_eq!(kinds().await, std::slice::from_ref(&today));
     let name = Username::parse("ada").expect("a name");
     for way in ["removed", "set anew", "upgraded"] {
@@ -271,17 +271,17 @@ async fn the_kinds_of_hashes_in_an_existing_database_are_found_by_the_migration(
     ] {
         import(&app, name, hash).await;
     }
-    let before = app.state.store.hash_kinds().await.expect("an answer");
+    let before = app.state.store.hash_kinds(MANY_ACCOUNTS).await.expect("an answer");
     assert_eq!(before.len(), 4);
     app.database.execute("UPDATE users SET hash_kind = NULL").await;
-    assert_eq!(app.state.store.hash_kinds().await.expect("an answer"), []);
-    let migration = include_str!("../../migrations/0008_hash_kinds.sql");
+    assert_eq!(app.state.store.hash_kinds(MANY_ACCOUNTS).await.expect("an answer"), []);
+    let migration = include_str!("../../crates/latchkey-store/migrations/0008_hash_kinds.sql");
     let update = migration
         .split(';')
         .find(|statement| statement.contains("UPDATE users"))
         .expect("one");
     app.database.execute(update).await;
-    assert_eq!(app.state.store.hash_kinds().await.expect("an answer"), before);
+    assert_eq!(app.state.store.hash_kinds(MANY_ACCOUNTS).await.expect("an answer"), before);
 }
 
 /// The shortest time of a few sign-ins that fail: noise only makes one longer.

@@ -6,11 +6,12 @@ use std::net::{IpAddr, SocketAddr};
 use axum::body::Body;
 use axum::extract::ConnectInfo;
 use http::{HeaderName, HeaderValue, Method, Request, header};
-use latchkey::server::sessions::{Client, ClientKind};
+use latchkey_store::{Client, ClientKind};
 use naughty_strings::BLNS;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::support::{Answer, Browser, MARKER, NOW, PASSWORD, TestApp, form, request};
+use latchkey::app::client_name::client_name;
 
 /// What the list lacks: what ends strings, turns them round, hides in them or separates them, and structure of HTML.
 const MORE: [&str; 22] = [
@@ -429,7 +430,7 @@ async fn what_a_client_calls_itself_is_shown_as_text() {
             Parsed::of(&page.body)
         });
         for agent in agents {
-            let words = Client::new(ClientKind::Api, agent.to_str().unwrap_or_default(), None).in_words();
+            let words = client_name(&Client::new(ClientKind::Api, agent.to_str().unwrap_or_default(), None));
             for page in &parsed {
                 assert!(page.text.contains(&words), "{words:?}: {}", page.text);
             }

@@ -1,7 +1,8 @@
 //! What new accounts may be called, which addresses they may have, and which of them is administrator.
 
+use latchkey::server::accounts::Refusal;
 use latchkey::server::accounts::operate::{self, Imported};
-use latchkey::server::accounts::{Account, Refusal};
+use latchkey_store::Account;
 use latchkey_types::{Problem, Role};
 
 use crate::support::{PASSWORD, TestApp};

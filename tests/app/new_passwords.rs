@@ -3,9 +3,9 @@
 use std::pin::pin;
 use std::sync::Arc;
 
-use latchkey::server::accounts::{self, Refusal, Typed, change, operate};
+use latchkey::server::accounts::{self, Refusal, SignUpInput, change, operate};
 use latchkey::server::session::SignedIn;
-use latchkey::server::sessions::Client;
+use latchkey_store::Client;
 use latchkey_types::{Field, FieldError, Problem, Role, Username};
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::TestRunner;
@@ -19,7 +19,7 @@ const COMMON: &str = include_str!("../../src/server/passwords/most_common.txt");
 #[tokio::test]
 async fn a_password_that_the_name_the_address_or_the_site_suggests_is_refused_wherever_one_is_set() {
     let app = TestApp::with(|settings| settings.public_url = Some("https://zugvogel.example".into())).await;
-    let typed = |password| Typed {
+    let typed = |password| SignUpInput {
         username: "ada.lovelace",
         password,
         email: "countess@example.org",
@@ -87,7 +87,7 @@ async fn a_common_password_is_refused_at_every_door_that_sets_one() {
         );
         let set = operate::set_password(&app.state, &name, password).await.expect_err("refused");
         assert!(is_common(Some(set), Field::Password), "{password}");
-        let typed = Typed {
+        let typed = SignUpInput {
             username: "grace",
             password,
             email: "",

@@ -1,7 +1,6 @@
 //! What may be done to a database when it is opened, and what a restored one makes of tokens.
 
-use latchkey::server::config::DatabaseUrl;
-use latchkey::server::store::{OpenMode, Store, StoreError};
+use latchkey_store::{DatabaseUrl, OpenMode, Store, StoreError};
 
 use crate::databases::Database;
 use crate::support::{PASSWORD, TestApp};

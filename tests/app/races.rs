@@ -14,9 +14,11 @@ use tokio::sync::Barrier;
 use tokio::task::JoinSet;
 
 use latchkey::server::accounts::operate;
-use latchkey::server::sessions::{self, Client, ClientKind, RefreshError, Tokens, verify};
+use latchkey::server::sessions;
+use latchkey::server::sessions::{RefreshError, Tokens, verify};
 use latchkey::server::state::AppState;
 use latchkey::server::throttle::SIGN_INS_TO_ACCOUNT;
+use latchkey_store::{Client, ClientKind};
 
 use crate::databases::Engine;
 use crate::support::{Answer, ORIGIN, PASSWORD, TestApp, form, request};

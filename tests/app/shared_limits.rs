@@ -4,10 +4,9 @@ use std::net::IpAddr;
 
 use axum::body::Body;
 use http::{Method, header};
-use latchkey::server::refresh_tokens::Salt;
 use latchkey::server::secret;
-use latchkey::server::sessions::SessionId;
 use latchkey::server::throttle::ADDRESS;
+use latchkey_store::{Salt, SessionId};
 
 use crate::support::{PASSWORD, TestApp, request};
 use crate::throttle::{behind_a_proxy, try_from};

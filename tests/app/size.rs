@@ -5,8 +5,8 @@
 use std::time::{Duration, Instant};
 
 use latchkey::server::accounts::operate;
-use latchkey::server::sessions::SessionId;
 use latchkey::server::{housekeeping, news};
+use latchkey_store::SessionId;
 use latchkey_types::{UserId, Username};
 
 use crate::databases::Database;

@@ -17,7 +17,7 @@ use latchkey::server::passwords::{Busy, Cost, Passwords, Verified};
 use latchkey::server::router::App;
 use latchkey::server::secret;
 use latchkey::server::state::AppState;
-use latchkey::server::store::Store;
+use latchkey_store::Store;
 use latchkey_types::{UserId, Username};
 use serde_json::Value;
 use tempfile::TempDir;

@@ -38,7 +38,6 @@ mod known_devices;
 mod lasting_ends;
 #[path = "../app/metrics.rs"]
 mod metrics;
-mod moving;
 #[path = "../app/new_accounts.rs"]
 mod new_accounts;
 #[path = "../app/new_passwords.rs"]
@@ -72,3 +71,4 @@ mod size;
 mod support;
 #[path = "../app/throttle.rs"]
 mod throttle;
+mod transfer;

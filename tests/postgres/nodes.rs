@@ -102,7 +102,10 @@ async fn the_bell_rings_for_news_and_again_after_its_connection_was_lost() {
     for _ in 0..3 {
         let began = Instant::now();
         // It may not listen yet; then the next piece of news rings.
-        while timeout(Duration::from_millis(100), app.state.store.bell()).await.is_err() {
+        while timeout(Duration::from_millis(100), app.state.store.wait_for_change())
+            .await
+            .is_err()
+        {
             assert!(began.elapsed() < DEADLINE, "the bell rings");
             beside.does(ended("01890000-0000-7000-8000-000000000000")).await;
         }
@@ -112,7 +115,7 @@ async fn the_bell_rings_for_news_and_again_after_its_connection_was_lost() {
             )
             .await;
         // Rings once more when the loss is noticed.
-        timeout(DEADLINE, app.state.store.bell()).await.expect("rung");
+        timeout(DEADLINE, app.state.store.wait_for_change()).await.expect("rung");
     }
     listening.abort();
 }

@@ -4,9 +4,8 @@
 //! Bounds: a message arrives within `DELAY` ticks or is lost, and the nodes' clocks differ by at most `skew` ticks. The grace is
 //! as long as these need, and a browser refreshes no earlier than its access token ends.
 
-use latchkey::server::refresh_tokens::Counter;
-use latchkey::server::sessions::EndReason;
 use latchkey::server::sessions::refresh_rule::{Answer, Event, RefreshState, Terms, step};
+use latchkey_store::{Counter, EndReason};
 use stateright::{Model, Property};
 
 pub const NOBODY_HONEST_IS_SIGNED_OUT: &str = "nobody honest is signed out";

@@ -2,19 +2,14 @@
 
 use uuid::Uuid;
 
-use super::database::{Change, Row, query};
 use super::{Store, StoreError};
-use crate::server::clock::UnixSeconds;
-use crate::server::events::{Event, EventKind, NewEvent};
-use crate::server::sessions::{Client, ClientKind};
+use crate::engine::{Row, StoreTransaction, query};
+use crate::{AuditEvent, Client, ClientKind, EventKind, NewEvent, UnixSeconds};
 use latchkey_types::UserId;
 
-/// Failures from one address within this many seconds share a row, so that guessing does not fill the table.
-const SHARED_FOR: i64 = 3600;
-
 impl NewEvent<'_> {
-    pub(super) async fn insert(&self, change: &mut Change) -> Result<(), StoreError> {
-        change.run(query("INSERT INTO events (id, user_id, kind, at, count, client, user_agent, address) SELECT $1, id, $3, $4, 1, $5, $6, $7 FROM users WHERE id = $2")
+    pub(super) async fn insert(&self, tx: &mut StoreTransaction) -> Result<(), StoreError> {
+        tx.run(query("INSERT INTO events (id, user_id, kind, at, count, client, user_agent, address) SELECT $1, id, $3, $4, 1, $5, $6, $7 FROM users WHERE id = $2")
             .bind(Uuid::now_v7().to_string())
             .bind(&self.user.0)
             .bind(self.kind.as_str())
@@ -25,18 +20,18 @@ impl NewEvent<'_> {
         Ok(())
     }
 
-    /// Counts a failed sign-in to an earlier one like it, if there is one not long ago. Its kind is spelt out: the index of
+    /// Counts a failed sign-in to an earlier one like it, if there is one within `shared_for` seconds. Its kind is spelt out: the index of
     /// failures is used for no text that leaves it open.
-    pub(super) async fn count_or_insert(&self, change: &mut Change) -> Result<(), StoreError> {
-        let counted = change.run(query(
+    pub(super) async fn count_or_insert(&self, tx: &mut StoreTransaction, shared_for: i64) -> Result<(), StoreError> {
+        let counted = tx.run(query(
             "UPDATE events SET count = count + 1, at = $1 WHERE id = (SELECT id FROM events WHERE user_id = $2 AND kind = 'sign_in_failed' AND address = $3 AND at > $4 ORDER BY at DESC LIMIT 1)",
         )
         .bind(self.at)
         .bind(&self.user.0)
         .bind(address(self.client))
-        .bind(self.at - SHARED_FOR)).await?;
+        .bind(self.at - shared_for)).await?;
         if counted == 0 {
-            self.insert(change).await?;
+            self.insert(tx).await?;
         }
         Ok(())
     }
@@ -47,7 +42,7 @@ impl Store {
     ///
     /// # Errors
     /// When the database cannot be used.
-    pub async fn events(&self, user: &UserId, limit: i64) -> Result<Vec<Event>, StoreError> {
+    pub async fn events(&self, user: &UserId, limit: i64) -> Result<Vec<AuditEvent>, StoreError> {
         let rows = self
             .database
             .all(
@@ -69,8 +64,8 @@ impl Store {
     }
 }
 
-fn event(row: &Row) -> Result<Event, StoreError> {
-    Ok(Event {
+fn event(row: &Row) -> Result<AuditEvent, StoreError> {
+    Ok(AuditEvent {
         kind: EventKind::parse(row.get("kind")?).ok_or(StoreError::Corrupt("kind of event"))?,
         at: row.get("at")?,
         count: row.get("count")?,

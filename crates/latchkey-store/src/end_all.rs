@@ -1,10 +1,8 @@
 //! Ends the sessions of all accounts, in batches, so that nobody waits long for the rows of an account.
 
-use super::database::query;
 use super::{Store, StoreError};
-use crate::server::clock::UnixSeconds;
-use crate::server::revocations::MAX_TOKEN_LIFE;
-use crate::server::sessions::EndReason;
+use crate::engine::query;
+use crate::{EndReason, MAX_TOKEN_LIFE, UnixSeconds};
 
 /// Accounts of one transaction.
 const BATCH: i64 = 1000;
@@ -33,16 +31,16 @@ impl Store {
         const LAST: &str = "SELECT MAX(id) AS last FROM (SELECT id FROM users WHERE id > $1 ORDER BY id LIMIT $2) AS batch";
         const END: &str = "UPDATE users SET epoch = epoch + 1, sessions_from = epoch + 1, sessions_ended_at = $1, sessions_end_reason = $2 WHERE id > $3 AND id <= $4 AND removed_at IS NULL";
         const REVOKE: &str = "INSERT INTO revocations (user_id, epoch, at, expires_at) SELECT id, epoch, $1, $2 FROM users WHERE id > $3 AND id <= $4 AND removed_at IS NULL";
-        let mut change = self.database.change().await?;
-        let last = change.one(query(LAST).bind(after).bind(BATCH)).await?;
+        let mut tx = self.database.begin().await?;
+        let last = tx.one(query(LAST).bind(after).bind(BATCH)).await?;
         let Some(last) = last.map(|row| row.get::<Option<String>>("last")).transpose()?.flatten() else {
             return Ok(None);
         };
         let end = query(END).bind(now).bind(reason.as_str()).bind(after).bind(&last);
-        let accounts = change.run(end).await?;
+        let accounts = tx.run(end).await?;
         let revoke = query(REVOKE).bind(now).bind(now + MAX_TOKEN_LIFE).bind(after).bind(&last);
-        change.run(revoke).await?;
-        change.commit().await?;
+        tx.run(revoke).await?;
+        tx.commit().await?;
         Ok(Some((accounts, last)))
     }
 }

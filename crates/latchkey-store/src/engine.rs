@@ -1,7 +1,7 @@
 //! One face for both engines. A question is one text that both take; what has to differ stands in `sqlite` and `postgres`.
 //! The futures of PostgreSQL are boxed: they are large, and every request would carry them.
 
-mod apart;
+mod exclusive;
 mod migrations;
 mod postgres;
 mod query;
@@ -12,12 +12,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use crate::server::store::database::apart::{Apart, Hold, Rows};
-pub use crate::server::store::database::query::{Query, Row, Value, query};
+pub use exclusive::{ExclusiveConnection, LockMode, Rows};
+pub use query::{Query, Row, Value, query};
 
 use super::StoreError;
-use crate::server::clock::UnixSeconds;
-use crate::server::config::DatabaseUrl;
+use crate::{DatabaseUrl, UnixSeconds};
 
 /// Longest wait for a lock, a connection or an answer: below any client's patience, so that trouble becomes a 503.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -77,8 +76,8 @@ pub struct Restored {
 /// An open database.
 #[derive(Clone)]
 pub enum Database {
-    Sqlite(sqlite::File),
-    Postgres(Arc<postgres::Server>),
+    Sqlite(sqlite::SqliteStore),
+    Postgres(Arc<postgres::PostgresStore>),
 }
 
 impl Database {
@@ -89,8 +88,10 @@ impl Database {
     /// When it cannot be used, belongs to a newer program, or needs what the mode does not allow.
     pub async fn open(url: &DatabaseUrl, connections: usize, mode: OpenMode) -> Result<Self, StoreError> {
         Ok(match url {
-            DatabaseUrl::Sqlite(path) => Self::Sqlite(Box::pin(sqlite::File::open(path, mode)).await?),
-            DatabaseUrl::Postgres(options) => Self::Postgres(Arc::new(Box::pin(postgres::Server::open(options, connections, mode)).await?)),
+            DatabaseUrl::Sqlite(path) => Self::Sqlite(Box::pin(sqlite::SqliteStore::open(path, mode)).await?),
+            DatabaseUrl::Postgres(options) => {
+                Self::Postgres(Arc::new(Box::pin(postgres::PostgresStore::open(options, connections, mode)).await?))
+            }
         })
     }
 
@@ -101,7 +102,7 @@ impl Database {
     pub async fn inspect(url: &DatabaseUrl) -> Result<Option<Inspection>, StoreError> {
         match url {
             DatabaseUrl::Sqlite(path) => sqlite::inspect(path).await,
-            DatabaseUrl::Postgres(options) => postgres::Server::inspect(options).await,
+            DatabaseUrl::Postgres(options) => postgres::PostgresStore::inspect(options).await,
         }
     }
 
@@ -150,26 +151,26 @@ impl Database {
     }
 
     /// Begins a change.
-    pub async fn change(&self) -> Result<Change, StoreError> {
+    pub async fn begin(&self) -> Result<StoreTransaction, StoreError> {
         Ok(match self {
-            Self::Sqlite(file) => Change::Sqlite(file.change().await?),
-            Self::Postgres(server) => Change::Postgres(Box::pin(server.change()).await?),
+            Self::Sqlite(file) => StoreTransaction::Sqlite(file.begin().await?),
+            Self::Postgres(server) => StoreTransaction::Postgres(Box::pin(server.begin()).await?),
         })
     }
 
     /// Begins a change that gives way to those that an answer waits for.
-    pub async fn change_that_yields(&self) -> Result<Change, StoreError> {
+    pub async fn begin_yielding(&self) -> Result<StoreTransaction, StoreError> {
         Ok(match self {
-            Self::Sqlite(file) => Change::Sqlite(file.change().await?),
-            Self::Postgres(server) => Change::Postgres(Box::pin(server.change_that_yields()).await?),
+            Self::Sqlite(file) => StoreTransaction::Sqlite(file.begin().await?),
+            Self::Postgres(server) => StoreTransaction::Postgres(Box::pin(server.begin_yielding()).await?),
         })
     }
 
     /// Gives the news after a position to `learn`, some of it perhaps once more; the position up to which all of it was seen.
-    pub async fn news(&self, from: i64, learn: impl FnMut(Row) -> Result<(), StoreError>) -> Result<i64, StoreError> {
+    pub async fn revocation_rows_after(&self, from: i64, learn: impl FnMut(Row) -> Result<(), StoreError>) -> Result<i64, StoreError> {
         match self {
-            Self::Sqlite(file) => file.news(from, learn).await,
-            Self::Postgres(server) => Box::pin(server.news(from, learn)).await,
+            Self::Sqlite(file) => file.revocation_rows_after(from, learn).await,
+            Self::Postgres(server) => Box::pin(server.revocation_rows_after(from, learn)).await,
         }
     }
 
@@ -193,10 +194,10 @@ impl Database {
     }
 
     /// Waits until there may be news. Of SQLite nobody tells.
-    pub async fn bell(&self) {
+    pub async fn wait_for_change(&self) {
         match self {
             Self::Sqlite(_) => pending().await,
-            Self::Postgres(server) => server.bell().await,
+            Self::Postgres(server) => server.wait_for_change().await,
         }
     }
 
@@ -226,25 +227,25 @@ impl Database {
 }
 
 /// A change under way. Dropped without a commit, it never was.
-pub enum Change {
-    Sqlite(sqlite::Change),
-    Postgres(postgres::Change),
+pub enum StoreTransaction {
+    Sqlite(sqlite::StoreTransaction),
+    Postgres(postgres::StoreTransaction),
 }
 
-impl Change {
+impl StoreTransaction {
     /// Makes a part of the change; how many rows it was about.
     pub async fn run(&mut self, query: Query<'_>) -> Result<u64, StoreError> {
         match self {
-            Self::Sqlite(change) => change.run(query).await,
-            Self::Postgres(change) => Box::pin(change.run(query)).await,
+            Self::Sqlite(tx) => tx.run(query).await,
+            Self::Postgres(tx) => Box::pin(tx.run(query)).await,
         }
     }
 
     /// Makes a part of the change that gives rows, or asks within it.
     pub async fn all(&mut self, query: Query<'_>) -> Result<Vec<Row>, StoreError> {
         match self {
-            Self::Sqlite(change) => change.all(query).await,
-            Self::Postgres(change) => Box::pin(change.all(query)).await,
+            Self::Sqlite(tx) => tx.all(query).await,
+            Self::Postgres(tx) => Box::pin(tx.all(query)).await,
         }
     }
 
@@ -257,16 +258,16 @@ impl Change {
     /// leaves out rows that others have locked, which SQLite, with its one lock for everything, has no words for.
     pub async fn write_last_used(&mut self, uses: &str) -> Result<Vec<Row>, StoreError> {
         match self {
-            Self::Sqlite(change) => change.write_last_used(uses).await,
-            Self::Postgres(change) => Box::pin(change.write_last_used(uses)).await,
+            Self::Sqlite(tx) => tx.write_last_used(uses).await,
+            Self::Postgres(tx) => Box::pin(tx.write_last_used(uses)).await,
         }
     }
 
     /// Makes it durable.
     pub async fn commit(self) -> Result<(), StoreError> {
         match self {
-            Self::Sqlite(change) => change.commit().await,
-            Self::Postgres(change) => Box::pin(change.commit()).await,
+            Self::Sqlite(tx) => tx.commit().await,
+            Self::Postgres(tx) => Box::pin(tx.commit()).await,
         }
     }
 }

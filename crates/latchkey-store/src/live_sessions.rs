@@ -1,51 +1,17 @@
 //! Lists and counts of live sessions, quick however many there are: a page is found by its place in an index, and nothing that
-//! is shown takes counting more than [`COUNTED`].
+//! is shown takes counting more than [`COUNT_CAP`].
 //!
 //! `user_id = (SELECT $1)` keeps PostgreSQL from planning for the one user it knows to have a large part of all rows: it would
 //! read the sessions of everybody in order, hoping to come across theirs.
 
-use super::database::{Query, query};
 use super::sessions::session;
 use super::{Store, StoreError};
-use crate::server::clock::UnixSeconds;
-use crate::server::sessions::{Session, SessionId};
+use crate::engine::{Query, query};
+use crate::{COUNT_CAP, Counted, Session, SessionId, SessionPage, UnixSeconds};
 use latchkey_types::UserId;
-
-/// Sessions counted at most where a page only says how many there are.
-pub const COUNTED: i64 = 1000;
 
 /// Before every session there is.
 const NEWEST: SessionId = SessionId::from_bytes([0xff; 16]);
-
-/// A page of the live sessions of a user, the newest first.
-#[derive(Default)]
-pub struct Listed {
-    /// Those of this page.
-    pub sessions: Vec<Session>,
-    /// Where the page begins: behind this one; nothing on the first page.
-    pub after: Option<SessionId>,
-    /// Where the next page begins, if there is one.
-    pub older: Option<SessionId>,
-    /// How many there are.
-    pub all: Counted,
-    /// How many of them come before this page.
-    pub before: Counted,
-}
-
-/// How many there are, or that there are more than [`COUNTED`].
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Counted(Option<usize>);
-
-impl Counted {
-    /// The number, where it is known.
-    pub const fn exactly(self) -> Option<usize> {
-        self.0
-    }
-
-    fn of(number: i64) -> Self {
-        Self(usize::try_from(number).ok().filter(|_| number <= COUNTED))
-    }
-}
 
 impl Store {
     /// A page of the live sessions of a user: those behind `after`, which may have ended meanwhile; on the first page `here`
@@ -60,7 +26,7 @@ impl Store {
         after: Option<SessionId>,
         now: UnixSeconds,
         limit: usize,
-    ) -> Result<Listed, StoreError> {
+    ) -> Result<SessionPage, StoreError> {
         if let Some(after) = after
             && let Some(epoch) = self.epoch_of(after, user).await?
         {
@@ -68,7 +34,7 @@ impl Store {
             if !sessions.is_empty() {
                 let older = cut(&mut sessions, limit);
                 let (all, before) = self.count(user, after, here, now).await?;
-                return Ok(Listed {
+                return Ok(SessionPage {
                     sessions,
                     after: Some(after),
                     older,
@@ -92,7 +58,7 @@ impl Store {
             Some(_) => self.count(user, NEWEST, here, now).await?.0,
             None => Counted::of(known),
         };
-        Ok(Listed {
+        Ok(SessionPage {
             sessions,
             older,
             all,
@@ -166,12 +132,12 @@ impl Store {
         .bind(now)
         .bind(after.to_string())
         .bind(here.to_string())
-        .bind(COUNTED + 1)).await?;
+        .bind(COUNT_CAP + 1)).await?;
         let Some(row) = row else { return Ok(Default::default()) };
         let all = Counted::of(row.get("total")?);
         // Where not all were counted, `here` may be among the others.
         let before = all.exactly().map(|_| row.get("earlier")).transpose()?;
-        Ok((all, before.map_or(Counted(None), Counted::of)))
+        Ok((all, before.map_or(Counted::default(), Counted::of)))
     }
 }
 

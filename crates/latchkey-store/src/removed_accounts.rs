@@ -1,10 +1,10 @@
 //! Removed accounts. An account is removed by one row, whatever belongs to it: from then on no query finds it, its sessions have ended
 //! and its name is free. Its sessions, events and the row itself are deleted after that, in batches.
 
-use super::database::query;
 use super::session_ends::end_all;
 use super::{Ending, Store, StoreError};
-use crate::server::revocations::Revocation;
+use crate::Revocation;
+use crate::engine::query;
 use latchkey_types::UserId;
 
 impl Store {
@@ -15,12 +15,12 @@ impl Store {
     pub async fn remove_user(&self, id: &UserId, ending: &Ending) -> Result<Option<Vec<Revocation>>, StoreError> {
         // No sign-in name contains a tilde.
         const REMOVED: &str = "UPDATE users SET username = '~' || id, email = NULL, password_hash = '', disabled_at = COALESCE(disabled_at, $1), removed_at = $1 WHERE id = $2";
-        let mut change = self.database.change().await?;
-        let Some((_, revocation)) = end_all(&mut change, id, ending).await? else {
+        let mut tx = self.database.begin().await?;
+        let Some((_, revocation)) = end_all(&mut tx, id, ending).await? else {
             return Ok(None);
         };
-        change.run(query(REMOVED).bind(ending.at).bind(&id.0)).await?;
-        change.commit().await?;
+        tx.run(query(REMOVED).bind(ending.at).bind(&id.0)).await?;
+        tx.commit().await?;
         Ok(Some(vec![revocation]))
     }
 
@@ -33,21 +33,19 @@ impl Store {
             "DELETE FROM sessions WHERE id IN (SELECT id FROM sessions WHERE user_id = $1 LIMIT $2)",
             "DELETE FROM events WHERE id IN (SELECT id FROM events WHERE user_id = $1 LIMIT $2)",
         ];
-        let mut change = self.database.change_that_yields().await?;
-        let removed = change
-            .one(query("SELECT id FROM users WHERE removed_at IS NOT NULL LIMIT 1"))
-            .await?;
+        let mut tx = self.database.begin_yielding().await?;
+        let removed = tx.one(query("SELECT id FROM users WHERE removed_at IS NOT NULL LIMIT 1")).await?;
         let Some(removed) = removed else { return Ok(false) };
         let id: String = removed.get("id")?;
         let mut whole = true;
         for part in PARTS {
-            let deleted = change.run(query(part).bind(&id).bind(limit)).await?;
+            let deleted = tx.run(query(part).bind(&id).bind(limit)).await?;
             whole &= deleted < limit.unsigned_abs();
         }
         if whole {
-            change.run(query("DELETE FROM users WHERE id = $1").bind(&id)).await?;
+            tx.run(query("DELETE FROM users WHERE id = $1").bind(&id)).await?;
         }
-        change.commit().await?;
+        tx.commit().await?;
         Ok(true)
     }
 }

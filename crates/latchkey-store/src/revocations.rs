@@ -1,16 +1,14 @@
 //! Revocations at rest: written in the transaction of what they are about, read by every node.
 
-use super::database::{Change, Row, query};
 use super::{Store, StoreError};
-use crate::server::clock::UnixSeconds;
-use crate::server::revocations::{Horizon, Revocation, Revoked};
-use crate::server::sessions::SessionId;
+use crate::engine::{Row, StoreTransaction, query};
+use crate::{Horizon, Revocation, Revoked, SessionId, UnixSeconds};
 use latchkey_types::UserId;
 
 /// Writes revocations of sessions, in a change that is under way, by one statement however many there are. Both engines read
 /// the keys and values of a JSON object as rows.
 pub(super) async fn insert_for_sessions(
-    change: &mut Change,
+    tx: &mut StoreTransaction,
     ended: &[(SessionId, UnixSeconds)],
     written_at: UnixSeconds,
 ) -> Result<Vec<Revocation>, StoreError> {
@@ -18,7 +16,7 @@ pub(super) async fn insert_for_sessions(
         return Ok(Vec::new());
     }
     let pairs: Vec<String> = ended.iter().map(|(id, expires_at)| format!("\"{id}\":{expires_at}")).collect();
-    change
+    tx
         .run(
             query("INSERT INTO revocations (session_id, at, expires_at) SELECT key, $2, CAST(CAST(value AS TEXT) AS BIGINT) FROM json_each(json($1))")
                 .bind(format!("{{{}}}", pairs.join(",")))
@@ -35,21 +33,20 @@ pub(super) async fn insert_for_sessions(
 
 /// Writes that a user's access tokens of an earlier epoch are stale.
 pub(super) async fn insert_for_user(
-    change: &mut Change,
+    tx: &mut StoreTransaction,
     user: &UserId,
     epoch: i64,
     written_at: UnixSeconds,
 ) -> Result<Revocation, StoreError> {
     let revocation = Revocation::of_user(user.clone(), epoch, written_at);
-    change
-        .run(
-            query("INSERT INTO revocations (user_id, epoch, at, expires_at) VALUES ($1, $2, $3, $4)")
-                .bind(&user.0)
-                .bind(epoch)
-                .bind(written_at)
-                .bind(revocation.expires_at),
-        )
-        .await?;
+    tx.run(
+        query("INSERT INTO revocations (user_id, epoch, at, expires_at) VALUES ($1, $2, $3, $4)")
+            .bind(&user.0)
+            .bind(epoch)
+            .bind(written_at)
+            .bind(revocation.expires_at),
+    )
+    .await?;
     Ok(revocation)
 }
 
@@ -74,7 +71,7 @@ impl Store {
             });
             Ok(())
         };
-        self.database.news(position, each).await
+        self.database.revocation_rows_after(position, each).await
     }
 
     /// The time by the database's own clock, where it has one.
@@ -92,10 +89,10 @@ impl Store {
     pub async fn remove_revocations(&self, horizon: &Horizon, limit: i64) -> Result<u64, StoreError> {
         const PAST: &str =
             "DELETE FROM revocations WHERE seq IN (SELECT seq FROM revocations WHERE expires_at <= $1 AND expires_at - at <= $2 LIMIT $3)";
-        let mut change = self.database.change_that_yields().await?;
+        let mut tx = self.database.begin_yielding().await?;
         let removed = query(PAST).bind(horizon.now).bind(horizon.uptime).bind(limit);
-        let removed = change.run(removed).await?;
-        change.commit().await?;
+        let removed = tx.run(removed).await?;
+        tx.commit().await?;
         Ok(removed)
     }
 }

@@ -1,47 +1,12 @@
 //! How sessions end. One session ends by its own row; all sessions of an account end by the account's row, whatever their number:
 //! `sessions_from` is the lowest epoch whose sessions live. The rows of the others are marked later, in batches.
 
-use super::database::{Change, Row, query};
 use super::revocations::{insert_for_sessions, insert_for_user};
 use super::users::hold;
 use super::{Store, StoreError};
-use crate::server::clock::UnixSeconds;
-use crate::server::events::NewEvent;
-use crate::server::revocations::Revocation;
-use crate::server::sessions::{EndReason, MAX_LIVE, SessionId};
+use crate::engine::{Row, StoreTransaction, query};
+use crate::{COUNT_CAP, Ended, Ending, NewEvent, Revocation, SessionId, SessionScope, UnixSeconds};
 use latchkey_types::UserId;
-
-/// Which sessions of a user to end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Which {
-    /// This one.
-    One(SessionId),
-    /// All but this one.
-    AllBut(SessionId),
-    /// All.
-    All,
-}
-
-/// Why and when sessions end.
-#[derive(Clone, Copy, Debug)]
-pub struct Ending {
-    /// Why.
-    pub reason: EndReason,
-    /// Now.
-    pub at: UnixSeconds,
-    /// The latest expiry of an access token that is issued now. A revocation is kept until then, also when the session's own
-    /// tokens seem to have expired: the clock may be wrong.
-    pub tokens_until: UnixSeconds,
-}
-
-/// What an end came to.
-#[derive(Debug, Default)]
-pub struct Ended {
-    /// How many live sessions ended; more than [`MAX_LIVE`] are not counted.
-    pub sessions: usize,
-    /// What was written for every node to know.
-    pub revocations: Vec<Revocation>,
-}
 
 /// How many sessions over the limit one sign-in ends at most. More than one are there only in accounts from before the limit.
 const MOST_OVER: i64 = 100;
@@ -54,23 +19,23 @@ impl Store {
     ///
     /// # Errors
     /// When the database cannot be used; then none has ended.
-    pub async fn end_sessions(&self, which: Which, ending: &Ending, event: &NewEvent<'_>) -> Result<Ended, StoreError> {
-        let mut change = self.database.change().await?;
-        hold(&mut change, event.user).await?;
+    pub async fn end_sessions(&self, which: SessionScope, ending: &Ending, event: &NewEvent<'_>) -> Result<Ended, StoreError> {
+        let mut tx = self.database.begin().await?;
+        hold(&mut tx, event.user).await?;
         let ended = match which {
-            Which::One(id) => {
-                let revocations = end_one(&mut change, id, Some(event.user), ending).await?;
+            SessionScope::One(id) => {
+                let revocations = end_one(&mut tx, id, Some(event.user), ending).await?;
                 Ended {
                     sessions: revocations.len(),
                     revocations,
                 }
             }
-            Which::AllBut(_) | Which::All => end_many(&mut change, event.user, which, ending).await?,
+            SessionScope::AllBut(_) | SessionScope::All => end_many(&mut tx, event.user, which, ending).await?,
         };
         if ended.sessions > 0 {
-            event.insert(&mut change).await?;
+            event.insert(&mut tx).await?;
         }
-        change.commit().await?;
+        tx.commit().await?;
         Ok(ended)
     }
 
@@ -81,12 +46,12 @@ impl Store {
     pub async fn mark_ended_sessions(&self, limit: i64) -> Result<bool, StoreError> {
         const WAITING: &str =
             "SELECT id, sessions_from, sessions_ended_at, sessions_end_reason FROM users WHERE sessions_marked < sessions_from LIMIT 1";
-        let mut change = self.database.change_that_yields().await?;
-        let Some(user) = change.one(query(WAITING)).await? else {
+        let mut tx = self.database.begin_yielding().await?;
+        let Some(user) = tx.one(query(WAITING)).await? else {
             return Ok(false);
         };
         let (id, from): (String, i64) = (user.get("id")?, user.get("sessions_from")?);
-        let marked = change
+        let marked = tx
             .run(
                 query("UPDATE sessions SET ended_at = $1, end_reason = $2 WHERE id IN (SELECT id FROM sessions WHERE user_id = $3 AND ended_at IS NULL AND epoch < $4 LIMIT $5)")
                     .bind(user.get::<Option<i64>>("sessions_ended_at")?.unwrap_or_default())
@@ -98,9 +63,9 @@ impl Store {
             .await?;
         if marked < limit.unsigned_abs() {
             let done = query("UPDATE users SET sessions_marked = $1 WHERE id = $2");
-            change.run(done.bind(from).bind(&id)).await?;
+            tx.run(done.bind(from).bind(&id)).await?;
         }
-        change.commit().await?;
+        tx.commit().await?;
         Ok(true)
     }
 }
@@ -108,7 +73,7 @@ impl Store {
 /// Ends one session, if it has not ended: of this user, or of anybody. Ends it also when it has expired, since the clock may be
 /// wrong.
 pub(super) async fn end_one(
-    change: &mut Change,
+    tx: &mut StoreTransaction,
     id: SessionId,
     user: Option<&UserId>,
     ending: &Ending,
@@ -119,13 +84,13 @@ pub(super) async fn end_one(
         .bind(ending.reason.as_str())
         .bind(id.to_string())
         .bind(user.map(|user| &user.0));
-    let ended = change.all(ended).await?;
-    revoke(change, &ended, ending).await
+    let ended = tx.all(ended).await?;
+    revoke(tx, &ended, ending).await
 }
 
 /// Ends all sessions of a user by one row, or all but one, which goes on in the new epoch.
-async fn end_many(change: &mut Change, user: &UserId, which: Which, ending: &Ending) -> Result<Ended, StoreError> {
-    let kept = if let Which::AllBut(kept) = which {
+async fn end_many(tx: &mut StoreTransaction, user: &UserId, which: SessionScope, ending: &Ending) -> Result<Ended, StoreError> {
+    let kept = if let SessionScope::AllBut(kept) = which {
         kept.to_string()
     } else {
         String::new()
@@ -137,8 +102,8 @@ async fn end_many(change: &mut Change, user: &UserId, which: Which, ending: &End
         .bind(&user.0)
         .bind(ending.at)
         .bind(&kept)
-        .bind(MAX_LIVE);
-    let sessions: i64 = change.one(counted).await?.map_or(Ok(0), |row| row.get("total"))?;
+        .bind(COUNT_CAP);
+    let sessions: i64 = tx.one(counted).await?.map_or(Ok(0), |row| row.get("total"))?;
     if sessions == 0 {
         return Ok(Ended::default());
     }
@@ -146,8 +111,8 @@ async fn end_many(change: &mut Change, user: &UserId, which: Which, ending: &End
     let goes_on = format!(
         "UPDATE sessions SET epoch = (SELECT epoch + 1 FROM users WHERE id = $1) WHERE id = $2 AND user_id = $1 AND ended_at IS NULL AND {OF_A_LIVE_EPOCH}"
     );
-    change.run(query(sqlx::AssertSqlSafe(goes_on)).bind(&user.0).bind(&kept)).await?;
-    let Some((_, revocation)) = end_all(change, user, ending).await? else {
+    tx.run(query(sqlx::AssertSqlSafe(goes_on)).bind(&user.0).bind(&kept)).await?;
+    let Some((_, revocation)) = end_all(tx, user, ending).await? else {
         return Ok(Ended::default());
     };
     Ok(Ended {
@@ -157,29 +122,30 @@ async fn end_many(change: &mut Change, user: &UserId, which: Which, ending: &End
 }
 
 /// Ends every session of a user that has begun so far, by one row. Returns the new epoch, or nothing when there is no such account.
-pub(super) async fn end_all(change: &mut Change, user: &UserId, ending: &Ending) -> Result<Option<(i64, Revocation)>, StoreError> {
+pub(super) async fn end_all(tx: &mut StoreTransaction, user: &UserId, ending: &Ending) -> Result<Option<(i64, Revocation)>, StoreError> {
     const ALL: &str = "UPDATE users SET epoch = epoch + 1, sessions_from = epoch + 1, sessions_ended_at = $1, sessions_end_reason = $2 WHERE id = $3 AND removed_at IS NULL RETURNING epoch";
     let ended = query(ALL).bind(ending.at).bind(ending.reason.as_str()).bind(&user.0);
-    let Some(row) = change.one(ended).await? else {
+    let Some(row) = tx.one(ended).await? else {
         return Ok(None);
     };
     let epoch = row.get("epoch")?;
-    let revocation = insert_for_user(change, user, epoch, ending.at).await?;
+    let revocation = insert_for_user(tx, user, epoch, ending.at).await?;
     Ok(Some((epoch, revocation)))
 }
 
-/// Ends the sessions of a user beyond [`MAX_LIVE`], those first that were not used for longest; never the one that has just begun.
+/// Ends the sessions of a user beyond the limit, those first that were not used for longest; never the one that has just begun.
 pub(super) async fn end_over_limit(
-    change: &mut Change,
+    tx: &mut StoreTransaction,
     user: &UserId,
     begun: SessionId,
+    limit: i64,
     ending: &Ending,
 ) -> Result<Vec<Revocation>, StoreError> {
     const LIVING: &str = "SELECT id, last_used_at FROM sessions WHERE user_id = (SELECT $1) AND ended_at IS NULL AND epoch >= (SELECT sessions_from FROM users WHERE users.id = sessions.user_id) AND id <> $2 ORDER BY ended_at, epoch, id LIMIT $3";
     const OVER: &str = "UPDATE sessions SET ended_at = $1, end_reason = $2 WHERE id IN (SELECT key FROM json_each(json($3))) AND ended_at IS NULL RETURNING id, token_exp";
-    let living = query(LIVING).bind(&user.0).bind(begun.to_string()).bind(MAX_LIVE + MOST_OVER);
-    let living = change.all(living).await?;
-    let over = (living.len() + 1).saturating_sub(usize::try_from(MAX_LIVE).unwrap_or(usize::MAX));
+    let living = query(LIVING).bind(&user.0).bind(begun.to_string()).bind(limit + MOST_OVER);
+    let living = tx.all(living).await?;
+    let over = (living.len() + 1).saturating_sub(usize::try_from(limit).unwrap_or(usize::MAX));
     if over == 0 {
         return Ok(Vec::new());
     }
@@ -193,16 +159,16 @@ pub(super) async fn end_over_limit(
         .bind(ending.at)
         .bind(ending.reason.as_str())
         .bind(format!("{{{}}}", keys.join(",")));
-    let ended = change.all(ended).await?;
-    revoke(change, &ended, ending).await
+    let ended = tx.all(ended).await?;
+    revoke(tx, &ended, ending).await
 }
 
 /// Writes the revocations of sessions that have just ended, each kept for as long as its tokens may live.
-pub(super) async fn revoke(change: &mut Change, ended: &[Row], ending: &Ending) -> Result<Vec<Revocation>, StoreError> {
+pub(super) async fn revoke(tx: &mut StoreTransaction, ended: &[Row], ending: &Ending) -> Result<Vec<Revocation>, StoreError> {
     let ended = ended.iter().map(|row| {
         let id = SessionId::parse(row.get("id")?).ok_or(StoreError::Corrupt("session id"))?;
         let token_exp: UnixSeconds = row.get("token_exp")?;
         Ok((id, token_exp.max(ending.tokens_until)))
     });
-    insert_for_sessions(change, &ended.collect::<Result<Vec<_>, StoreError>>()?, ending.at).await
+    insert_for_sessions(tx, &ended.collect::<Result<Vec<_>, StoreError>>()?, ending.at).await
 }

@@ -2,17 +2,13 @@
 
 use std::collections::HashSet;
 
-use super::database::query;
-use super::session_ends::{Ending, revoke};
+use super::session_ends::revoke;
 use super::{Store, StoreError};
-use crate::server::clock::UnixSeconds;
-use crate::server::events::NewEvent;
-use crate::server::refresh_tokens::Counter;
-use crate::server::revocations::Revocation;
-use crate::server::sessions::{Session, SessionId};
+use crate::engine::query;
+use crate::{Counter, Ending, NewEvent, Revocation, Session, SessionId, UnixSeconds};
 
 impl Store {
-    /// Marks a pair of tokens as used, unless it is marked already: `Event::FirstUse` of the refresh rule. A pair that the
+    /// Marks a pair of tokens as used, unless it is marked already: `AuditEvent::FirstUse` of the refresh rule. A pair that the
     /// session has not issued is left alone: the database was restored from a backup then.
     pub async fn mark_used(&self, id: SessionId, counter: Counter) -> Result<(), StoreError> {
         let mark =
@@ -43,33 +39,34 @@ impl Store {
     /// that others have locked and the rows that are gone.
     pub async fn write_last_used(&self, uses: &[(SessionId, UnixSeconds)]) -> Result<HashSet<SessionId>, StoreError> {
         let uses: Vec<String> = uses.iter().map(|(id, at)| format!("\"{id}\":{at}")).collect();
-        let mut change = self.database.change_that_yields().await?;
-        let rows = change.write_last_used(&format!("{{{}}}", uses.join(","))).await?;
-        change.commit().await?;
+        let mut tx = self.database.begin_yielding().await?;
+        let rows = tx.write_last_used(&format!("{{{}}}", uses.join(","))).await?;
+        tx.commit().await?;
         let settled = rows
             .iter()
             .map(|row| SessionId::parse(row.get("id")?).ok_or(StoreError::Corrupt("session id")));
         settled.collect()
     }
 
-    /// Writes failed sign-ins into the events of their accounts, in one transaction.
-    pub async fn count_or_insert_events(&self, events: impl Iterator<Item = NewEvent<'_>>) -> Result<(), StoreError> {
-        let mut change = self.database.change_that_yields().await?;
+    /// Writes failed sign-ins into the events of their accounts, in one transaction. Those from one address within `shared_for`
+    /// seconds share a row.
+    pub async fn count_or_insert_events(&self, events: impl Iterator<Item = NewEvent<'_>>, shared_for: i64) -> Result<(), StoreError> {
+        let mut tx = self.database.begin_yielding().await?;
         for event in events {
-            event.count_or_insert(&mut change).await?;
+            event.count_or_insert(&mut tx, shared_for).await?;
         }
-        change.commit().await
+        tx.commit().await
     }
 
     /// Ends a batch of browser sessions that began before `before` and whose cookie never came back. Returns the revocations.
     pub async fn end_unconfirmed_sessions(&self, before: UnixSeconds, ending: &Ending, limit: i64) -> Result<Vec<Revocation>, StoreError> {
         // The conditions stand outside as well: PostgreSQL checks them anew on a row that a first request has just marked.
         const END: &str = "UPDATE sessions SET ended_at = $1, end_reason = $2 WHERE used_counter < 0 AND ended_at IS NULL AND id IN (SELECT id FROM sessions WHERE client = 'browser' AND used_counter < 0 AND ended_at IS NULL AND started_at < $3 LIMIT $4) RETURNING id, token_exp";
-        let mut change = self.database.change_that_yields().await?;
+        let mut tx = self.database.begin_yielding().await?;
         let end = query(END).bind(ending.at).bind(ending.reason.as_str()).bind(before).bind(limit);
-        let ended = change.all(end).await?;
-        let revocations = revoke(&mut change, &ended, ending).await?;
-        change.commit().await?;
+        let ended = tx.all(end).await?;
+        let revocations = revoke(&mut tx, &ended, ending).await?;
+        tx.commit().await?;
         Ok(revocations)
     }
 }

@@ -1,75 +1,46 @@
 //! Sessions at rest.
 
-use super::database::{Change, Row, query};
-use super::events::{address, client};
-use super::session_ends::{Ending, end_one, end_over_limit};
+use super::session_ends::{end_one, end_over_limit};
 use super::users::{account, hold};
 use super::{Store, StoreError, throttles};
-use crate::server::accounts::Account;
-use crate::server::clock::UnixSeconds;
-use crate::server::events::{EventKind, NewEvent};
-use crate::server::refresh_tokens::{Counter, Salt};
-use crate::server::revocations::Revocation;
-use crate::server::sessions::{Client, EndReason, Session, SessionId};
-use crate::server::throttle::ACCOUNT;
-use latchkey_types::UserId;
-
-/// A session to be begun.
-pub struct NewSession<'a> {
-    /// The token's `sid`.
-    pub id: SessionId,
-    /// Whose it is.
-    pub user: &'a UserId,
-    /// Who asked for it.
-    pub client: &'a Client,
-    /// Of its refresh tokens.
-    pub salt: &'a Salt,
-    /// Now.
-    pub started_at: UnixSeconds,
-    /// When it ends by itself, unless it is refreshed.
-    pub expires_at: UnixSeconds,
-    /// When it ends however often it is refreshed.
-    pub ends_at: UnixSeconds,
-    /// When its first access token expires.
-    pub token_exp: UnixSeconds,
-    /// The budget that the guess of its password was taken from; it is given back.
-    pub budget: Option<&'a str>,
-    /// The session in whose place it comes in the same browser, whoever that was: it ends.
-    pub replaced: Option<SessionId>,
-}
+use crate::audit_events::{address, client};
+use crate::engine::{Row, StoreTransaction, query};
+use crate::{
+    Account, Counter, EndReason, Ending, EventKind, NewEvent, NewSession, Revocation, Rotation, Salt, Session, SessionId, UnixSeconds,
+};
 
 impl NewSession<'_> {
     /// Begins it, but only for an account that is enabled and still has the password that was verified: then the revocations of
     /// the sessions that end with it.
-    pub(super) async fn insert(&self, change: &mut Change, password_hash: &str) -> Result<Option<Vec<Revocation>>, StoreError> {
-        hold(change, self.user).await?;
-        if !self.insert_row(change, password_hash).await? {
+    pub(super) async fn insert(&self, tx: &mut StoreTransaction, password_hash: &str) -> Result<Option<Vec<Revocation>>, StoreError> {
+        hold(tx, self.user).await?;
+        if !self.insert_row(tx, password_hash).await? {
             return Ok(None);
         }
-        if let Some(budget) = self.budget {
-            throttles::give_back(change, budget, ACCOUNT).await?;
+        if let Some(refund) = self.refund {
+            throttles::give_back(tx, refund.budget, refund.rate).await?;
         }
         let mut revocations = match self.replaced {
-            Some(replaced) => end_one(change, replaced, None, &self.ending(EndReason::Replaced)).await?,
+            Some(replaced) => end_one(tx, replaced, None, &self.ending(EndReason::Replaced)).await?,
             None => Vec::new(),
         };
-        revocations.extend(end_over_limit(change, self.user, self.id, &self.ending(EndReason::SessionLimit)).await?);
+        revocations.extend(end_over_limit(tx, self.user, self.id, self.live_limit, &self.ending(EndReason::SessionLimit)).await?);
         Ok(Some(revocations))
     }
 
     /// Ends the session that it replaces. Returns no revocation when that one has ended: a session that was ended meanwhile must
     /// not live on in another one.
-    pub(super) async fn end_replaced(&self, change: &mut Change) -> Result<Vec<Revocation>, StoreError> {
-        hold(change, self.user).await?;
+    pub(super) async fn end_replaced(&self, tx: &mut StoreTransaction) -> Result<Vec<Revocation>, StoreError> {
+        hold(tx, self.user).await?;
         match self.replaced {
-            Some(replaced) => end_one(change, replaced, Some(self.user), &self.ending(EndReason::Replaced)).await,
+            Some(replaced) => end_one(tx, replaced, Some(self.user), &self.ending(EndReason::Replaced)).await,
             None => Ok(Vec::new()),
         }
     }
 
     /// Begins it in the epoch of its account. Returns whether the account is enabled and has the password that was verified.
-    pub(super) async fn insert_row(&self, change: &mut Change, password_hash: &str) -> Result<bool, StoreError> {
-        let made = change.run(query(
+    pub(super) async fn insert_row(&self, tx: &mut StoreTransaction, password_hash: &str) -> Result<bool, StoreError> {
+        let made = tx.run(query(
             "INSERT INTO sessions (id, user_id, epoch, client, user_agent, address, salt, started_at, rotated_at, last_used_at, proved_at, expires_at, ends_at, token_exp, used_counter) SELECT $1, id, epoch, $3, $4, $5, $6, $7, $7, $7, $7, $8, $9, $11, -1 FROM users WHERE id = $2 AND password_hash = $10 AND disabled_at IS NULL AND removed_at IS NULL",
         )
         .bind(self.id.to_string())
@@ -95,22 +66,6 @@ impl NewSession<'_> {
     }
 }
 
-/// How a session moves on from one refresh token to the next.
-pub struct Rotation {
-    /// Which session.
-    pub id: SessionId,
-    /// The counter that it moves on from.
-    pub from: Counter,
-    /// Now.
-    pub now: UnixSeconds,
-    /// When it ends by itself, unless it is refreshed again.
-    pub expires_at: UnixSeconds,
-    /// When all of its refreshes are there again.
-    pub refreshes_until: UnixSeconds,
-    /// When the access token expires that is issued now.
-    pub token_exp: UnixSeconds,
-}
-
 impl Store {
     /// Begins a session of somebody who signs in. The news, or nothing when the account is disabled or has another
     /// password than the one that was verified.
@@ -118,8 +73,8 @@ impl Store {
     /// # Errors
     /// When the database cannot be used.
     pub async fn insert_session(&self, session: &NewSession<'_>, password_hash: &str) -> Result<Option<Vec<Revocation>>, StoreError> {
-        let mut change = self.database.change().await?;
-        let Some(news) = session.insert(&mut change, password_hash).await? else {
+        let mut tx = self.database.begin().await?;
+        let Some(news) = session.insert(&mut tx, password_hash).await? else {
             return Ok(None);
         };
         let event = NewEvent {
@@ -128,8 +83,8 @@ impl Store {
             client: session.client,
             at: session.started_at,
         };
-        event.insert(&mut change).await?;
-        change.commit().await?;
+        event.insert(&mut tx).await?;
+        tx.commit().await?;
         Ok(Some(news))
     }
 

@@ -1,85 +1,14 @@
 //! The database: named questions and changes, no rules.
 
-mod database;
-mod end_all;
-mod events;
-mod live_sessions;
-pub mod moving;
-mod removed_accounts;
-mod revocations;
-mod session_ends;
-mod sessions;
-mod throttles;
-mod users;
-mod uses;
-
 use std::path::Path;
-use std::sync::Arc;
 
-use thiserror::Error;
-
-pub use crate::server::store::database::{Inspection, OpenMode, Restored};
-pub use crate::server::store::live_sessions::{COUNTED, Counted, Listed};
-pub use crate::server::store::session_ends::{Ended, Ending, Which};
-pub use crate::server::store::sessions::{NewSession, Rotation};
-pub use crate::server::store::users::{InitialRole, NewUser};
-
-use self::database::{Database, query};
-use super::clock::UnixSeconds;
-use super::config::DatabaseUrl;
-
-/// What can go wrong with a question or a change.
-#[derive(Debug, Error)]
-pub enum StoreError {
-    /// The database cannot be reached, is locked for too long or cannot write.
-    #[error("the database cannot be used: {0}")]
-    Unavailable(#[from] sqlx::Error),
-    /// The migrations do not fit the database.
-    #[error("{0}")]
-    Migration(String),
-    /// There is nothing to open, and the command creates none.
-    #[error("there is no database yet")]
-    NoDatabase,
-    /// The tables are of an older version, and the command does not migrate them.
-    #[error("Start the server once to update the database.")]
-    OldSchema,
-    /// The files of the database cannot be used as they are.
-    #[error("{0}")]
-    File(String),
-    /// A read found the file damaged.
-    #[error("the database file is damaged: stop the server and run `latchkey restore` with a backup")]
-    Damaged,
-    /// The file is not where it was.
-    #[error("{0}")]
-    Moved(&'static str),
-    /// It only follows another server and takes no changes.
-    #[error("this PostgreSQL server is a standby and takes no changes: name the one that does")]
-    Standby,
-    /// Something that this database has a better tool for.
-    #[error("{0}")]
-    NotHere(&'static str),
-    /// Nothing was heard from it for longer than any step may take.
-    #[error("the database does not answer any more")]
-    Silent,
-    /// It was to be written together with others, and none of them was.
-    #[error("{0}")]
-    Shared(Arc<Self>),
-    /// A row holds what this program never writes.
-    #[error("the database holds an unknown {0}")]
-    Corrupt(&'static str),
-}
-
-impl StoreError {
-    /// It did not answer in time.
-    pub const fn slow() -> Self {
-        Self::Unavailable(sqlx::Error::PoolTimedOut)
-    }
-}
+use crate::engine::{Database, query};
+use crate::{DatabaseUrl, Inspection, OpenMode, Restored, StoreError, UnixSeconds};
 
 /// The open database.
 #[derive(Clone)]
 pub struct Store {
-    database: Database,
+    pub(crate) database: Database,
     key_salt: String,
 }
 
@@ -152,8 +81,8 @@ impl Store {
     }
 
     /// Waits until there may be news. Where nobody tells, it waits for ever.
-    pub async fn bell(&self) {
-        self.database.bell().await;
+    pub async fn wait_for_change(&self) {
+        self.database.wait_for_change().await;
     }
 
     /// Has itself told of news for as long as the program runs.
@@ -172,10 +101,10 @@ impl Store {
     }
 
     /// Removes a batch of rows by a statement that is told how old and how many. How many there were.
-    async fn remove(&self, statement: &'static str, before: UnixSeconds, limit: i64) -> Result<u64, StoreError> {
-        let mut change = self.database.change_that_yields().await?;
-        let removed = change.run(query(statement).bind(before).bind(limit)).await?;
-        change.commit().await?;
+    pub(crate) async fn remove(&self, statement: &'static str, before: UnixSeconds, limit: i64) -> Result<u64, StoreError> {
+        let mut tx = self.database.begin_yielding().await?;
+        let removed = tx.run(query(statement).bind(before).bind(limit)).await?;
+        tx.commit().await?;
         Ok(removed)
     }
 }
@@ -189,11 +118,11 @@ mod tests {
         let dir = tempfile::tempdir().expect("a directory");
         let url = DatabaseUrl::Sqlite(dir.path().join("latchkey.db"));
         let store = Store::open(&url, 1).await.expect("opened");
-        let mut change = store.database.change().await.expect("begun");
+        let mut tx = store.database.begin().await.expect("begun");
         let later =
             "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) VALUES (9999, 'later', TRUE, X'00', 0)";
-        change.run(query(later)).await.expect("inserted");
-        change.commit().await.expect("committed");
+        tx.run(query(later)).await.expect("inserted");
+        tx.commit().await.expect("committed");
         store.close().await;
         let error = Store::open(&url, 1).await.map(|_| ()).expect_err("refused").to_string();
         assert!(error.contains("newer version"), "{error}");

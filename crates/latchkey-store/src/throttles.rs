@@ -1,9 +1,8 @@
 //! Budgets at rest.
 
-use super::database::{Change, Query, Value, query};
 use super::{Store, StoreError};
-use crate::server::clock::UnixSeconds;
-use crate::server::throttle::{Rate, Wait};
+use crate::engine::{Query, StoreTransaction, Value, query};
+use crate::{Rate, RetryAfter, UnixSeconds};
 
 impl Store {
     /// Takes one from a budget, or says how long to wait: one statement decides, so that guesses made at once, here and on
@@ -11,9 +10,9 @@ impl Store {
     ///
     /// # Errors
     /// When the database cannot be used.
-    pub async fn take(&self, budget: &str, rate: Rate, now: UnixSeconds) -> Result<Result<(), Wait>, StoreError> {
-        let mut change = self.database.change().await?;
-        let taken = change.run(query(
+    pub async fn take(&self, budget: &str, rate: Rate, now: UnixSeconds) -> Result<Result<(), RetryAfter>, StoreError> {
+        let mut tx = self.database.begin().await?;
+        let taken = tx.run(query(
             "INSERT INTO throttles (key, until) VALUES ($1, $2 + $3) ON CONFLICT (key) DO UPDATE SET until = CASE WHEN throttles.until BETWEEN $2 AND $2 + $4 THEN throttles.until ELSE $2 END + $3 WHERE throttles.until NOT BETWEEN $2 + $4 - $3 + 1 AND $2 + $4",
         )
         .bind(budget)
@@ -21,10 +20,10 @@ impl Store {
         .bind(rate.interval)
         .bind(rate.whole())).await?;
         if taken == 1 {
-            change.commit().await?;
+            tx.commit().await?;
             return Ok(Ok(()));
         }
-        let row = change.one(query("SELECT until FROM throttles WHERE key = $1").bind(budget)).await?;
+        let row = tx.one(query("SELECT until FROM throttles WHERE key = $1").bind(budget)).await?;
         let until = row.map_or(Ok(0), |row| row.get("until"))?;
         Ok(rate.take(until, now).map(|_| ()))
     }
@@ -49,8 +48,8 @@ impl Store {
 }
 
 /// Gives one back, in a change that is under way.
-pub(super) async fn give_back(change: &mut Change, budget: &str, rate: Rate) -> Result<(), StoreError> {
-    change.run(given_back(budget, rate)).await?;
+pub(super) async fn give_back(tx: &mut StoreTransaction, budget: &str, rate: Rate) -> Result<(), StoreError> {
+    tx.run(given_back(budget, rate)).await?;
     Ok(())
 }
 

@@ -1,7 +1,7 @@
 //! Moves everything from one database to another: in one transaction on the target, so that it is there whole or not at all,
 //! and with the source held still, so that no end of a session is left behind.
 
-mod refusal;
+mod error;
 mod tables;
 
 use std::time::Duration;
@@ -10,13 +10,13 @@ use futures_util::TryStreamExt;
 use futures_util::future::try_join;
 use tokio::time::timeout;
 
-pub use self::refusal::Refusal;
 pub use self::tables::{Column, TABLES, Table};
+pub use error::TransferError;
 
 use self::tables::MARK;
 use super::StoreError;
-use super::database::{Apart, Database, Hold, OpenMode, Row, Rows, query};
-use crate::server::config::DatabaseUrl;
+use crate::DatabaseUrl;
+use crate::engine::{Database, ExclusiveConnection, LockMode, OpenMode, Row, Rows, query};
 
 /// Longest wait for a batch of rows to come or to be taken. What takes longer does not come any more.
 const SILENCE: Duration = Duration::from_mins(1);
@@ -57,60 +57,66 @@ struct Tally {
 ///
 /// # Errors
 /// When it cannot be done; then the target is as it was, but for tables brought up to date.
-pub async fn run(from: &DatabaseUrl, to: &DatabaseUrl, mut watch: impl FnMut(Progress)) -> Result<Moved, Refusal> {
+pub async fn run(from: &DatabaseUrl, to: &DatabaseUrl, mut watch: impl FnMut(Progress)) -> Result<Moved, TransferError> {
     let mut source = hold_source(from).await?;
-    if source.is_at(to).await.map_err(Refusal::Target)? {
-        return Err(Refusal::Same);
+    if source.is_at(to).await.map_err(TransferError::Target)? {
+        return Err(TransferError::Same);
     }
     watch(Progress::Counts);
-    let tallies = tallies(&mut source).await.map_err(Refusal::Source)?;
+    let tallies = tallies(&mut source).await.map_err(TransferError::Source)?;
     let mark = mark_of(&mut source, &tallies).await?;
     let mut target = hold_target(to).await?;
     let already = is_there(&mut target, &mark, &tallies).await?;
     if already {
-        target.let_go().await.map_err(Refusal::Target)?;
+        target.let_go().await.map_err(TransferError::Target)?;
     } else {
-        clear_budgets(&mut target).await.map_err(Refusal::Target)?;
+        clear_budgets(&mut target).await.map_err(TransferError::Target)?;
         for (table, tally) in TABLES.iter().zip(&tallies) {
             copy(&mut source, &mut target, table, tally.rows.unsigned_abs(), &mut watch).await?;
         }
         watch(Progress::Checks);
         check(&mut target, &tallies).await?;
-        set_mark(&mut target, &mark).await.map_err(Refusal::Target)?;
-        target.commit().await.map_err(Refusal::Target)?;
+        set_mark(&mut target, &mark).await.map_err(TransferError::Target)?;
+        target.commit().await.map_err(TransferError::Target)?;
     }
     // Until here nobody could change it: what the target has is what it had.
-    source.let_go().await.map_err(Refusal::Source)?;
+    source.let_go().await.map_err(TransferError::Source)?;
     Ok(Moved {
         already,
         rows: TABLES.iter().zip(tallies).map(|(table, tally)| (table.name, tally.rows)).collect(),
     })
 }
 
-async fn hold_source(from: &DatabaseUrl) -> Result<Apart, Refusal> {
-    match pending(from).await.map_err(Refusal::Source)? {
-        None => Err(Refusal::NoSource),
-        Some(0) => Apart::hold(from, Hold::Reading, &names()).await.map_err(Refusal::Source),
-        Some(_) => Err(Refusal::OldSource),
+async fn hold_source(from: &DatabaseUrl) -> Result<ExclusiveConnection, TransferError> {
+    match pending(from).await.map_err(TransferError::Source)? {
+        None => Err(TransferError::NoSource),
+        Some(0) => ExclusiveConnection::hold(from, LockMode::Reading, &names())
+            .await
+            .map_err(TransferError::Source),
+        Some(_) => Err(TransferError::OldSource),
     }
 }
 
 /// Creates the target where there is none and holds it.
-async fn hold_target(to: &DatabaseUrl) -> Result<Apart, Refusal> {
+async fn hold_target(to: &DatabaseUrl) -> Result<ExclusiveConnection, TransferError> {
     // Accounts of an older version are told apart from empty tables of one. Where there is no such table yet, there are none.
-    if pending(to).await.map_err(Refusal::Target)?.is_some_and(|steps| steps > 0)
-        && let Ok(mut old) = Apart::hold(to, Hold::Reading, &["meta"]).await
+    if pending(to).await.map_err(TransferError::Target)?.is_some_and(|steps| steps > 0)
+        && let Ok(mut old) = ExclusiveConnection::hold(to, LockMode::Reading, &["meta"]).await
         && old
             .one(query("SELECT key FROM meta LIMIT 1"))
             .await
-            .map_err(Refusal::Target)?
+            .map_err(TransferError::Target)?
             .is_some()
     {
-        return Err(Refusal::Foreign);
+        return Err(TransferError::Foreign);
     }
-    let target = Database::open(to, 1, OpenMode::CreateIfMissing).await.map_err(Refusal::Target)?;
+    let target = Database::open(to, 1, OpenMode::CreateIfMissing)
+        .await
+        .map_err(TransferError::Target)?;
     target.close().await;
-    Apart::hold(to, Hold::Writing, &names()).await.map_err(Refusal::Target)
+    ExclusiveConnection::hold(to, LockMode::Writing, &names())
+        .await
+        .map_err(TransferError::Target)
 }
 
 async fn pending(url: &DatabaseUrl) -> Result<Option<usize>, StoreError> {
@@ -118,30 +124,36 @@ async fn pending(url: &DatabaseUrl) -> Result<Option<usize>, StoreError> {
 }
 
 /// Whether the target holds this very move. It is refused when it holds anything else.
-async fn is_there(target: &mut Apart, mark: &str, expected: &[Tally]) -> Result<bool, Refusal> {
-    let found = meta(target, MARK).await.map_err(Refusal::Target)?;
-    let there = tallies(target).await.map_err(Refusal::Target)?;
+async fn is_there(target: &mut ExclusiveConnection, mark: &str, expected: &[Tally]) -> Result<bool, TransferError> {
+    let found = meta(target, MARK).await.map_err(TransferError::Target)?;
+    let there = tallies(target).await.map_err(TransferError::Target)?;
     let used = TABLES
         .iter()
         .zip(&there)
         .any(|(table, tally)| table.name != "throttles" && tally.rows > 0);
     match found {
-        None if used => Err(Refusal::Foreign),
+        None if used => Err(TransferError::Foreign),
         None => Ok(false),
-        Some(found) if found != mark => Err(Refusal::AnotherMove),
-        Some(_) if there != expected => Err(Refusal::Used),
+        Some(found) if found != mark => Err(TransferError::AnotherMove),
+        Some(_) if there != expected => Err(TransferError::Used),
         Some(_) => Ok(true),
     }
 }
 
 /// Whoever guessed at names before there were accounts left budgets here; those of the source count.
-async fn clear_budgets(target: &mut Apart) -> Result<(), StoreError> {
+async fn clear_budgets(target: &mut ExclusiveConnection) -> Result<(), StoreError> {
     target.run(query("DELETE FROM throttles")).await?;
     Ok(())
 }
 
 /// While a batch is written, the next one is read.
-async fn copy(source: &mut Apart, target: &mut Apart, table: &Table, of: u64, watch: &mut impl FnMut(Progress)) -> Result<(), Refusal> {
+async fn copy(
+    source: &mut ExclusiveConnection,
+    target: &mut ExclusiveConnection,
+    table: &Table,
+    of: u64,
+    watch: &mut impl FnMut(Progress),
+) -> Result<(), TransferError> {
     let (mut moved, size) = (0, target.rows_at_once());
     let mut rows = source.rows(query(table.select()));
     let mut batch = next(&mut rows, size).await?;
@@ -154,10 +166,10 @@ async fn copy(source: &mut Apart, target: &mut Apart, table: &Table, of: u64, wa
         if batch.is_empty() {
             return Ok(());
         }
-        let insert = table.insert(&batch).map_err(Refusal::Source)?;
+        let insert = table.insert(&batch).map_err(TransferError::Source)?;
         let written = async {
             let done = timeout(SILENCE, target.run(insert)).await;
-            done.unwrap_or(Err(StoreError::Silent)).map_err(Refusal::Target)
+            done.unwrap_or(Err(StoreError::Silent)).map_err(TransferError::Target)
         };
         let (written, following) = try_join(written, next(&mut rows, size)).await?;
         moved += written;
@@ -165,7 +177,7 @@ async fn copy(source: &mut Apart, target: &mut Apart, table: &Table, of: u64, wa
     }
 }
 
-async fn next(rows: &mut Rows<'_>, size: usize) -> Result<Vec<Row>, Refusal> {
+async fn next(rows: &mut Rows<'_>, size: usize) -> Result<Vec<Row>, TransferError> {
     let mut batch = Vec::with_capacity(size);
     let read = async {
         while batch.len() < size {
@@ -177,17 +189,17 @@ async fn next(rows: &mut Rows<'_>, size: usize) -> Result<Vec<Row>, Refusal> {
         Ok(())
     };
     let read = timeout(SILENCE, read).await.unwrap_or(Err(StoreError::Silent));
-    read.map_err(Refusal::Source)?;
+    read.map_err(TransferError::Source)?;
     Ok(batch)
 }
 
 /// Whether each table arrived, read back within the transaction that wrote it.
-async fn check(target: &mut Apart, expected: &[Tally]) -> Result<(), Refusal> {
-    let there = tallies(target).await.map_err(Refusal::Target)?;
+async fn check(target: &mut ExclusiveConnection, expected: &[Tally]) -> Result<(), TransferError> {
+    let there = tallies(target).await.map_err(TransferError::Target)?;
     let mut tables = TABLES.iter().zip(expected).zip(&there);
     match tables.find(|((_, expected), there)| expected != there) {
         None => Ok(()),
-        Some(((table, expected), there)) => Err(Refusal::Differs {
+        Some(((table, expected), there)) => Err(TransferError::Differs {
             table: table.name,
             here: expected.rows,
             there: there.rows,
@@ -195,7 +207,7 @@ async fn check(target: &mut Apart, expected: &[Tally]) -> Result<(), Refusal> {
     }
 }
 
-async fn tallies(database: &mut Apart) -> Result<Vec<Tally>, StoreError> {
+async fn tallies(database: &mut ExclusiveConnection) -> Result<Vec<Tally>, StoreError> {
     let mut tallies = Vec::with_capacity(TABLES.len());
     for table in &TABLES {
         let row = database.one(query(table.tally())).await?.ok_or(StoreError::Silent)?;
@@ -208,9 +220,9 @@ async fn tallies(database: &mut Apart) -> Result<Vec<Tally>, StoreError> {
 }
 
 /// What tells this source, as it is now, from any other: its first account, and what its tables hold.
-async fn mark_of(source: &mut Apart, tallies: &[Tally]) -> Result<String, Refusal> {
-    let first = meta(source, "first_account").await.map_err(Refusal::Source)?;
-    let mut mark = vec![first.ok_or(Refusal::EmptySource)?];
+async fn mark_of(source: &mut ExclusiveConnection, tallies: &[Tally]) -> Result<String, TransferError> {
+    let first = meta(source, "first_account").await.map_err(TransferError::Source)?;
+    let mut mark = vec![first.ok_or(TransferError::EmptySource)?];
     mark.extend(
         TABLES
             .iter()
@@ -220,14 +232,14 @@ async fn mark_of(source: &mut Apart, tallies: &[Tally]) -> Result<String, Refusa
     Ok(mark.join(" "))
 }
 
-async fn set_mark(target: &mut Apart, mark: &str) -> Result<(), StoreError> {
+async fn set_mark(target: &mut ExclusiveConnection, mark: &str) -> Result<(), StoreError> {
     target
         .run(query("INSERT INTO meta (key, value) VALUES ($1, $2)").bind(MARK).bind(mark))
         .await?;
     Ok(())
 }
 
-async fn meta(database: &mut Apart, key: &str) -> Result<Option<String>, StoreError> {
+async fn meta(database: &mut ExclusiveConnection, key: &str) -> Result<Option<String>, StoreError> {
     let row = database.one(query("SELECT value FROM meta WHERE key = $1").bind(key)).await?;
     row.map(|row| row.get("value")).transpose()
 }

@@ -1,53 +1,11 @@
 //! Accounts at rest.
 
-use super::database::{Change, Row, query};
 use super::revocations::insert_for_user;
 use super::session_ends::end_all;
 use super::{Ending, NewSession, Store, StoreError};
-use crate::server::accounts::Account;
-use crate::server::clock::UnixSeconds;
-use crate::server::events::{EventKind, NewEvent};
-use crate::server::passwords::{self, MANY_ACCOUNTS};
-use crate::server::revocations::Revocation;
-use crate::server::sessions::Client;
+use crate::engine::{Row, StoreTransaction, query};
+use crate::{Account, EventKind, HashedPassword, NewEvent, NewUser, Revocation, UnixSeconds};
 use latchkey_types::{Email, Role, UserId, Username};
-
-/// What a new account may do.
-#[derive(Clone, Copy, Debug)]
-pub enum InitialRole {
-    /// It becomes administrator when it is the first account of this database, else it has this role.
-    AdminIfFirst(Role),
-    /// It has this role.
-    Fixed(Role),
-}
-
-impl InitialRole {
-    /// Returns the role of an account that is the first one of its database, or is not.
-    pub const fn given(self, is_first: bool) -> Role {
-        match self {
-            Self::AdminIfFirst(_) if is_first => Role::Admin,
-            Self::AdminIfFirst(role) | Self::Fixed(role) => role,
-        }
-    }
-}
-
-/// An account to be made.
-pub struct NewUser<'a> {
-    /// Its immutable id.
-    pub id: &'a UserId,
-    /// Its name.
-    pub username: &'a Username,
-    /// Its address, if it has one.
-    pub email: Option<&'a Email>,
-    /// PHC string.
-    pub password_hash: &'a str,
-    /// What it may do.
-    pub role: InitialRole,
-    /// Who makes it.
-    pub client: &'a Client,
-    /// Now.
-    pub created_at: UnixSeconds,
-}
 
 impl Store {
     /// Makes an account and, for somebody who signs up, its first session. The very first account on an empty
@@ -62,33 +20,32 @@ impl Store {
         user: &NewUser<'_>,
         session: Option<&NewSession<'_>>,
     ) -> Result<Option<(Role, Vec<Revocation>)>, StoreError> {
-        let mut change = self.database.change().await?;
-        let made = change.run(query("INSERT INTO users (id, username, email, password_hash, role, epoch, created_at) VALUES ($1, $2, $3, $4, $5, 0, $6) ON CONFLICT (username) DO NOTHING")
+        let mut tx = self.database.begin().await?;
+        let made = tx.run(query("INSERT INTO users (id, username, email, password_hash, role, epoch, created_at) VALUES ($1, $2, $3, $4, $5, 0, $6) ON CONFLICT (username) DO NOTHING")
             .bind(&user.id.0)
             .bind(user.username.as_str())
             .bind(user.email.map(Email::as_str))
-            .bind(user.password_hash)
-            .bind(user.role.given(false).as_str())
+            .bind(user.password_hash.text)
+            .bind(user.role.otherwise.as_str())
             .bind(user.created_at)).await?;
         if made == 0 {
             return Ok(None);
         }
-        keep_kind(&mut change, user.id, user.password_hash).await?;
-        let first = change
+        keep_kind(&mut tx, user.id, user.password_hash).await?;
+        let first = tx
             .run(query("INSERT INTO meta (key, value) VALUES ('first_account', $1) ON CONFLICT (key) DO NOTHING").bind(&user.id.0))
             .await?;
-        let role = user.role.given(first == 1);
-        if role != user.role.given(false) {
-            change
-                .run(
-                    query("UPDATE users SET role = $1 WHERE id = $2")
-                        .bind(role.as_str())
-                        .bind(&user.id.0),
-                )
-                .await?;
+        let role = if first == 1 { user.role.if_first } else { user.role.otherwise };
+        if role != user.role.otherwise {
+            tx.run(
+                query("UPDATE users SET role = $1 WHERE id = $2")
+                    .bind(role.as_str())
+                    .bind(&user.id.0),
+            )
+            .await?;
         }
         let news = match session {
-            Some(session) => session.insert(&mut change, user.password_hash).await?.unwrap_or_default(),
+            Some(session) => session.insert(&mut tx, user.password_hash.text).await?.unwrap_or_default(),
             None => Vec::new(),
         };
         let event = NewEvent {
@@ -97,8 +54,8 @@ impl Store {
             client: user.client,
             at: user.created_at,
         };
-        event.insert(&mut change).await?;
-        change.commit().await?;
+        event.insert(&mut tx).await?;
+        tx.commit().await?;
         Ok(Some((role, news)))
     }
 
@@ -162,17 +119,17 @@ impl Store {
     /// When the database cannot be used.
     pub async fn set_password(
         &self,
-        hash: &str,
+        hash: HashedPassword<'_>,
         replaced: Option<&str>,
         ending: Option<&Ending>,
         session: Option<&NewSession<'_>>,
         event: &NewEvent<'_>,
     ) -> Result<Option<(Vec<Revocation>, i64)>, StoreError> {
-        let mut change = self.database.change().await?;
-        let set = change
+        let mut tx = self.database.begin().await?;
+        let set = tx
             .run(
                 query("UPDATE users SET password_hash = $1, password_generation = password_generation + 1 WHERE id = $2 AND password_hash = COALESCE($3, password_hash) AND removed_at IS NULL")
-                    .bind(hash)
+                    .bind(hash.text)
                     .bind(&event.user.0)
                     .bind(replaced),
             )
@@ -180,28 +137,28 @@ impl Store {
         if set == 0 {
             return Ok(None);
         }
-        keep_kind(&mut change, event.user, hash).await?;
+        keep_kind(&mut tx, event.user, hash).await?;
         let mut revocations = Vec::new();
         if let Some(session) = session {
             // Before all others end, which ends this one too.
-            revocations = session.end_replaced(&mut change).await?;
+            revocations = session.end_replaced(&mut tx).await?;
             if revocations.is_empty() {
                 return Ok(None);
             }
         }
         let begun = match ending {
-            Some(ending) => end_all(&mut change, event.user, ending).await?,
-            None => new_epoch(&mut change, event.user, event.at).await?,
+            Some(ending) => end_all(&mut tx, event.user, ending).await?,
+            None => new_epoch(&mut tx, event.user, event.at).await?,
         };
         let Some((epoch, revocation)) = begun else { return Ok(None) };
         revocations.push(revocation);
         if let Some(session) = session
-            && !session.insert_row(&mut change, hash).await?
+            && !session.insert_row(&mut tx, hash.text).await?
         {
             return Ok(None);
         }
-        event.insert(&mut change).await?;
-        change.commit().await?;
+        event.insert(&mut tx).await?;
+        tx.commit().await?;
         Ok(Some((revocations, epoch)))
     }
 
@@ -209,12 +166,12 @@ impl Store {
     ///
     /// # Errors
     /// When the database cannot be used.
-    pub async fn upgrade_hash(&self, user: &UserId, outdated: &str, hash: &str) -> Result<(), StoreError> {
-        let mut change = self.database.change().await?;
-        let upgraded = change
+    pub async fn upgrade_hash(&self, user: &UserId, outdated: &str, hash: HashedPassword<'_>) -> Result<(), StoreError> {
+        let mut tx = self.database.begin().await?;
+        let upgraded = tx
             .run(
                 query("UPDATE users SET password_hash = $1 WHERE id = $2 AND password_hash = $3")
-                    .bind(hash)
+                    .bind(hash.text)
                     .bind(&user.0)
                     .bind(outdated),
             )
@@ -222,17 +179,17 @@ impl Store {
         if upgraded == 0 {
             return Ok(());
         }
-        keep_kind(&mut change, user, hash).await?;
-        change.commit().await?;
+        keep_kind(&mut tx, user, hash).await?;
+        tx.commit().await?;
         Ok(())
     }
 
-    /// The kinds of hashes that accounts have now, and how many accounts have each, counted up to [`MANY_ACCOUNTS`]. Reads a few entries
+    /// The kinds of hashes that accounts have now, and how many accounts have each, counted up to `count_cap`. Reads a few entries
     /// of an index for each kind, however many accounts there are.
     ///
     /// # Errors
     /// When the database cannot be used.
-    pub async fn hash_kinds(&self) -> Result<Vec<(String, i64)>, StoreError> {
+    pub async fn hash_kinds(&self, count_cap: i64) -> Result<Vec<(String, i64)>, StoreError> {
         // A range in the order of the index, because PostgreSQL might look for a few equal values in the whole table.
         let rows = self
             .database
@@ -249,7 +206,7 @@ impl Store {
                      ) AS counted) AS accounts
                      FROM kinds WHERE kind IS NOT NULL",
                 )
-                .bind(MANY_ACCOUNTS),
+                .bind(count_cap),
             )
             .await?;
         let kinds = rows.iter().map(|row| Ok((row.get("kind")?, row.get("accounts")?)));
@@ -262,19 +219,18 @@ impl Store {
     /// # Errors
     /// When the database cannot be used.
     pub async fn set_role(&self, role: Role, event: &NewEvent<'_>) -> Result<Option<Vec<Revocation>>, StoreError> {
-        let mut change = self.database.change().await?;
-        let Some((_, revocation)) = new_epoch(&mut change, event.user, event.at).await? else {
+        let mut tx = self.database.begin().await?;
+        let Some((_, revocation)) = new_epoch(&mut tx, event.user, event.at).await? else {
             return Ok(None);
         };
-        change
-            .run(
-                query("UPDATE users SET role = $1 WHERE id = $2")
-                    .bind(role.as_str())
-                    .bind(&event.user.0),
-            )
-            .await?;
-        event.insert(&mut change).await?;
-        change.commit().await?;
+        tx.run(
+            query("UPDATE users SET role = $1 WHERE id = $2")
+                .bind(role.as_str())
+                .bind(&event.user.0),
+        )
+        .await?;
+        event.insert(&mut tx).await?;
+        tx.commit().await?;
         Ok(Some(vec![revocation]))
     }
 
@@ -284,19 +240,18 @@ impl Store {
     /// # Errors
     /// When the database cannot be used.
     pub async fn disable(&self, ending: &Ending, event: &NewEvent<'_>) -> Result<Option<Vec<Revocation>>, StoreError> {
-        let mut change = self.database.change().await?;
-        let Some((_, revocation)) = end_all(&mut change, event.user, ending).await? else {
+        let mut tx = self.database.begin().await?;
+        let Some((_, revocation)) = end_all(&mut tx, event.user, ending).await? else {
             return Ok(None);
         };
-        change
-            .run(
-                query("UPDATE users SET disabled_at = COALESCE(disabled_at, $1) WHERE id = $2")
-                    .bind(event.at)
-                    .bind(&event.user.0),
-            )
-            .await?;
-        event.insert(&mut change).await?;
-        change.commit().await?;
+        tx.run(
+            query("UPDATE users SET disabled_at = COALESCE(disabled_at, $1) WHERE id = $2")
+                .bind(event.at)
+                .bind(&event.user.0),
+        )
+        .await?;
+        event.insert(&mut tx).await?;
+        tx.commit().await?;
         Ok(Some(vec![revocation]))
     }
 
@@ -305,15 +260,15 @@ impl Store {
     /// # Errors
     /// When the database cannot be used.
     pub async fn enable(&self, event: &NewEvent<'_>) -> Result<bool, StoreError> {
-        let mut change = self.database.change().await?;
-        let enabled = change
+        let mut tx = self.database.begin().await?;
+        let enabled = tx
             .run(query("UPDATE users SET disabled_at = NULL WHERE id = $1 AND removed_at IS NULL").bind(&event.user.0))
             .await?;
         if enabled == 0 {
             return Ok(false);
         }
-        event.insert(&mut change).await?;
-        change.commit().await?;
+        event.insert(&mut tx).await?;
+        tx.commit().await?;
         Ok(true)
     }
 
@@ -329,15 +284,15 @@ impl Store {
         proven: Option<(&NewSession<'_>, &str)>,
         event: &NewEvent<'_>,
     ) -> Result<Option<Vec<Revocation>>, StoreError> {
-        let mut change = self.database.change().await?;
+        let mut tx = self.database.begin().await?;
         let mut revocations = Vec::new();
         if let Some((session, hash)) = proven {
-            revocations = session.end_replaced(&mut change).await?;
-            if revocations.is_empty() || !session.insert_row(&mut change, hash).await? {
+            revocations = session.end_replaced(&mut tx).await?;
+            if revocations.is_empty() || !session.insert_row(&mut tx, hash).await? {
                 return Ok(None);
             }
         }
-        let set = change
+        let set = tx
             .run(
                 query("UPDATE users SET email = $2 WHERE id = $1 AND removed_at IS NULL")
                     .bind(&event.user.0)
@@ -347,41 +302,34 @@ impl Store {
         if set == 0 {
             return Ok(None);
         }
-        event.insert(&mut change).await?;
-        change.commit().await?;
+        event.insert(&mut tx).await?;
+        tx.commit().await?;
         Ok(Some(revocations))
     }
 }
 
 /// Writes down of which kind the hash of an account is.
-async fn keep_kind(change: &mut Change, user: &UserId, hash: &str) -> Result<(), StoreError> {
-    change
-        .run(
-            query("UPDATE users SET hash_kind = $1 WHERE id = $2")
-                .bind(passwords::kind(hash))
-                .bind(&user.0),
-        )
+async fn keep_kind(tx: &mut StoreTransaction, user: &UserId, hash: HashedPassword<'_>) -> Result<(), StoreError> {
+    tx.run(query("UPDATE users SET hash_kind = $1 WHERE id = $2").bind(hash.kind).bind(&user.0))
         .await?;
     Ok(())
 }
 
 /// Keeps every other change of an account's sessions waiting until this one is over. With SQLite they wait already; with
 /// PostgreSQL a session could otherwise begin beside a change that ends all of them and does not see it yet.
-pub(super) async fn hold(change: &mut Change, user: &UserId) -> Result<(), StoreError> {
-    change
-        .run(query("UPDATE users SET epoch = epoch WHERE id = $1").bind(&user.0))
-        .await?;
+pub(super) async fn hold(tx: &mut StoreTransaction, user: &UserId) -> Result<(), StoreError> {
+    tx.run(query("UPDATE users SET epoch = epoch WHERE id = $1").bind(&user.0)).await?;
     Ok(())
 }
 
 /// Makes every access token of a user stale: its session goes on, and the next one says what holds then. Returns the new epoch.
-async fn new_epoch(change: &mut Change, user: &UserId, at: UnixSeconds) -> Result<Option<(i64, Revocation)>, StoreError> {
+async fn new_epoch(tx: &mut StoreTransaction, user: &UserId, at: UnixSeconds) -> Result<Option<(i64, Revocation)>, StoreError> {
     let begun = query("UPDATE users SET epoch = epoch + 1 WHERE id = $1 AND removed_at IS NULL RETURNING epoch");
-    let Some(row) = change.one(begun.bind(&user.0)).await? else {
+    let Some(row) = tx.one(begun.bind(&user.0)).await? else {
         return Ok(None);
     };
     let epoch = row.get("epoch")?;
-    Ok(Some((epoch, insert_for_user(change, user, epoch, at).await?)))
+    Ok(Some((epoch, insert_for_user(tx, user, epoch, at).await?)))
 }
 
 /// The account that a row holds; its id and epoch stand in the columns of these names.

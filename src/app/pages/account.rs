@@ -12,11 +12,11 @@ use crate::app::error::unavailable;
 use crate::app::facts::fact;
 use crate::app::{Page, fields, format};
 use crate::islands::PendingForm;
-use crate::server::accounts::{Account, change};
+use crate::server::accounts::change;
 use crate::server::flash::Flash;
 use crate::server::session::SignedIn;
 use crate::server::state::AppState;
-use crate::server::store::StoreError;
+use latchkey_store::{Account, StoreError};
 use latchkey_types::{Field, Role};
 
 /// `GET /account`

@@ -8,18 +8,16 @@ use jsonwebtoken::Header;
 use leptos::prelude::*;
 
 use crate::app::Page;
+use crate::app::client_name::client_name;
 use crate::app::error::unavailable;
 use crate::app::facts::fact;
 use crate::app::format;
 use crate::islands::countdown::clock;
 use crate::islands::{CopyButton, Countdown};
-use crate::server::accounts::Account;
-use crate::server::events::Event;
 use crate::server::session::SignedIn;
-use crate::server::sessions::SessionId;
 use crate::server::state::AppState;
-use crate::server::store::{COUNTED, Listed, StoreError};
 use crate::server::tokens::Claims;
+use latchkey_store::{Account, AuditEvent, COUNT_CAP, SessionId, SessionPage, StoreError};
 
 /// Sessions shown here; the others are on their own page.
 const SESSIONS_SHOWN: usize = 4;
@@ -57,8 +55,8 @@ pub async fn dashboard(State(state): State<AppState>, page: Page, signed_in: Sig
 /// What the page shows.
 struct Loaded {
     account: Account,
-    sessions: Listed,
-    events: Vec<Event>,
+    sessions: SessionPage,
+    events: Vec<AuditEvent>,
 }
 
 async fn load(state: &AppState, signed_in: &SignedIn) -> Result<Option<Loaded>, StoreError> {
@@ -91,13 +89,13 @@ fn WhoYouAre(account: Account) -> impl IntoView {
 
 /// The sessions at a glance: this one, and how many others.
 #[component]
-fn YourSessions(listed: Listed, here: SessionId) -> impl IntoView {
+fn YourSessions(listed: SessionPage, here: SessionId) -> impl IntoView {
     let more = listed.all.exactly().map(|all| all.saturating_sub(listed.sessions.len()));
     let rows = listed.sessions.into_iter().map(|session| {
         let this = session.id == here;
         view! {
             <li>
-                <span>{session.client.in_words()}</span>
+                <span>{client_name(&session.client)}</span>
                 " "
                 {if this { view! { <span class="badge">"This device"</span> }.into_any() } else { format::minute(session.last_used_at).into_any() }}
             </li>
@@ -112,7 +110,7 @@ fn YourSessions(listed: Listed, here: SessionId) -> impl IntoView {
                     {match more {
                         Some(0) => "See and end sessions".to_owned(),
                         Some(more) => format!("See {more} more, and end them"),
-                        None => format!("See more than {COUNTED}, and end them"),
+                        None => format!("See more than {COUNT_CAP}, and end them"),
                     }}
                 </a>
             </p>
@@ -122,7 +120,7 @@ fn YourSessions(listed: Listed, here: SessionId) -> impl IntoView {
 
 /// What happened to the account lately.
 #[component]
-fn YourEvents(events: Vec<Event>) -> impl IntoView {
+fn YourEvents(events: Vec<AuditEvent>) -> impl IntoView {
     let rows = events.into_iter().map(|event| {
         let what = match event.count {
             1 => event.kind.sentence().to_owned(),
@@ -132,7 +130,7 @@ fn YourEvents(events: Vec<Event>) -> impl IntoView {
             <li data-warning=event.kind.is_warning().then_some("")>
                 <span>{what}</span>
                 " "
-                <span class="quiet">{event.client.in_words()} {event.client.address.map(|address| view! { ", " <code>{address.to_string()}</code> })}</span>
+                <span class="quiet">{client_name(&event.client)} {event.client.address.map(|address| view! { ", " <code>{address.to_string()}</code> })}</span>
                 " "
                 {format::second(event.at)}
             </li>

@@ -11,13 +11,13 @@ use leptos::server_fn::ServerFn;
 
 use super::{flash, query_value, shown};
 use crate::api::{EndOtherSessions, EndSession};
+use crate::app::client_name::client_name;
 use crate::app::error::unavailable;
 use crate::app::facts::fact;
 use crate::app::{Page, fields, format};
 use crate::server::session::SignedIn;
-use crate::server::sessions::{Client, ClientKind, Session, SessionId};
 use crate::server::state::AppState;
-use crate::server::store::{COUNTED, Counted, Listed};
+use latchkey_store::{COUNT_CAP, Client, ClientKind, Counted, Session, SessionId, SessionPage};
 
 /// Sessions on a page.
 const SHOWN: usize = 25;
@@ -52,7 +52,7 @@ pub async fn sessions(
     };
     let flash = flash(&state, &headers, EndSession::PAGE);
     let response = page.guarded("Sessions", signed_in, |_| {
-        let Listed {
+        let SessionPage {
             sessions,
             after,
             older,
@@ -82,7 +82,9 @@ pub async fn sessions(
 
 /// Which of all sessions are on the page.
 fn range(before: Counted, shown: usize, all: Counted) -> String {
-    let of_all = all.exactly().map_or_else(|| format!("more than {COUNTED}"), |all| all.to_string());
+    let of_all = all
+        .exactly()
+        .map_or_else(|| format!("more than {COUNT_CAP}"), |all| all.to_string());
     match before.exactly() {
         Some(before) => format!("{} to {} of {of_all}, the latest sign-in first.", before + 1, before + shown),
         None => format!("{shown} of {of_all}, the latest sign-in first."),
@@ -102,7 +104,7 @@ fn Pages(after: Option<SessionId>, older: Option<SessionId>) -> impl IntoView {
 
 fn card(session: Session, here: SessionId, after: Option<SessionId>) -> impl IntoView {
     let this = session.id == here;
-    let words = session.client.in_words();
+    let words = client_name(&session.client);
     let label = if this {
         "Sign out here".to_owned()
     } else {

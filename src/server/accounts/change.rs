@@ -1,14 +1,15 @@
 //! What people change about their own account.
 
+use super::Refusal;
 use super::new_password::{Chosen, hash_new, new_password};
-use super::{Account, Refusal};
-use crate::server::events::{EventKind, NewEvent};
 use crate::server::log;
+use crate::server::passwords::hashed_password;
 use crate::server::session::SignedIn;
-use crate::server::sessions::{self, Client, Draft, EndReason, PROOF_LASTS, SessionId, Tokens};
+use crate::server::sessions;
+use crate::server::sessions::{PROOF_LASTS, PendingSession, Tokens};
 use crate::server::state::AppState;
-use crate::server::store::StoreError;
 use crate::server::throttle;
+use latchkey_store::{Account, Client, EndReason, EventKind, NewEvent, SessionId, StoreError};
 use latchkey_types::{Email, Field, Problem, User, Username};
 
 /// Changes the password of whoever is signed in. The browser that does it goes on in a session of its own; every other
@@ -35,7 +36,7 @@ pub async fn password(
         from: client.address,
     };
     let hash = hash_new(state, &new, chosen).await?;
-    let draft = Draft::new(state, Some(who.claims.sid));
+    let draft = PendingSession::new(state, Some(who.claims.sid));
     let session = draft.of(&account, client);
     let ending = end_others.then(|| sessions::ending(state, EndReason::PasswordChanged));
     let event = NewEvent {
@@ -46,7 +47,7 @@ pub async fn password(
     };
     let done = state
         .store
-        .set_password(&hash, Some(&verified), ending.as_ref(), Some(&session), &event)
+        .set_password(hashed_password(&hash), Some(&verified), ending.as_ref(), Some(&session), &event)
         .await?;
     let (revocations, epoch) = done.ok_or(Refusal::NotSignedIn)?;
     state.revocations.apply(&revocations);
@@ -70,7 +71,7 @@ pub async fn email(state: &AppState, who: &SignedIn, email: &str, password: &str
         }
         proof = Some(proven(state, &who.user, Field::Password, password, client).await?);
     }
-    let draft = Draft::new(state, Some(who.claims.sid));
+    let draft = PendingSession::new(state, Some(who.claims.sid));
     let session = proof.as_ref().map(|(account, hash)| (draft.of(account, client), hash.as_str()));
     let event = NewEvent {
         user: &who.user.id,

@@ -1,13 +1,11 @@
 //! What the operator does to an account, by its name. A running server knows of it within a second.
 
+use super::Refusal;
 use super::new_password::{Chosen, hash_new, new_password};
-use super::{Account, Refusal};
-use crate::server::events::{EventKind, NewEvent};
-use crate::server::passwords::Stored;
-use crate::server::revocations::Revocation;
-use crate::server::sessions::{self, Client, EndReason};
+use crate::server::passwords::{Stored, hashed_password};
+use crate::server::sessions;
 use crate::server::state::AppState;
-use crate::server::store::{InitialRole, StoreError, Which};
+use latchkey_store::{Account, Client, EndReason, EventKind, InitialRole, NewEvent, Revocation, SessionScope, StoreError};
 use latchkey_types::{Email, Field, Problem, Role, Username};
 
 /// An account of another system.
@@ -39,7 +37,10 @@ pub async fn import(state: &AppState, account: &Imported) -> Result<Account, Ref
         username,
         email,
         &account.password_hash,
-        InitialRole::Fixed(Role::User),
+        InitialRole {
+            if_first: Role::User,
+            otherwise: Role::User,
+        },
         &Client::operator(),
         None,
     )
@@ -65,7 +66,10 @@ pub async fn set_password(state: &AppState, name: &Username, typed: &str) -> Res
     let by = Client::operator();
     let event = event(state, &account, EventKind::PasswordChanged, &by);
     let ending = sessions::ending(state, EndReason::PasswordChanged);
-    let done = state.store.set_password(&hash, None, Some(&ending), None, &event).await?;
+    let done = state
+        .store
+        .set_password(hashed_password(&hash), None, Some(&ending), None, &event)
+        .await?;
     Ok(apply(state, done.map(|(revocations, _)| revocations)))
 }
 
@@ -120,7 +124,7 @@ pub async fn enable(state: &AppState, name: &Username) -> Result<bool, StoreErro
 /// When the database cannot be used.
 pub async fn end_sessions(state: &AppState, name: &Username) -> Result<Option<usize>, StoreError> {
     let Some(account) = find(state, name).await? else { return Ok(None) };
-    let ended = sessions::end(state, &account.id, Which::All, EndReason::Operator, &Client::operator()).await?;
+    let ended = sessions::end(state, &account.id, SessionScope::All, EndReason::Operator, &Client::operator()).await?;
     Ok(Some(ended))
 }
 

@@ -5,9 +5,9 @@ use crate::server::clock::Clock;
 use crate::server::config::{Config, NewFiles, Settings};
 use crate::server::serve::Failure;
 use crate::server::serve::tls::Tls;
-use crate::server::sessions::{Issue, SessionId};
-use crate::server::store::{Store, StoreError};
+use crate::server::sessions::TokenGrant;
 use crate::server::tokens::AccessTokens;
+use latchkey_store::{SessionId, Store, StoreError};
 use latchkey_types::{Role, User, UserId};
 
 /// Says what the server would use and whether it would start. Creates no file and changes none.
@@ -56,7 +56,7 @@ fn check_secret(config: &Config, salt: &str) -> Result<(), Failure> {
         roles: vec![Role::User],
     };
     let now = Clock::system().now();
-    let issue = Issue {
+    let issue = TokenGrant {
         session: SessionId::new(),
         counter: 0,
         now,

@@ -8,9 +8,11 @@ use clap::Args;
 
 use self::progress::Bars;
 use super::output;
-use crate::server::config::{DatabaseUrl, EnvironmentError, holds_password};
+use crate::server::config::EnvironmentError;
 use crate::server::serve::Failure;
-use crate::server::store::moving::{self, Moved};
+use latchkey_store::database_url::holds_password;
+use latchkey_store::transfer::Moved;
+use latchkey_store::{DatabaseUrl, transfer};
 
 /// Where a database's password goes.
 const ELSEWHERE: &str =
@@ -37,7 +39,7 @@ pub async fn run(ends: &Ends, data_dir: Option<&Path>) -> Result<(), Failure> {
         "Stop the servers that use {from}: they can change nothing until the move is over, and what they change after it does not come along."
     ));
     let mut bars = Bars::new();
-    let moved = moving::run(&from, &to, |progress| bars.show(&progress)).await;
+    let moved = transfer::run(&from, &to, |progress| bars.show(&progress)).await;
     bars.finish();
     let Moved { already, rows } = moved?;
     let beginning = if already {

@@ -4,10 +4,10 @@ use std::path::Path;
 
 use super::output;
 use crate::server::clock::Clock;
-use crate::server::config::{Config, DatabaseUrl, NewFiles, Settings};
+use crate::server::config::{Config, NewFiles, Settings};
 use crate::server::secret;
 use crate::server::serve::Failure;
-use crate::server::store::{Restored, Store};
+use latchkey_store::{DatabaseUrl, Restored, Store};
 
 /// Why PostgreSQL is not restored here.
 const BY_PG_RESTORE: &str = "PostgreSQL is restored by its own tool: stop the servers, run pg_restore, then `latchkey user end-sessions --all`, so that no session comes back that ended after the dump was made";

@@ -12,10 +12,10 @@ use jiff::Timestamp;
 use zeroize::Zeroizing;
 
 use super::output;
-use crate::server::accounts::{self, Refusal, Typed, operate};
-use crate::server::clock::UnixSeconds;
+use crate::server::accounts::{self, Refusal, SignUpInput, operate};
 use crate::server::serve::Failure;
 use crate::server::state::AppState;
+use latchkey_store::UnixSeconds;
 use latchkey_types::{Problem, Role, Username};
 
 #[derive(Subcommand)]
@@ -131,7 +131,7 @@ pub async fn run(command: Command, state: &AppState) -> Result<(), Failure> {
 async fn add(state: &AppState, name: &str, email: Option<&str>, admin: bool, password: &PasswordSource) -> Result<(), Failure> {
     let password = password.read()?;
     let role = if admin { Role::Admin } else { Role::User };
-    let typed = Typed {
+    let typed = SignUpInput {
         username: name,
         password: &password,
         email: email.unwrap_or_default(),

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::database_url;
 use super::environment::{Environment, EnvironmentError};
+use latchkey_store::database_url;
 
 /// Where a database's password goes.
 const IN_THE_ENVIRONMENT: &str = "leave it out and give it in PGPASSWORD or in the file that PGPASSFILE names, or set the whole URL as LATCHKEY_DATABASE_URL in the environment or in .env";

@@ -30,7 +30,7 @@ pub const WINDOW: Duration = Duration::from_mins(1);
 const NAMED: usize = 20;
 
 /// The target of lines about completed actions, such as a sign-in: rate limits bound their number, and all of them are written.
-pub const AUDIT: &str = "crate::audit";
+pub const AUDIT: &str = "latchkey::audit";
 
 /// Lines that were not written in a window.
 #[derive(Debug, PartialEq, Eq)]

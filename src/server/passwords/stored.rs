@@ -3,6 +3,7 @@
 use argon2::password_hash::phc::PasswordHash;
 use argon2::{Algorithm, MIN_SALT_LEN, Params, Version};
 use bcrypt::HashParts;
+use latchkey_store::HashedPassword;
 
 /// Hashes of more memory than this are not verified, whoever put them into the database.
 const MAX_MEMORY_KIB: u32 = 256 * 1024;
@@ -111,6 +112,11 @@ impl Stored {
             Self::Bcrypt { cost, .. } => BCRYPT_ROUND_KIB << cost,
         }
     }
+}
+
+/// Returns a hash as the store takes it.
+pub fn hashed_password(text: &str) -> HashedPassword<'_> {
+    HashedPassword { text, kind: kind(text) }
 }
 
 /// The kind of a hash: its beginning, with everything that decides how long it takes to verify. `$argon2id$v=19$m=19456,t=2,p=1$` or

@@ -7,9 +7,8 @@ use http::header;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::server::errors::Detail;
+use crate::server::errors::{DatabaseError, Detail};
 use crate::server::state::AppState;
-use crate::server::store::StoreError;
 
 /// All is well.
 #[derive(Serialize, ToSchema)]
@@ -45,7 +44,7 @@ pub async fn live() -> Json<Health> {
         (status = 503, description = "The database cannot be reached or read", body = Detail),
     ),
 )]
-pub async fn ready(State(state): State<AppState>) -> Result<Json<Health>, StoreError> {
+pub async fn ready(State(state): State<AppState>) -> Result<Json<Health>, DatabaseError> {
     state.store.ping().await?;
     Ok(OK)
 }

@@ -13,8 +13,10 @@ use utoipa::ToSchema;
 use crate::server::accounts::{self, Refusal};
 use crate::server::form::{Form, FormError};
 use crate::server::session;
-use crate::server::sessions::{self, Client, ClientKind, RefreshError, Tokens};
+use crate::server::sessions;
+use crate::server::sessions::{RefreshError, Tokens};
 use crate::server::state::AppState;
+use latchkey_store::{Client, ClientKind};
 
 /// What to send: one of these.
 #[derive(Deserialize, ToSchema)]

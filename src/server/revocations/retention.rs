@@ -3,26 +3,8 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use crate::server::clock::{Clock, UnixSeconds};
-
-/// The longest life of an access token, in seconds: the upper bound of `LATCHKEY_ACCESS_TTL`.
-pub const MAX_TOKEN_LIFE: i64 = 24 * 3600;
-
-/// What has to be over before a revocation may be deleted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Horizon {
-    /// A time that is certainly past.
-    pub now: UnixSeconds,
-    /// Seconds of real time for which the process is known to have run.
-    pub uptime: i64,
-}
-
-impl Horizon {
-    /// Whether a revocation written at one time, of tokens that expire at another, may be deleted.
-    pub const fn is_past(&self, written_at: UnixSeconds, expires_at: UnixSeconds) -> bool {
-        expires_at <= self.now && expires_at - written_at <= self.uptime
-    }
-}
+use crate::server::clock::Clock;
+use latchkey_store::{Horizon, MAX_TOKEN_LIFE};
 
 /// Finds the time that is certainly past on a machine whose clock may step: the clock's slowest reading within the last one to
 /// two [`MAX_TOKEN_LIFE`]s. A clock that jumps ahead counts only once every token of before the jump has expired by real time.
@@ -67,6 +49,8 @@ impl CautiousClock {
 mod tests {
     use std::sync::Arc;
     use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
+
+    use latchkey_store::UnixSeconds;
 
     use super::*;
 

@@ -6,8 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::watch;
 
-use super::Revoked;
-use crate::server::sessions::SessionId;
+use latchkey_store::{Revoked, SessionId};
 use latchkey_types::UserId;
 
 /// Open pages of one user that wait at a time: each holds a connection, and there are only so many.

@@ -8,12 +8,9 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout_at};
 
-use super::SessionId;
-use crate::server::clock::UnixSeconds;
-use crate::server::refresh_tokens::Counter;
 use crate::server::state::AppState;
-use crate::server::store::StoreError;
 use crate::server::tokens::Claims;
+use latchkey_store::{Counter, SessionId, StoreError, UnixSeconds};
 
 /// How exact "last used" is, in seconds.
 pub const EXACT_TO: i64 = 60;

@@ -7,12 +7,11 @@
 //! `refresh_rule.rs` decides by the committed row alone; here each decision is carried out by one conditional update.
 
 use super::refresh_rule::{Answer, Event, RefreshState, Terms, step};
-use super::{Client, EndReason, Issue, Session, Tokens, issue};
-use crate::server::accounts::Account;
+use super::{TokenGrant, Tokens, issue};
 use crate::server::refresh_tokens::Presented;
 use crate::server::state::AppState;
-use crate::server::store::{Rotation, StoreError, Which};
-use crate::server::throttle::{REFRESHES, UNKNOWN_REFRESH_TOKENS, Wait};
+use crate::server::throttle::{REFRESHES, UNKNOWN_REFRESH_TOKENS};
+use latchkey_store::{Account, Client, EndReason, RetryAfter, Rotation, Session, SessionScope, StoreError};
 
 /// Why there are no new tokens.
 #[derive(Debug)]
@@ -22,7 +21,7 @@ pub enum RefreshError {
     /// It is, and its session is over.
     Ended(EndReason),
     /// Too many tokens that are none came from this address, or this session is refreshed without end.
-    Throttled(Wait),
+    Throttled(RetryAfter),
     /// The database said no.
     Store(StoreError),
 }
@@ -30,19 +29,6 @@ pub enum RefreshError {
 impl From<StoreError> for RefreshError {
     fn from(error: StoreError) -> Self {
         Self::Store(error)
-    }
-}
-
-impl Session {
-    /// What the refresh rule decides by.
-    const fn refresh_state(&self) -> RefreshState {
-        RefreshState {
-            counter: self.counter,
-            used_counter: self.used_counter,
-            rotated_at: self.rotated_at,
-            expires_at: self.expires_at,
-            ended: self.ended,
-        }
     }
 }
 
@@ -84,8 +70,8 @@ async fn exchange(state: &AppState, token: &str, client: &Client) -> Result<Toke
             grace: state.config.refresh_grace,
             renewed_until: session.ends_at.min(now + state.config.refresh_ttl),
         };
-        let (next, answer) = step(session.refresh_state(), Event::Present(presented.counter), terms);
-        let issued = Issue {
+        let (next, answer) = step(RefreshState::of(&session), Event::Present(presented.counter), terms);
+        let issued = TokenGrant {
             session: session.id,
             counter: next.counter,
             now,
@@ -105,7 +91,7 @@ async fn exchange(state: &AppState, token: &str, client: &Client) -> Result<Toke
     }
 }
 
-async fn rotate(state: &AppState, session: &Session, issued: &Issue) -> Result<bool, RefreshError> {
+async fn rotate(state: &AppState, session: &Session, issued: &TokenGrant) -> Result<bool, RefreshError> {
     // The rotation stores this as well, so no refresh goes uncounted.
     let refreshes_until = REFRESHES
         .take(session.refreshes_until, issued.now)
@@ -123,7 +109,7 @@ async fn rotate(state: &AppState, session: &Session, issued: &Issue) -> Result<b
 
 /// Stores what issuing the current pair again changes: when its grace began, and the expiry of its latest access token, which
 /// whoever ends the session has to know.
-async fn issue_again(state: &AppState, session: &Session, next: &RefreshState, issued: &Issue) -> Result<bool, RefreshError> {
+async fn issue_again(state: &AppState, session: &Session, next: &RefreshState, issued: &TokenGrant) -> Result<bool, RefreshError> {
     let token_exp = state.tokens.expiry(issued).max(session.token_exp);
     if (next.rotated_at, token_exp) == (session.rotated_at, session.token_exp) {
         return Ok(true);
@@ -134,7 +120,7 @@ async fn issue_again(state: &AppState, session: &Session, next: &RefreshState, i
 /// Needs no condition on the counters, unlike a rotation: they only grow, so a copy that was found stays one.
 async fn end_copied(state: &AppState, session: &Session, account: &Account, client: &Client) -> Result<Tokens, RefreshError> {
     tracing::warn!(user = %account.id, session = %session.id, "a used refresh token was used again; its session ends");
-    if super::end(state, &account.id, Which::One(session.id), EndReason::Reuse, client).await? > 0 {
+    if super::end(state, &account.id, SessionScope::One(session.id), EndReason::Reuse, client).await? > 0 {
         state.metrics.reuse_detected();
     }
     Err(RefreshError::Ended(EndReason::Reuse))
@@ -159,7 +145,7 @@ pub async fn revoke(state: &AppState, token: &str, client: &Client) -> Result<()
             .map(|claims| (claims.sid, claims.sub.clone())),
     };
     if let Some((session, user)) = session {
-        super::end(state, &user, Which::One(session), EndReason::Revoked, client).await?;
+        super::end(state, &user, SessionScope::One(session), EndReason::Revoked, client).await?;
     }
     Ok(())
 }

@@ -1,9 +1,7 @@
 //! The refresh rule: what a session's row and an event make of each other. It is pure. `refresh.rs` and the statements in
 //! `store/` carry out what it decides, and tests/prove.rs explores it together with the ways in which they can be interrupted.
 
-use super::EndReason;
-use crate::server::clock::UnixSeconds;
-use crate::server::refresh_tokens::Counter;
+use latchkey_store::{Counter, EndReason, Session, UnixSeconds};
 
 /// What the row of a session says about its tokens. Nothing else decides about theft, in particular no node's memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -94,6 +92,17 @@ fn present(state: RefreshState, presented: Counter, terms: Terms) -> (RefreshSta
 }
 
 impl RefreshState {
+    /// Takes from a session what the rule decides by.
+    pub const fn of(session: &Session) -> Self {
+        Self {
+            counter: session.counter,
+            used_counter: session.used_counter,
+            rotated_at: session.rotated_at,
+            expires_at: session.expires_at,
+            ended: session.ended,
+        }
+    }
+
     /// Why the session is over, if it is.
     fn over(&self, now: UnixSeconds) -> Option<EndReason> {
         self.ended.or((now >= self.expires_at).then_some(EndReason::Expired))

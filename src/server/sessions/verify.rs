@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use super::first_use;
 use crate::server::news;
-use crate::server::revocations::Standing;
+use crate::server::revocations::TokenStatus;
 use crate::server::state::AppState;
-use crate::server::store::StoreError;
 use crate::server::tokens::Claims;
+use latchkey_store::StoreError;
 
 /// Why an access token opens nothing.
 #[derive(Debug)]
@@ -30,12 +30,12 @@ pub async fn verify(state: &AppState, jwt: &str) -> Result<Arc<Claims>, Denied> 
     let now = state.clock.now();
     let claims = state.tokens.verify(jwt, now).map_err(|_| Denied::Invalid)?;
     let mut standing = state.revocations.standing(&claims, now);
-    if standing == Standing::Unknown {
+    if standing == TokenStatus::Unknown {
         news::catch_up(state).await.map_err(Denied::Unavailable)?;
         standing = state.revocations.standing(&claims, now);
     }
     match standing {
-        Standing::Good => {
+        TokenStatus::Good => {
             if !state.first_uses.is_recorded(claims.sid, claims.jti.counter(), now) {
                 // Boxed: it is large, and every request would carry it.
                 Box::pin(first_use::record(state, &claims, now))
@@ -44,6 +44,6 @@ pub async fn verify(state: &AppState, jwt: &str) -> Result<Arc<Claims>, Denied> 
             }
             Ok(claims)
         }
-        Standing::Stale | Standing::Ended | Standing::Unknown => Err(Denied::Revoked),
+        TokenStatus::Stale | TokenStatus::Ended | TokenStatus::Unknown => Err(Denied::Revoked),
     }
 }

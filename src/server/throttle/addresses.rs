@@ -5,8 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use hashlink::LinkedHashMap;
 
-use super::rate::{Rate, Wait};
-use crate::server::clock::UnixSeconds;
+use latchkey_store::{Rate, RetryAfter, UnixSeconds};
 
 /// Entries kept at most; beyond that, the one that was charged longest ago is dropped.
 const MAX_KEPT: usize = 100_000;
@@ -80,7 +79,7 @@ impl Addresses {
     ///
     /// # Errors
     /// When the limit is used up.
-    pub fn take(&self, limit: Limit, address: Option<IpAddr>, now: UnixSeconds) -> Result<Charge, Wait> {
+    pub fn take(&self, limit: Limit, address: Option<IpAddr>, now: UnixSeconds) -> Result<Charge, RetryAfter> {
         self.charge(limit, address, None, now)
     }
 
@@ -94,11 +93,11 @@ impl Addresses {
         address: Option<IpAddr>,
         account: AccountKey,
         now: UnixSeconds,
-    ) -> Result<Charge, Wait> {
+    ) -> Result<Charge, RetryAfter> {
         self.charge(limit, address, Some(account), now)
     }
 
-    fn charge(&self, limit: Limit, address: Option<IpAddr>, account: Option<AccountKey>, now: UnixSeconds) -> Result<Charge, Wait> {
+    fn charge(&self, limit: Limit, address: Option<IpAddr>, account: Option<AccountKey>, now: UnixSeconds) -> Result<Charge, RetryAfter> {
         let key = Key {
             kind: limit.kind,
             network: address.into(),

@@ -4,7 +4,7 @@ use aws_lc_rs::rand;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
 
-use crate::server::refresh_tokens::Counter;
+use latchkey_store::Counter;
 
 /// A token's `jti`: the counter of the refresh token that it was issued beside, then 12 random bytes. So whoever
 /// sees the access token knows that this refresh token has arrived too, without a claim of its own.

@@ -5,7 +5,7 @@ use std::hash::{BuildHasher, RandomState};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::Claims;
-use crate::server::clock::UnixSeconds;
+use latchkey_store::UnixSeconds;
 
 /// Sets of tokens, each behind a lock of its own that is held for a few comparisons. A power of two.
 const SETS: usize = 2048;
@@ -104,8 +104,8 @@ impl Default for Remembered {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::server::sessions::SessionId;
     use crate::server::tokens::TokenId;
+    use latchkey_store::SessionId;
     use latchkey_types::UserId;
 
     const NOW: UnixSeconds = 1_800_000_000;

@@ -11,12 +11,11 @@ use sqlx::{Connection as _, raw_sql};
 use uuid::Uuid;
 
 use super::{Query, Row, postgres, sqlite};
-use crate::server::config::DatabaseUrl;
-use crate::server::store::StoreError;
+use crate::{DatabaseUrl, StoreError};
 
 /// What the tables are held for. Nobody else changes them until it is over; others may read.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Hold {
+pub enum LockMode {
     /// To read them as they stand at one moment, and change nothing.
     Reading,
     /// To change them.
@@ -24,7 +23,7 @@ pub enum Hold {
 }
 
 /// The connection and its transaction. Dropped without a commit, it never was.
-pub struct Apart {
+pub struct ExclusiveConnection {
     url: DatabaseUrl,
     connection: Raw,
 }
@@ -37,12 +36,12 @@ enum Raw {
 /// Rows as they come.
 pub type Rows<'c> = Pin<Box<dyn Stream<Item = Result<Row, StoreError>> + Send + 'c>>;
 
-impl Apart {
+impl ExclusiveConnection {
     /// Holds the tables still: all of them, with SQLite, whichever are named.
     ///
     /// # Errors
     /// When the database cannot be used, or others do not let go of the tables.
-    pub async fn hold(url: &DatabaseUrl, hold: Hold, tables: &[&str]) -> Result<Self, StoreError> {
+    pub async fn hold(url: &DatabaseUrl, hold: LockMode, tables: &[&str]) -> Result<Self, StoreError> {
         let connection = match url {
             DatabaseUrl::Sqlite(path) => {
                 let (connection, locks) = Box::pin(sqlite::hold(path, hold)).await?;

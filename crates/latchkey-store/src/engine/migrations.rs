@@ -2,7 +2,7 @@
 
 use sqlx::migrate::{MigrateError, Migration, Migrator};
 
-use crate::server::store::StoreError;
+use crate::StoreError;
 
 static BOTH: Migrator = sqlx::migrate!("./migrations");
 static SQLITE: Migrator = sqlx::migrate!("./migrations/sqlite");

@@ -1,11 +1,11 @@
 //! PostgreSQL: a pool of connections, one more that reads the news, one more that is told when there is some.
 //!
 //! Changes run at `READ COMMITTED`. What SQLite's single writer rules out is ruled out here by the row of the account:
-//! whatever begins or ends sessions of an account takes that row first ([`hold`](crate::server::store)).
+//! whatever begins or ends sessions of an account takes that row first ([`hold`](crate)).
 
-mod apart;
-mod connections;
-mod listener;
+mod exclusive;
+mod notify;
+mod pool;
 
 use std::time::Duration;
 
@@ -16,23 +16,23 @@ use sqlx::postgres::{PgConnectOptions, PgConnection, Postgres};
 use tokio::sync::{Mutex, Notify};
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
-pub use self::apart::{alone, hold};
-use self::connections::{Connection, Connections, connect};
 use super::{Inspection, KEY_SALT, OpenMode, PATIENCE, Query, Row, migrations, query};
-use crate::server::store::StoreError;
+use crate::StoreError;
+pub use exclusive::{alone, hold};
+use pool::{Connection, ConnectionManager, connect};
 
 /// Revocations read at a time: a page of them comes well within [`PATIENCE`].
 const NEWS_PAGE: i64 = 10_000;
 
 /// An open database.
-pub struct Server {
+pub struct PostgresStore {
     options: PgConnectOptions,
-    pool: Pool<Connections>,
+    pool: Pool<ConnectionManager>,
     news: Mutex<Option<PgConnection>>,
     bell: Notify,
 }
 
-impl Server {
+impl PostgresStore {
     /// Connects and brings the tables up to date where the mode allows it. Any number of nodes may do so at once: one works,
     /// the others wait.
     ///
@@ -48,7 +48,7 @@ impl Server {
             migrations::postgres().run(&mut alone).await.map_err(migrations::error)?;
         }
         alone.close().await?;
-        let pool = Pool::builder(Connections(options.clone()))
+        let pool = Pool::builder(ConnectionManager(options.clone()))
             .max_size(connections)
             .wait_timeout(Some(PATIENCE))
             .create_timeout(Some(PATIENCE))
@@ -83,18 +83,18 @@ impl Server {
     /// Makes a change of one statement; how many rows it was about. In a transaction as well: a statement alone is answered
     /// before its commit is.
     pub async fn write(&self, query: Query<'static>) -> Result<u64, StoreError> {
-        let mut change = self.change().await?;
-        let count = change.run(query).await?;
-        change.commit().await?;
+        let mut tx = self.begin().await?;
+        let count = tx.run(query).await?;
+        tx.commit().await?;
         Ok(count)
     }
 
     /// Begins a change. All of it has to be done within [`PATIENCE`].
-    pub async fn change(&self) -> Result<Change, StoreError> {
+    pub async fn begin(&self) -> Result<StoreTransaction, StoreError> {
         let mut connection = self.connection().await?;
         let deadline = Instant::now() + PATIENCE;
         connection.run(query("BEGIN"), deadline).await?;
-        Ok(Change {
+        Ok(StoreTransaction {
             connection: Some(connection),
             deadline,
         })
@@ -102,15 +102,15 @@ impl Server {
 
     /// A change that gives up rather than wait long for a row that another one has: nothing that an answer waits for
     /// may be chosen to break a deadlock in its stead.
-    pub async fn change_that_yields(&self) -> Result<Change, StoreError> {
-        let mut change = self.change().await?;
-        change.run(query("SET LOCAL lock_timeout = 100")).await?;
-        Ok(change)
+    pub async fn begin_yielding(&self) -> Result<StoreTransaction, StoreError> {
+        let mut tx = self.begin().await?;
+        tx.run(query("SET LOCAL lock_timeout = 100")).await?;
+        Ok(tx)
     }
 
     /// Gives each revocation after a position to `learn`; the position up to which everything was seen. A connection that is new may
     /// lead to another server than the one before it, so it reads everything there is, page by page: each page has to come in time.
-    pub async fn news(&self, from: i64, mut learn: impl FnMut(Row) -> Result<(), StoreError>) -> Result<i64, StoreError> {
+    pub async fn revocation_rows_after(&self, from: i64, mut learn: impl FnMut(Row) -> Result<(), StoreError>) -> Result<i64, StoreError> {
         // A transaction that is under way has a number, and those that will begin have higher ones. All below the lowest of them
         // is decided and visible. The first row is there without news too.
         const PAGE: &str = "SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint - 1 AS seen, written_by, seq, session_id, user_id, epoch, at, expires_at FROM (SELECT 1) AS always LEFT JOIN LATERAL (SELECT * FROM revocations WHERE (written_by, seq) > ($1, $2) ORDER BY written_by, seq LIMIT $3) AS page ON TRUE";
@@ -150,16 +150,16 @@ impl Server {
     }
 
     /// Waits until there may be news.
-    pub async fn bell(&self) {
+    pub async fn wait_for_change(&self) {
         self.bell.notified().await;
     }
 
     /// Rings the bell for as long as the program runs, whenever there may be news.
     pub async fn listen(&self) {
-        listener::listen(&self.options, &self.bell).await;
+        notify::listen(&self.options, &self.bell).await;
     }
 
-    /// Connections: open ones, idle ones, and callers that wait for one.
+    /// ConnectionManager: open ones, idle ones, and callers that wait for one.
     pub fn connections(&self) -> (usize, usize, usize) {
         let status = self.pool.status();
         (status.size, status.available, status.waiting)
@@ -174,7 +174,7 @@ impl Server {
     }
 
     /// A connection that works. Those that hang are tried one after the other, all of them within one patience.
-    async fn connection(&self) -> Result<Object<Connections>, StoreError> {
+    async fn connection(&self) -> Result<Object<ConnectionManager>, StoreError> {
         within(Instant::now() + PATIENCE, async {
             Box::pin(self.pool.get()).await.map_err(|error| match error {
                 PoolError::Backend(error) => error,
@@ -186,12 +186,12 @@ impl Server {
 }
 
 /// A change under way. Dropped without a commit, it never was.
-pub struct Change {
-    connection: Option<Object<Connections>>,
+pub struct StoreTransaction {
+    connection: Option<Object<ConnectionManager>>,
     deadline: Instant,
 }
 
-impl Change {
+impl StoreTransaction {
     /// Makes a part of the change; how many rows it was about.
     pub async fn run(&mut self, query: Query<'_>) -> Result<u64, StoreError> {
         let deadline = self.deadline;
@@ -224,7 +224,7 @@ impl Change {
     }
 }
 
-impl Drop for Change {
+impl Drop for StoreTransaction {
     fn drop(&mut self) {
         if let Some(mut connection) = self.connection.take() {
             // At once, not when the connection is used next: others wait for the rows.

@@ -6,7 +6,7 @@ use sqlx::postgres::{PgRow, Postgres};
 use sqlx::sqlite::{Sqlite, SqliteRow};
 use sqlx::{Decode, Encode, Row as _, SqlSafeStr, SqlStr, Type};
 
-use crate::server::store::StoreError;
+use crate::StoreError;
 
 /// A text with its values. The text names them `$1`, `$2` and so on; columns are TEXT and BIGINT alone.
 pub struct Query<'q> {

@@ -4,14 +4,14 @@
 //! Every change stands in an explicit transaction: with sqlx on SQLite an autocommit `UPDATE … RETURNING` can say Ok
 //! although its commit failed.
 
-mod apart;
+mod exclusive;
+mod file_identity;
+mod file_lock;
 mod files;
-mod lock;
+mod group_commit;
 mod open;
-mod place;
-mod readers;
+mod reader_pool;
 mod restore;
-mod together;
 
 use std::mem;
 use std::path::Path;
@@ -22,30 +22,30 @@ use sqlx::sqlite::{Sqlite, SqlitePool, SqlitePoolOptions};
 use sqlx::{Connection, Transaction};
 use tokio::time::timeout;
 
-pub use self::apart::{Held, hold};
-use self::lock::FileLock;
 pub use self::open::inspect;
-use self::place::Place;
-use self::readers::Readers;
 pub use self::restore::{change_id, restore};
-use self::together::Together;
 use super::{OpenMode, PATIENCE, PING, Query, Row, migrations, query};
-use crate::server::store::StoreError;
+use crate::StoreError;
+pub use exclusive::{Held, hold};
+use file_identity::FileIdentity;
+use file_lock::FileLock;
+use group_commit::GroupCommit;
+use reader_pool::ReaderPool;
 
 /// An open file.
 #[derive(Clone)]
-pub struct File {
-    place: Place,
+pub struct SqliteStore {
+    place: FileIdentity,
     ids: Arc<[u32]>,
     /// Whether a read found the file damaged. It stays so: what is damaged does not mend itself.
     damaged: Arc<AtomicBool>,
-    readers: Readers,
+    readers: ReaderPool,
     writer: SqlitePool,
-    together: Together,
+    together: GroupCommit,
     lock: Arc<FileLock>,
 }
 
-impl File {
+impl SqliteStore {
     /// Opens the file; the mode says whether it may be created and migrated.
     ///
     /// # Errors
@@ -67,8 +67,8 @@ impl File {
             place,
             ids: ids.into(),
             damaged: Arc::default(),
-            readers: Readers::open(options).await?,
-            together: Together::new(writer.clone()),
+            readers: ReaderPool::open(options).await?,
+            together: GroupCommit::new(writer.clone()),
             writer,
             lock: Arc::new(lock),
         })
@@ -98,9 +98,9 @@ impl File {
 
     /// Begins a change. `IMMEDIATE` takes the write lock at once: taking it later, after reading, fails whenever another
     /// program wrote in between.
-    pub async fn change(&self) -> Result<Change, StoreError> {
+    pub async fn begin(&self) -> Result<StoreTransaction, StoreError> {
         self.place.check(&self.ids)?;
-        Ok(Change(self.writer.begin_with("BEGIN IMMEDIATE").await?))
+        Ok(StoreTransaction(self.writer.begin_with("BEGIN IMMEDIATE").await?))
     }
 
     /// Makes a change of one statement; how many rows it was about.
@@ -111,7 +111,7 @@ impl File {
 
     /// Gives each piece of news after a position to `learn`; the position of the last. One program writes at a time, so
     /// positions are in the order of commits.
-    pub async fn news(&self, from: i64, mut learn: impl FnMut(Row) -> Result<(), StoreError>) -> Result<i64, StoreError> {
+    pub async fn revocation_rows_after(&self, from: i64, mut learn: impl FnMut(Row) -> Result<(), StoreError>) -> Result<i64, StoreError> {
         const NEWS: &str =
             "SELECT seq AS seen, session_id, user_id, epoch, at, expires_at FROM revocations WHERE seq > $1 ORDER BY seq LIMIT 1000";
         let mut seen = from;
@@ -161,9 +161,9 @@ fn is_damage(error: &StoreError) -> bool {
 }
 
 /// A change under way. Dropped without a commit, it never was.
-pub struct Change(Transaction<'static, Sqlite>);
+pub struct StoreTransaction(Transaction<'static, Sqlite>);
 
-impl Change {
+impl StoreTransaction {
     /// Makes a part of the change; how many rows it was about.
     pub async fn run(&mut self, query: Query<'_>) -> Result<u64, StoreError> {
         Ok(query.prepare::<Sqlite>().execute(&mut *self.0).await?.rows_affected())

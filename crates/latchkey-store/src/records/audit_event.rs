@@ -1,7 +1,6 @@
 //! What happened to an account: the trail that its owner sees.
 
-use super::clock::UnixSeconds;
-use super::sessions::{Client, EndReason};
+use crate::{Client, EndReason, UnixSeconds};
 use latchkey_types::UserId;
 
 /// What kind of thing happened.
@@ -128,7 +127,7 @@ pub struct NewEvent<'a> {
 
 /// One thing that happened.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Event {
+pub struct AuditEvent {
     /// What.
     pub kind: EventKind,
     /// When; the last time, of several.

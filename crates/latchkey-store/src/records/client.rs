@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use crate::server::devices::KnownDevice;
+use crate::KnownDevice;
 
 /// What kind of client it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,10 +1,10 @@
 //! So many at once, then one every so often (the generic cell rate algorithm): one number to keep for each budget.
 
-use crate::server::clock::UnixSeconds;
+use crate::UnixSeconds;
 
 /// How many seconds to wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Wait(pub i64);
+pub struct RetryAfter(pub i64);
 
 /// A rate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,11 +26,11 @@ impl Rate {
     ///
     /// # Errors
     /// When the budget is used up.
-    pub fn take(self, until: UnixSeconds, now: UnixSeconds) -> Result<UnixSeconds, Wait> {
+    pub fn take(self, until: UnixSeconds, now: UnixSeconds) -> Result<UnixSeconds, RetryAfter> {
         let counts = (now..=now + self.whole()).contains(&until);
         let next = if counts { until } else { now } + self.interval;
         let over = next - now - self.whole();
-        if over <= 0 { Ok(next) } else { Err(Wait(over)) }
+        if over <= 0 { Ok(next) } else { Err(RetryAfter(over)) }
     }
 }
 
@@ -47,17 +47,17 @@ mod tests {
         for _ in 0..3 {
             until = RATE.take(until, NOW).expect("within the burst");
         }
-        assert_eq!(RATE.take(until, NOW), Err(Wait(60)));
-        assert_eq!(RATE.take(until, NOW + 59), Err(Wait(1)));
+        assert_eq!(RATE.take(until, NOW), Err(RetryAfter(60)));
+        assert_eq!(RATE.take(until, NOW + 59), Err(RetryAfter(1)));
         until = RATE.take(until, NOW + 60).expect("one more");
-        assert_eq!(RATE.take(until, NOW + 60), Err(Wait(60)));
+        assert_eq!(RATE.take(until, NOW + 60), Err(RetryAfter(60)));
         assert!(RATE.take(until, NOW + 60 + RATE.whole()).is_ok(), "whole again");
     }
 
     #[test]
     fn a_clock_that_steps_back_makes_nobody_wait_longer() {
         let used_up = NOW + RATE.whole();
-        assert_eq!(RATE.take(used_up, NOW), Err(Wait(60)));
+        assert_eq!(RATE.take(used_up, NOW), Err(RetryAfter(60)));
         assert!(RATE.take(used_up, NOW - 24 * 3600).is_ok());
     }
 }

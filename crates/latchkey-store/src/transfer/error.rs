@@ -2,11 +2,11 @@
 
 use thiserror::Error;
 
-use crate::server::store::StoreError;
+use crate::StoreError;
 
 /// One sentence; nothing was changed.
 #[derive(Debug, Error)]
-pub enum Refusal {
+pub enum TransferError {
     /// Two URLs of one database.
     #[error("--from and --to are the same database")]
     Same,

@@ -2,8 +2,8 @@
 
 use sqlx::AssertSqlSafe;
 
-use crate::server::store::StoreError;
-use crate::server::store::database::{Query, Row, query};
+use crate::StoreError;
+use crate::engine::{Query, Row, query};
 
 /// Marks, in `meta`, what was moved here. It belongs to the database and is never moved on.
 pub const MARK: &str = "moved_from";

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use indicatif::{HumanFloatCount, ProgressBar, ProgressState, ProgressStyle};
 
 use crate::server::cli::output;
-use crate::server::store::moving::Progress;
+use latchkey_store::transfer::Progress;
 
 /// Between two looks of a bar.
 const TICK: Duration = Duration::from_millis(200);

@@ -3,9 +3,9 @@
 use std::io::{self, BufWriter, Write};
 
 use super::{date, output};
-use crate::server::accounts::Account;
 use crate::server::serve::Failure;
 use crate::server::state::AppState;
+use latchkey_store::Account;
 
 /// Accounts read at a time: however many there are, these are all that memory holds.
 const PAGE: u32 = 1000;

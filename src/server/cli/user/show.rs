@@ -3,9 +3,10 @@
 use std::io::{self, Write};
 
 use super::{date, output, unknown};
-use crate::server::accounts::{Account, operate};
+use crate::server::accounts::operate;
 use crate::server::serve::Failure;
 use crate::server::state::AppState;
+use latchkey_store::Account;
 use latchkey_types::Username;
 
 /// Shows what there is to know about an account, but for its password.

@@ -4,10 +4,10 @@ use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{AssertSqlSafe, raw_sql};
 use tokio::time::Instant;
 
-use super::connections::connect;
 use super::{PATIENCE, within};
-use crate::server::store::StoreError;
-use crate::server::store::database::Hold;
+use crate::StoreError;
+use crate::engine::LockMode;
+use crate::engine::postgres::pool::connect;
 
 /// What takes back the limits of a connection that answers requests, and those that an administrator set. Only the wait for
 /// the tables keeps one: whoever writes queues behind it.
@@ -32,11 +32,11 @@ pub async fn alone(options: &PgConnectOptions) -> Result<PgConnection, StoreErro
 ///
 /// # Errors
 /// When the server cannot be reached, or others do not let go of the tables.
-pub async fn hold(options: &PgConnectOptions, hold: Hold, tables: &[&str]) -> Result<PgConnection, StoreError> {
+pub async fn hold(options: &PgConnectOptions, hold: LockMode, tables: &[&str]) -> Result<PgConnection, StoreError> {
     let tables = tables.join(", ");
     let begin = match hold {
-        Hold::Reading => format!("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; LOCK TABLE {tables} IN SHARE MODE"),
-        Hold::Writing => format!("BEGIN; LOCK TABLE {tables} IN SHARE ROW EXCLUSIVE MODE"),
+        LockMode::Reading => format!("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; LOCK TABLE {tables} IN SHARE MODE"),
+        LockMode::Writing => format!("BEGIN; LOCK TABLE {tables} IN SHARE ROW EXCLUSIVE MODE"),
     };
     let mut connection = alone(options).await?;
     let mut tries = 0;

@@ -1,4 +1,4 @@
-//! Connections to PostgreSQL: how each is set up, and when it is used no more.
+//! ConnectionManager to PostgreSQL: how each is set up, and when it is used no more.
 
 use std::pin::Pin;
 
@@ -8,8 +8,8 @@ use sqlx::postgres::{PgConnectOptions, PgConnection, Postgres};
 use tokio::time::Instant;
 
 use super::within;
-use crate::server::store::StoreError;
-use crate::server::store::database::{Query, Row};
+use crate::StoreError;
+use crate::engine::{Query, Row};
 
 /// What a connection is told first. The server's own limits end what nobody waits for any more; `READ COMMITTED` is what the
 /// changes are written for; an answer is given only for what is on disk.
@@ -18,7 +18,7 @@ const SETTINGS: &str = "SET statement_timeout = '5s'; SET lock_timeout = '4s'; S
     SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'";
 
 /// Makes connections for the pool.
-pub struct Connections(pub PgConnectOptions);
+pub struct ConnectionManager(pub PgConnectOptions);
 
 /// A connection of the pool.
 pub struct Connection {
@@ -30,7 +30,7 @@ pub struct Connection {
 /// What is done on a connection.
 type Work<'c, T> = Pin<Box<dyn Future<Output = Result<T, sqlx::Error>> + Send + 'c>>;
 
-impl Manager for Connections {
+impl Manager for ConnectionManager {
     type Type = Connection;
     type Error = StoreError;
 

@@ -6,18 +6,18 @@ use std::time::Duration;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteSynchronous};
 use sqlx::{ConnectOptions, raw_sql};
 
-use super::lock::FileLock;
 use super::open::attach;
-use super::place::Place;
-use crate::server::store::StoreError;
-use crate::server::store::database::Hold;
+use crate::StoreError;
+use crate::engine::LockMode;
+use crate::engine::sqlite::file_identity::FileIdentity;
+use crate::engine::sqlite::file_lock::FileLock;
 
 /// Longest wait for a program that writes.
 const WAIT: Duration = Duration::from_secs(30);
 
 /// What keeps the file from being replaced while the connection is used. To be dropped after it.
 pub struct Held {
-    _place: Place,
+    _place: FileIdentity,
     _lock: FileLock,
 }
 
@@ -25,7 +25,7 @@ pub struct Held {
 ///
 /// # Errors
 /// When the file cannot be used, or another program does not let go of it.
-pub async fn hold(path: &Path, hold: Hold) -> Result<(SqliteConnection, Held), StoreError> {
+pub async fn hold(path: &Path, hold: LockMode) -> Result<(SqliteConnection, Held), StoreError> {
     let (place, lock) = attach(path).await?;
     let mut connection = SqliteConnectOptions::new()
         .filename(path)
@@ -39,7 +39,7 @@ pub async fn hold(path: &Path, hold: Hold) -> Result<(SqliteConnection, Held), S
         .connect()
         .await?;
     raw_sql("BEGIN IMMEDIATE").execute(&mut connection).await?;
-    if hold == Hold::Reading {
+    if hold == LockMode::Reading {
         raw_sql("PRAGMA query_only = ON").execute(&mut connection).await?;
     }
     let locks = Held {

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
-use crate::server::store::StoreError;
+use crate::StoreError;
 
 /// Where the header of a database file has the number that `PRAGMA user_version` sets: big-endian, 32 bits. Each start of the
 /// server puts a random id there, and the lock file names it: a file without it was put there by somebody else.
@@ -22,7 +22,7 @@ static OPEN: Mutex<OpenFiles> = Mutex::new(Vec::new());
 /// The file that was opened. An open file can be moved, removed or overwritten: what is then written to it would be lost, or
 /// would destroy the file that was put there.
 #[derive(Clone)]
-pub struct Place(Arc<Inner>);
+pub struct FileIdentity(Arc<Inner>);
 
 struct Inner {
     path: PathBuf,
@@ -31,7 +31,7 @@ struct Inner {
     overwritten: AtomicBool,
 }
 
-impl Place {
+impl FileIdentity {
     /// Opens the file beside SQLite, before SQLite does.
     ///
     /// # Errors

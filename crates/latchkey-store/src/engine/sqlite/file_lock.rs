@@ -1,6 +1,6 @@
 //! The lock file beside a database file. Every program that has the database open holds a shared lock on it; whoever creates,
 //! migrates or replaces the file holds it exclusively. Its text names the ids that the database file may bear (see
-//! [`Place`](super::place::Place)). It is a file of its own because to open and close the database file itself would drop
+//! [`FileIdentity`](crate::engine::sqlite::file_identity::Place)). It is a file of its own because to open and close the database file itself would drop
 //! SQLite's locks on it.
 
 use std::fs::{File, OpenOptions, TryLockError};
@@ -12,7 +12,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 use super::files::{beside, restrict};
-use crate::server::store::StoreError;
+use crate::StoreError;
 
 /// Longest wait for a program that holds the lock exclusively.
 const WAIT: Duration = Duration::from_secs(10);
@@ -22,7 +22,7 @@ const PAUSE: Duration = Duration::from_millis(20);
 
 /// How the lock is held.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LockMode {
+pub enum FileLockMode {
     /// No other program has the database open.
     Exclusive,
     /// Others may have it open as well.
@@ -63,13 +63,13 @@ impl FileLock {
     ///
     /// # Errors
     /// When another program holds it exclusively until the deadline.
-    pub async fn lock(&self) -> Result<LockMode, StoreError> {
+    pub async fn lock(&self) -> Result<FileLockMode, StoreError> {
         loop {
             if self.try_lock()? {
-                return Ok(LockMode::Exclusive);
+                return Ok(FileLockMode::Exclusive);
             }
             if self.taken(self.file.try_lock_shared())? {
-                return Ok(LockMode::Shared);
+                return Ok(FileLockMode::Shared);
             }
             self.pause("another program keeps it locked; stop that program, or remove the file if it belongs to another user")
                 .await?;

@@ -8,21 +8,21 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
 use super::{PATIENCE, Query};
-use crate::server::store::StoreError;
+use crate::StoreError;
 
 /// Most changes of one commit, and most that wait for the next: together they take a few milliseconds.
 const MOST: usize = 64;
 
 /// Where changes wait for their commit.
 #[derive(Clone)]
-pub struct Together(mpsc::Sender<Waiting>);
+pub struct GroupCommit(mpsc::Sender<Waiting>);
 
 struct Waiting {
     query: Query<'static>,
     done: oneshot::Sender<Result<u64, StoreError>>,
 }
 
-impl Together {
+impl GroupCommit {
     /// Writes for as long as somebody may have something to write.
     pub fn new(writer: SqlitePool) -> Self {
         let (sender, receiver) = mpsc::channel(MOST);
@@ -84,15 +84,15 @@ mod tests {
 
     use futures_util::future::join_all;
 
-    use super::super::File;
+    use super::super::SqliteStore;
     use super::*;
-    use crate::server::store::database::{OpenMode, query};
+    use crate::engine::{OpenMode, query};
 
     fn insert(number: i64) -> Query<'static> {
         query("INSERT INTO throttles (key, until) VALUES ($1, 0)").bind(number.to_string())
     }
 
-    async fn rows(file: &File) -> i64 {
+    async fn rows(file: &SqliteStore) -> i64 {
         let counted = file.all(query("SELECT COUNT(*) AS total FROM throttles")).await.expect("an answer");
         counted[0].get("total").expect("a number")
     }
@@ -106,7 +106,7 @@ mod tests {
     #[tokio::test]
     async fn changes_that_wait_at_the_same_time_share_a_commit() {
         let dir = tempfile::tempdir().expect("a directory");
-        let file = File::open(&dir.path().join("latchkey.db"), OpenMode::Migrate)
+        let file = SqliteStore::open(&dir.path().join("latchkey.db"), OpenMode::Migrate)
             .await
             .expect("opened");
         let before = written(dir.path());
@@ -120,7 +120,7 @@ mod tests {
     #[tokio::test]
     async fn when_one_cannot_be_made_none_is_that_shared_its_commit_and_the_next_is() {
         let dir = tempfile::tempdir().expect("a directory");
-        let file = File::open(&dir.path().join("latchkey.db"), OpenMode::Migrate)
+        let file = SqliteStore::open(&dir.path().join("latchkey.db"), OpenMode::Migrate)
             .await
             .expect("opened");
         file.write(insert(7)).await.expect("written");
@@ -133,10 +133,10 @@ mod tests {
     #[tokio::test]
     async fn a_caller_that_goes_away_takes_nobody_with_it() {
         let dir = tempfile::tempdir().expect("a directory");
-        let file = File::open(&dir.path().join("latchkey.db"), OpenMode::Migrate)
+        let file = SqliteStore::open(&dir.path().join("latchkey.db"), OpenMode::Migrate)
             .await
             .expect("opened");
-        let busy = file.change().await.expect("begun");
+        let busy = file.begin().await.expect("begun");
         let [gone, stays] = [1, 2].map(|number| {
             tokio::spawn({
                 let file = file.clone();

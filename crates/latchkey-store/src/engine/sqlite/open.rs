@@ -8,15 +8,15 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, Sq
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, raw_sql};
 
 use super::files::{beside, create_private, exists, has_log, restrict_all};
-use super::lock::{FileLock, LockMode, read_ids};
-use super::place::Place;
 use super::{PATIENCE, migrations};
-use crate::server::store::StoreError;
-use crate::server::store::database::{Inspection, KEY_SALT, OpenMode};
+use crate::StoreError;
+use crate::engine::sqlite::file_identity::FileIdentity;
+use crate::engine::sqlite::file_lock::{FileLock, FileLockMode, read_ids};
+use crate::engine::{Inspection, KEY_SALT, OpenMode};
 
 /// A database file that may be opened, as long as the lock is held.
 pub struct Prepared {
-    pub place: Place,
+    pub place: FileIdentity,
     pub lock: FileLock,
     /// The ids that the file may bear.
     pub ids: Vec<u32>,
@@ -45,7 +45,7 @@ pub async fn prepare(path: &Path, mode: OpenMode) -> Result<Prepared, StoreError
     }
     let lock = FileLock::open(path)?;
     loop {
-        let alone = lock.lock().await? == LockMode::Exclusive;
+        let alone = lock.lock().await? == FileLockMode::Exclusive;
         if let Some(place) = try_prepare(path, mode, &lock, alone).await? {
             if alone {
                 lock.share().await?;
@@ -62,10 +62,10 @@ pub async fn prepare(path: &Path, mode: OpenMode) -> Result<Prepared, StoreError
 ///
 /// # Errors
 /// When its write-ahead log belongs to another file, or the lock is not to be had.
-pub async fn attach(path: &Path) -> Result<(Place, FileLock), StoreError> {
+pub async fn attach(path: &Path) -> Result<(FileIdentity, FileLock), StoreError> {
     let lock = FileLock::open(path)?;
-    let alone = lock.lock().await? == LockMode::Exclusive;
-    let place = Place::of(path).map_err(sqlx::Error::Io)?;
+    let alone = lock.lock().await? == FileLockMode::Exclusive;
+    let place = FileIdentity::of(path).map_err(sqlx::Error::Io)?;
     refuse_foreign(path, &place, &lock.ids()?, alone)?;
     if alone {
         lock.share().await?;
@@ -83,7 +83,7 @@ pub async fn inspect(path: &Path) -> Result<Option<Inspection>, StoreError> {
     if !exists(path).map_err(sqlx::Error::Io)? {
         return Ok(None);
     }
-    let place = Place::of(path).map_err(sqlx::Error::Io)?;
+    let place = FileIdentity::of(path).map_err(sqlx::Error::Io)?;
     refuse_foreign(path, &place, &read_ids(path), true)?;
     // Reading a log needs its index, which is created where it is missing. Without a log the file alone is read.
     let in_use = has_log(path);
@@ -125,7 +125,7 @@ async fn refuse_early(path: &Path, mode: OpenMode) -> Result<(), StoreError> {
 }
 
 /// Nothing when it has to be done under the exclusive lock.
-async fn try_prepare(path: &Path, mode: OpenMode, lock: &FileLock, alone: bool) -> Result<Option<Place>, StoreError> {
+async fn try_prepare(path: &Path, mode: OpenMode, lock: &FileLock, alone: bool) -> Result<Option<FileIdentity>, StoreError> {
     if !exists(path).map_err(sqlx::Error::Io)? {
         if mode == OpenMode::Existing {
             return Err(StoreError::NoDatabase);
@@ -139,7 +139,7 @@ async fn try_prepare(path: &Path, mode: OpenMode, lock: &FileLock, alone: bool) 
         create_private(path).map_err(|error| StoreError::File(format!("the file cannot be created: {error}")))?;
     }
     restrict_all(path);
-    let place = Place::of(path).map_err(sqlx::Error::Io)?;
+    let place = FileIdentity::of(path).map_err(sqlx::Error::Io)?;
     let known = lock.ids()?;
     refuse_foreign(path, &place, &known, alone)?;
     let id = place.id().map_err(sqlx::Error::Io)?;
@@ -160,7 +160,7 @@ async fn try_prepare(path: &Path, mode: OpenMode, lock: &FileLock, alone: bool) 
 
 /// Brings the tables up to date where that is due, and gives the file a new id. Until the new one has reached the file itself,
 /// the lock file names both.
-async fn renew(path: &Path, place: &Place, lock: &FileLock, id: u32, migrate: bool) -> Result<(), StoreError> {
+async fn renew(path: &Path, place: &FileIdentity, lock: &FileLock, id: u32, migrate: bool) -> Result<(), StoreError> {
     let new = new_id();
     // Before SQLite writes a log that the next start has to recognise.
     lock.set_ids(&[id, new])?;
@@ -195,7 +195,7 @@ pub fn new_id() -> u32 {
     u32::from_be_bytes(bytes).max(1)
 }
 
-fn refuse_foreign(path: &Path, place: &Place, known: &[u32], alone: bool) -> Result<(), StoreError> {
+fn refuse_foreign(path: &Path, place: &FileIdentity, known: &[u32], alone: bool) -> Result<(), StoreError> {
     let id = place.id().map_err(sqlx::Error::Io)?;
     if known.is_empty() || known.contains(&id) || (alone && !has_log(path)) {
         return Ok(());

@@ -10,14 +10,14 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::timeout;
 
 use super::{PATIENCE, Query, Row};
-use crate::server::store::StoreError;
+use crate::StoreError;
 
 /// How many questions are answered at the same time.
 const READERS: u32 = 4;
 
 /// The connections, and whose turn it is.
 #[derive(Clone)]
-pub struct Readers(Arc<Inner>);
+pub struct ReaderPool(Arc<Inner>);
 
 struct Inner {
     options: SqliteConnectOptions,
@@ -26,7 +26,7 @@ struct Inner {
     turns: Semaphore,
 }
 
-impl Readers {
+impl ReaderPool {
     /// Opens them all: one that is opened later could hang with the disk, and another one after it.
     ///
     /// # Errors
@@ -116,23 +116,23 @@ mod tests {
 
     use futures_util::future::join_all;
 
-    use super::super::File;
+    use super::super::SqliteStore;
     use super::*;
-    use crate::server::store::database::{OpenMode, query};
+    use crate::engine::{OpenMode, query};
 
     /// Counts to a number.
     const COUNT: &str =
         "WITH RECURSIVE numbers (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < $1) SELECT COUNT(*) AS total FROM numbers";
 
-    async fn file() -> (tempfile::TempDir, File) {
+    async fn file() -> (tempfile::TempDir, SqliteStore) {
         let dir = tempfile::tempdir().expect("a directory");
-        let file = File::open(&dir.path().join("latchkey.db"), OpenMode::Migrate)
+        let file = SqliteStore::open(&dir.path().join("latchkey.db"), OpenMode::Migrate)
             .await
             .expect("opened");
         (dir, file)
     }
 
-    async fn count(file: &File, up_to: i64) -> Result<i64, StoreError> {
+    async fn count(file: &SqliteStore, up_to: i64) -> Result<i64, StoreError> {
         file.all(query(COUNT).bind(up_to)).await?[0].get("total")
     }
 

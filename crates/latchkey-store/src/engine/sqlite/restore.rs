@@ -8,13 +8,11 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteSynchronous};
 use sqlx::{ConnectOptions, Connection, raw_sql};
 
 use super::files::{beside, create_private, exists, has_log};
-use super::lock::FileLock;
 use super::open::{inspect, new_id, options, set_id};
-use super::place::Place;
-use crate::server::clock::UnixSeconds;
-use crate::server::sessions::EndReason;
-use crate::server::store::StoreError;
-use crate::server::store::database::{Restored, SET_KEY_SALT};
+use crate::engine::sqlite::file_identity::FileIdentity;
+use crate::engine::sqlite::file_lock::FileLock;
+use crate::engine::{Restored, SET_KEY_SALT};
+use crate::{EndReason, StoreError, UnixSeconds};
 
 /// Puts a copy of a backup in the place of the database, with a new salt for the keys of tokens and with every session ended:
 /// what ended after the backup was made does not come back. The database that was there is kept beside it.
@@ -106,16 +104,16 @@ async fn check_integrity(source: &mut SqliteConnection) -> Result<(), StoreError
 
 async fn prepare(draft: &Path, salt: &str, now: UnixSeconds) -> Result<i64, StoreError> {
     let mut connection = alone(draft).foreign_keys(true).connect().await?;
-    let mut change = connection.begin().await?;
-    sqlx::query(SET_KEY_SALT).bind(salt).execute(&mut *change).await?;
+    let mut tx = connection.begin().await?;
+    sqlx::query(SET_KEY_SALT).bind(salt).execute(&mut *tx).await?;
     // No token opens them any more. In the words of the first version, because the backup may be as old.
     sqlx::query("UPDATE sessions SET ended_at = $1, end_reason = $2 WHERE ended_at IS NULL")
         .bind(now)
         .bind(EndReason::Operator.as_str())
-        .execute(&mut *change)
+        .execute(&mut *tx)
         .await?;
-    let (accounts,): (i64,) = sqlx::query_as("SELECT COUNT(*) FROM users").fetch_one(&mut *change).await?;
-    change.commit().await?;
+    let (accounts,): (i64,) = sqlx::query_as("SELECT COUNT(*) FROM users").fetch_one(&mut *tx).await?;
+    tx.commit().await?;
     set_id(&mut connection, new_id()).await?;
     connection.close().await?;
     Ok(accounts)
@@ -131,7 +129,7 @@ async fn put_in_place(database: &Path, draft: &Path, lock: &FileLock) -> Result<
     for suffix in ["-wal", "-shm", "-journal"] {
         remove(&beside(database, suffix))?;
     }
-    let place = Place::of(database).map_err(sqlx::Error::Io)?;
+    let place = FileIdentity::of(database).map_err(sqlx::Error::Io)?;
     sync_directory(database).map_err(|error| cannot("replace", database, &error))?;
     lock.set_ids(&[place.id().map_err(sqlx::Error::Io)?])?;
     Ok(kept)
@@ -143,7 +141,7 @@ async fn keep(database: &Path, lock: &FileLock) -> Result<Option<PathBuf>, Store
         return Ok(None);
     }
     if has_log(database) {
-        let place = Place::of(database).map_err(sqlx::Error::Io)?;
+        let place = FileIdentity::of(database).map_err(sqlx::Error::Io)?;
         let (ids, id) = (lock.ids()?, place.id().map_err(sqlx::Error::Io)?);
         if ids.is_empty() || ids.contains(&id) {
             // A damaged file, which may be why it is replaced, is kept as it is.

@@ -7,10 +7,9 @@ use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
 
 use latchkey::server::accounts::operate;
-use latchkey::server::config::DatabaseUrl;
 use latchkey::server::secret;
-use latchkey::server::store::Store;
-use latchkey::server::store::moving::{self, Column, Moved, Progress, Refusal, TABLES};
+use latchkey_store::transfer::{Column, Moved, Progress, TABLES, TransferError};
+use latchkey_store::{DatabaseUrl, Store, transfer};
 use latchkey_types::Username;
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgRow};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteRow};
@@ -122,8 +121,8 @@ async fn on_sqlite() -> TestApp {
     .await
 }
 
-async fn moved(from: &Database, to: &Database) -> Result<Moved, Refusal> {
-    moving::run(&from.parsed(), &to.parsed(), |_| {}).await
+async fn moved(from: &Database, to: &Database) -> Result<Moved, TransferError> {
+    transfer::run(&from.parsed(), &to.parsed(), |_| {}).await
 }
 
 async fn done(from: &Database, to: &Database) {
@@ -131,7 +130,7 @@ async fn done(from: &Database, to: &Database) {
     assert!(!moved.already);
 }
 
-async fn refusal(from: &Database, to: &Database) -> Refusal {
+async fn refusal(from: &Database, to: &Database) -> TransferError {
     moved(from, to).await.map(|_| ()).expect_err("refused")
 }
 
@@ -239,7 +238,7 @@ async fn a_target_that_was_used_is_refused_and_stays_as_it_is() {
     let from = Database::sqlite(app.dir());
     app.grant("ada").await;
     let used = to.dump().await;
-    assert!(matches!(refusal(&from, &to).await, Refusal::Used));
+    assert!(matches!(refusal(&from, &to).await, TransferError::Used));
     assert_eq!(to.dump().await, used);
 
     // A source that went on is another one.
@@ -247,18 +246,18 @@ async fn a_target_that_was_used_is_refused_and_stays_as_it_is() {
     let to = Database::postgres().await;
     done(&from, &to).await;
     let tokens = app.grant("ada").await;
-    assert!(matches!(refusal(&from, &to).await, Refusal::AnotherMove));
+    assert!(matches!(refusal(&from, &to).await, TransferError::AnotherMove));
 
     // Accounts of its own, and one that had some.
     let other = on_sqlite().await;
     other.signed_up("eve").await;
     let theirs = other.database.dump().await;
-    assert!(matches!(refusal(&from, &other.database).await, Refusal::Foreign));
+    assert!(matches!(refusal(&from, &other.database).await, TransferError::Foreign));
     assert_eq!(other.database.dump().await, theirs);
     operate::remove(&other.state, &Username::parse("eve").expect("a name"))
         .await
         .expect("removed");
-    assert!(matches!(refusal(&from, &other.database).await, Refusal::Foreign));
+    assert!(matches!(refusal(&from, &other.database).await, TransferError::Foreign));
     assert!(app.opens(&tokens.access).await);
 }
 
@@ -269,7 +268,7 @@ async fn a_target_of_an_older_version_with_accounts_is_not_touched() {
     other.signed_up("eve").await;
     other.database.execute("ALTER TABLE sessions DROP COLUMN refreshes_until").await;
     other.database.execute("DELETE FROM _sqlx_migrations WHERE version = 5").await;
-    assert!(matches!(refusal(&app.database, &other.database).await, Refusal::Foreign));
+    assert!(matches!(refusal(&app.database, &other.database).await, TransferError::Foreign));
     assert_eq!(Store::pending_migrations(&other.database.parsed()).await.expect("read"), Some(1));
 }
 
@@ -307,7 +306,7 @@ async fn what_arrives_otherwise_than_it_was_sent_is_found_and_nothing_is_kept() 
         .await;
         let refused = refusal(&app.database, &to).await;
         assert!(
-            matches!(&refused, Refusal::Differs { table: found, .. } if *found == table),
+            matches!(&refused, TransferError::Differs { table: found, .. } if *found == table),
             "{refused}"
         );
         assert!(to.dump().await.values().all(Vec::is_empty), "nothing is kept");
@@ -332,10 +331,10 @@ async fn a_step_that_takes_longer_than_a_request_may_is_waited_for() {
 async fn one_database_under_two_names_is_not_moved_to_itself() {
     let app = on_sqlite().await;
     app.signed_up("ada").await;
-    assert!(matches!(refusal(&app.database, &app.database).await, Refusal::Same));
+    assert!(matches!(refusal(&app.database, &app.database).await, TransferError::Same));
     let link = app.dir().join("other.db");
     std::os::unix::fs::symlink(app.dir().join("latchkey.db"), &link).expect("linked");
-    assert!(matches!(refusal(&app.database, &Database::Sqlite(link)).await, Refusal::Same));
+    assert!(matches!(refusal(&app.database, &Database::Sqlite(link)).await, TransferError::Same));
 
     let app = TestApp::new().await;
     app.signed_up("ada").await;
@@ -349,28 +348,28 @@ async fn one_database_under_two_names_is_not_moved_to_itself() {
     };
     assert_ne!(url, &other_name);
     let other_name = DatabaseUrl::parse(&other_name).expect("a URL");
-    let refused = moving::run(&app.database.parsed(), &other_name, |_| {})
+    let refused = transfer::run(&app.database.parsed(), &other_name, |_| {})
         .await
         .map(|_| ())
         .expect_err("refused");
-    assert!(matches!(refused, Refusal::Same), "{refused}");
+    assert!(matches!(refused, TransferError::Same), "{refused}");
 }
 
 #[tokio::test]
 async fn a_source_has_to_be_there_up_to_date_and_in_use() {
     let dir = TempDir::new().expect("a directory");
     let (from, to) = (Database::sqlite(dir.path()), Database::postgres().await);
-    assert!(matches!(refusal(&from, &to).await, Refusal::NoSource));
+    assert!(matches!(refusal(&from, &to).await, TransferError::NoSource));
     assert_eq!(std::fs::read_dir(dir.path()).expect("listed").count(), 0, "no file is made");
     std::fs::write(dir.path().join("latchkey.db"), "").expect("written");
-    assert!(matches!(refusal(&from, &to).await, Refusal::NoSource));
-    assert!(matches!(refusal(&Database::postgres().await, &from).await, Refusal::NoSource));
+    assert!(matches!(refusal(&from, &to).await, TransferError::NoSource));
+    assert!(matches!(refusal(&Database::postgres().await, &from).await, TransferError::NoSource));
 
     let app = on_sqlite().await;
-    assert!(matches!(refusal(&app.database, &to).await, Refusal::EmptySource));
+    assert!(matches!(refusal(&app.database, &to).await, TransferError::EmptySource));
     app.signed_up("ada").await;
     app.database.execute("DELETE FROM _sqlx_migrations WHERE version = 5").await;
-    assert!(matches!(refusal(&app.database, &to).await, Refusal::OldSource));
+    assert!(matches!(refusal(&app.database, &to).await, TransferError::OldSource));
     assert_eq!(Store::pending_migrations(&app.database.parsed()).await.expect("read"), Some(1));
     assert_eq!(
         Store::pending_migrations(&to.parsed()).await.expect("read"),
@@ -380,7 +379,7 @@ async fn a_source_has_to_be_there_up_to_date_and_in_use() {
     let nowhere = Database::Sqlite(dir.path().join("nowhere/latchkey.db"));
     let app = TestApp::new().await;
     app.signed_up("ada").await;
-    assert!(matches!(refusal(&app.database, &nowhere).await, Refusal::Target(_)));
+    assert!(matches!(refusal(&app.database, &nowhere).await, TransferError::Target(_)));
 }
 
 /// What is ended during a move must not live on after it: so nobody is told that it has ended.
@@ -402,7 +401,7 @@ async fn a_change_of_the_source_during_a_move_is_refused_and_not_lost() {
         // A thread of its own, as it is a program of its own.
         let moving = std::thread::spawn(move || {
             let runtime = tokio::runtime::Runtime::new().expect("a runtime");
-            runtime.block_on(moving::run(&source, &target, |progress| {
+            runtime.block_on(transfer::run(&source, &target, |progress| {
                 if let Progress::Moves {
                     table: "sessions",
                     moved: 1..,
