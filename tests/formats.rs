@@ -8,12 +8,13 @@
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use http::{HeaderMap, HeaderValue, header};
 use latchkey::server::cookies::{Cookie, Cookies};
-use latchkey::server::keys::{self, Use};
-use latchkey::server::refresh_tokens::{Presented, RefreshTokens};
-use latchkey::server::secret::{Secret, Secrets};
 use latchkey::server::session::bearer_token;
-use latchkey::server::sessions::TokenGrant;
-use latchkey::server::tokens::{AccessTokens, Algorithm};
+use latchkey_core::keys;
+use latchkey_core::keys::Use;
+use latchkey_core::refresh_tokens::{Presented, RefreshTokens};
+use latchkey_core::secret::{Secret, Secrets};
+use latchkey_core::tokens::TokenGrant;
+use latchkey_core::tokens::{AccessTokens, Algorithm};
 use latchkey_store::{Salt, SessionId};
 use latchkey_types::{Role, User, UserId};
 use proptest::collection::vec;

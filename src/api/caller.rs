@@ -8,14 +8,15 @@ use serde::{Deserialize, Serialize};
 
 use super::Refused;
 use crate::app::error::wants_page;
-use crate::server::accounts::Refusal;
 use crate::server::cookie_check;
 use crate::server::cookies::Cookie;
-use crate::server::devices;
+use crate::server::errors::HttpRefusal;
 use crate::server::flash::{self, Flash, Notice};
 use crate::server::session::{self, SignedIn, Visitor, with_next};
-use crate::server::sessions::Tokens;
 use crate::server::state::AppState;
+use latchkey_core::accounts::Refusal;
+use latchkey_core::devices;
+use latchkey_core::sessions::Tokens;
 use latchkey_store::{Client, ClientKind, SessionId};
 use latchkey_types::Next;
 

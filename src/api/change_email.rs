@@ -5,9 +5,9 @@ use leptos::prelude::*;
 use super::caller::{Caller, Destination, FormPlace};
 use super::refused::Refused;
 use super::sent::Sent;
-use crate::server::accounts::{Refusal, change};
 use crate::server::flash::Notice;
-use crate::server::sessions::Tokens;
+use latchkey_core::accounts::Refusal;
+use latchkey_core::sessions::Tokens;
 use latchkey_types::{Field, Next, Problem};
 
 /// Changes the caller's email address, or takes it away.
@@ -39,7 +39,11 @@ pub async fn change_email(
 async fn change(caller: &Caller, email: Option<&str>, password: &str) -> Result<Option<Tokens>, Refusal> {
     let who = caller.signed_in()?;
     let email = email.ok_or_else(|| Refusal::field(Field::Email, Problem::Missing))?;
-    change::email(&caller.state, who, email, password, &caller.client).await
+    caller
+        .state
+        .accounts
+        .change_email(&who.claims, email, password, &caller.client)
+        .await
 }
 
 impl ChangeEmail {

@@ -4,9 +4,9 @@ use leptos::prelude::*;
 
 use super::caller::{Caller, Destination, FormPlace};
 use super::refused::Refused;
-use crate::server::accounts::{Refusal, change};
 use crate::server::flash::Notice;
-use crate::server::sessions::Tokens;
+use latchkey_core::accounts::Refusal;
+use latchkey_core::sessions::Tokens;
 use latchkey_types::Next;
 
 /// Changes the caller's password. This browser stays signed in, in a session of its own.
@@ -33,7 +33,11 @@ pub async fn change_password(
 }
 
 async fn change(caller: &Caller, current: &str, new: &str, end_others: bool) -> Result<Tokens, Refusal> {
-    change::password(&caller.state, caller.signed_in()?, current, new, end_others, &caller.client).await
+    caller
+        .state
+        .accounts
+        .change_password(&caller.signed_in()?.claims, current, new, end_others, &caller.client)
+        .await
 }
 
 impl ChangePassword {

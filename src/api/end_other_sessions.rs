@@ -4,9 +4,8 @@ use leptos::prelude::*;
 
 use super::caller::{Caller, Destination, FormPlace};
 use super::refused::Refused;
-use crate::server::accounts::Refusal;
 use crate::server::flash::Notice;
-use crate::server::sessions;
+use latchkey_core::accounts::Refusal;
 use latchkey_store::{EndReason, SessionScope};
 use latchkey_types::Next;
 
@@ -24,6 +23,10 @@ pub async fn end_other_sessions() -> Result<Destination, Refused> {
 async fn end(caller: &Caller) -> Result<(), Refusal> {
     let claims = &caller.signed_in()?.claims;
     let others = SessionScope::AllBut(claims.sid);
-    sessions::end(&caller.state, &claims.sub, others, EndReason::EndedElsewhere, &caller.client).await?;
+    caller
+        .state
+        .sessions
+        .end(&claims.sub, others, EndReason::EndedElsewhere, &caller.client)
+        .await?;
     Ok(())
 }

@@ -4,9 +4,8 @@ use leptos::prelude::*;
 
 use super::caller::{Caller, Destination};
 use super::refused::Refused;
-use crate::server::accounts::Refusal;
 use crate::server::flash::{Flash, Notice};
-use crate::server::sessions;
+use latchkey_core::accounts::Refusal;
 use latchkey_store::{EndReason, SessionId, SessionScope};
 use latchkey_types::Next;
 
@@ -42,7 +41,11 @@ async fn end(caller: &Caller, session: &str) -> Result<Option<Notice>, Refusal> 
     } else {
         (EndReason::EndedElsewhere, Notice::SessionEnded)
     };
-    let ended = sessions::end(&caller.state, &claims.sub, SessionScope::One(id), reason, &caller.client).await?;
+    let ended = caller
+        .state
+        .sessions
+        .end(&claims.sub, SessionScope::One(id), reason, &caller.client)
+        .await?;
     Ok((ended > 0).then_some(notice))
 }
 

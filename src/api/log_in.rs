@@ -4,7 +4,6 @@ use leptos::prelude::*;
 
 use super::caller::{Caller, Destination, FormPlace};
 use super::refused::Refused;
-use crate::server::accounts;
 use latchkey_types::Next;
 
 /// Signs in and sets the cookies of a new session. Unknown name and wrong password get the same answer for the same work.
@@ -21,7 +20,11 @@ pub async fn log_in(
     next: String,
 ) -> Result<Destination, Refused> {
     let caller = Caller::from_context();
-    let outcome = accounts::sign_in(&caller.state, &username, &password, &caller.client, caller.session()).await;
+    let outcome = caller
+        .state
+        .accounts
+        .sign_in(&username, &password, &caller.client, caller.session())
+        .await;
     let mut typed = FormPlace::page(LogIn::PAGE).flash();
     typed.keep("username", &username);
     caller.answer(outcome, &Next::parse(&next), typed)

@@ -4,9 +4,8 @@ use leptos::prelude::*;
 
 use super::caller::{Caller, Destination, FormPlace};
 use super::refused::Refused;
-use crate::server::accounts::Refusal;
 use crate::server::flash::Notice;
-use crate::server::sessions;
+use latchkey_core::accounts::Refusal;
 use latchkey_store::{EndReason, SessionScope};
 use latchkey_types::Next;
 
@@ -23,14 +22,11 @@ pub async fn log_out() -> Result<Destination, Refused> {
 
 async fn end(caller: &Caller) -> Result<(), Refusal> {
     let claims = &caller.signed_in()?.claims;
-    sessions::end(
-        &caller.state,
-        &claims.sub,
-        SessionScope::One(claims.sid),
-        EndReason::SignedOut,
-        &caller.client,
-    )
-    .await?;
+    caller
+        .state
+        .sessions
+        .end(&claims.sub, SessionScope::One(claims.sid), EndReason::SignedOut, &caller.client)
+        .await?;
     Ok(())
 }
 

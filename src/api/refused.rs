@@ -6,7 +6,8 @@ use leptos::server_fn::codec::JsonEncoding;
 use leptos::server_fn::error::{FromServerFnError, ServerFnErrorErr};
 use serde::{Deserialize, Serialize};
 
-use crate::server::accounts::Refusal;
+use crate::server::errors::HttpRefusal;
+use latchkey_core::accounts::Refusal;
 
 /// A sentence, and one more for each field that something is wrong with.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

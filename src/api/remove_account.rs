@@ -4,8 +4,8 @@ use leptos::prelude::*;
 
 use super::caller::{Caller, Destination, FormPlace};
 use super::refused::Refused;
-use crate::server::accounts::{Refusal, change};
 use crate::server::flash::Notice;
+use latchkey_core::accounts::Refusal;
 use latchkey_types::Next;
 
 /// Removes the caller's account for good.
@@ -30,7 +30,11 @@ pub async fn remove_account(
 }
 
 async fn remove(caller: &Caller, username: &str, password: &str) -> Result<(), Refusal> {
-    change::remove(&caller.state, caller.signed_in()?, username, password, &caller.client).await
+    caller
+        .state
+        .accounts
+        .remove_own(&caller.signed_in()?.claims, username, password, &caller.client)
+        .await
 }
 
 impl RemoveAccount {

@@ -4,7 +4,7 @@ use leptos::prelude::*;
 
 use super::caller::{Caller, Destination, FormPlace};
 use super::refused::Refused;
-use crate::server::accounts::{self, SignUpInput};
+use latchkey_core::accounts::SignUpInput;
 use latchkey_types::Next;
 
 /// Makes an account, signs in to it and sets the cookies of its first session.
@@ -29,7 +29,7 @@ pub async fn sign_up(
         password: &password,
         email: &email,
     };
-    let outcome = accounts::sign_up(&caller.state, account, &caller.client, caller.session()).await;
+    let outcome = caller.state.accounts.sign_up(account, &caller.client, caller.session()).await;
     let mut typed = FormPlace::page(SignUp::PAGE).flash();
     typed.keep("username", &username);
     typed.keep("email", &email);

@@ -13,9 +13,10 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use super::config::{Config, Environment, NewFiles, Settings};
+use super::log;
 use super::serve::{self, Failure};
 use super::state::AppState;
-use super::{log, secret};
+use latchkey_core::secret;
 use latchkey_store::{DatabaseUrl, OpenMode};
 
 /// A sign-in app you own: pages, accounts and tokens in one program and one data file.

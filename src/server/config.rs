@@ -23,8 +23,10 @@ pub use latchkey_store::database_url::holds_password;
 pub use public_url::PublicUrl;
 pub use settings::Settings;
 
-use super::secret::Secrets;
-use super::tokens::Algorithm;
+use latchkey_core::Rules;
+use latchkey_core::secret::Secrets;
+use latchkey_core::sessions::Lifetimes;
+use latchkey_core::tokens::Algorithm;
 
 /// Longest life of a session: sums with it cannot overflow, and browsers keep no cookie for longer.
 const LONGEST: &str = "400d";
@@ -188,6 +190,26 @@ impl Config {
             metrics_addr,
             warnings: secrets::warning(settings, &data_dir).into_iter().collect(),
         })
+    }
+}
+
+impl Config {
+    /// What the rules depend on.
+    pub fn rules(&self) -> Rules {
+        Rules {
+            issuer: self.public_url.origin().to_owned(),
+            host: self.public_url.host().to_owned(),
+            secrets: self.secrets.clone(),
+            algorithm: self.jwt_alg,
+            access_ttl: self.access_ttl,
+            lifetimes: Lifetimes {
+                refresh_ttl: self.refresh_ttl,
+                session_max: self.session_max,
+                refresh_grace: self.refresh_grace,
+            },
+            revocation_lag: self.revocation_lag,
+            signup_open: self.signup_open,
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 use http::header::{COOKIE, SET_COOKIE};
 use http::{HeaderMap, HeaderValue};
 
-use super::sessions::Tokens;
+use latchkey_core::sessions::Tokens;
 
 /// Our cookies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

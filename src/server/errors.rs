@@ -7,8 +7,8 @@ use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
 use serde::Serialize;
 
-use super::accounts::Refusal;
 use super::flash::Notice;
+use latchkey_core::accounts::Refusal;
 use latchkey_store::{RetryAfter, StoreError};
 
 /// When to try again after a 503, in seconds.
@@ -35,9 +35,26 @@ pub fn unavailable() -> Response {
     detail(StatusCode::SERVICE_UNAVAILABLE, Notice::Unavailable.sentence())
 }
 
-impl Refusal {
+/// What HTTP makes of a refusal.
+pub trait HttpRefusal {
     /// The status of the answer.
-    pub fn status(&self) -> StatusCode {
+    fn status(&self) -> StatusCode;
+
+    /// The sentence for the whole form, where one is due.
+    fn notice(&self) -> Option<Notice>;
+
+    /// The sentence for programs.
+    fn sentence(&self) -> Cow<'static, str>;
+
+    /// When to try again, where that may help (RFC 9110 section 10.2.3).
+    fn retry_after(&self) -> Option<HeaderValue>;
+
+    /// Logs what only the operator is told.
+    fn log(&self);
+}
+
+impl HttpRefusal for Refusal {
+    fn status(&self) -> StatusCode {
         match self {
             Refusal::Fields(_) => StatusCode::UNPROCESSABLE_ENTITY,
             Refusal::BadCredentials | Refusal::NotSignedIn => StatusCode::UNAUTHORIZED,
@@ -48,8 +65,7 @@ impl Refusal {
         }
     }
 
-    /// The sentence for the whole form, where one is due.
-    pub fn notice(&self) -> Option<Notice> {
+    fn notice(&self) -> Option<Notice> {
         match self {
             Refusal::Fields(_) | Refusal::NotSignedIn => None,
             Refusal::BadCredentials => Some(Notice::BadCredentials),
@@ -61,16 +77,14 @@ impl Refusal {
         }
     }
 
-    /// The sentence for programs.
-    pub fn sentence(&self) -> Cow<'static, str> {
+    fn sentence(&self) -> Cow<'static, str> {
         match self {
             Refusal::NotSignedIn => "Not authenticated".into(),
             refusal => refusal.notice().map_or("Check the fields.".into(), Notice::sentence),
         }
     }
 
-    /// When to try again, where that may help (RFC 9110 section 10.2.3).
-    pub fn retry_after(&self) -> Option<HeaderValue> {
+    fn retry_after(&self) -> Option<HeaderValue> {
         match self {
             Refusal::Throttled(RetryAfter(seconds)) => Some(HeaderValue::from(*seconds)),
             Refusal::Busy | Refusal::Unavailable | Refusal::Store(_) => Some(RETRY_AFTER),
@@ -78,8 +92,7 @@ impl Refusal {
         }
     }
 
-    /// Logs what only the operator is told.
-    pub fn log(&self) {
+    fn log(&self) {
         if let Refusal::Store(error) = self {
             tracing::error!(%error, "the database refused");
         }

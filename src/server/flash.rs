@@ -8,8 +8,9 @@ use aws_lc_rs::hmac;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::{Deserialize, Serialize};
 
-use super::keys::{self, Use};
-use super::secret::Secret;
+use latchkey_core::keys;
+use latchkey_core::keys::Use;
+use latchkey_core::secret::Secret;
 use latchkey_store::UnixSeconds;
 use latchkey_types::{Field, Problem};
 
@@ -188,7 +189,7 @@ impl FlashBox {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::server::secret::generate;
+    use latchkey_core::secret::generate;
 
     fn flash_box() -> FlashBox {
         FlashBox::new(&Secret::parse(&generate()).expect("good"))

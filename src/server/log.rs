@@ -15,7 +15,6 @@ use tracing_subscriber::fmt::{self, format};
 use tracing_subscriber::prelude::*;
 
 pub use asked::Asked;
-pub use limit::AUDIT;
 
 use self::asked::{Json, Pretty};
 use self::limit::{Limit, Suppressed, WINDOW};

@@ -19,20 +19,12 @@ use prometheus_client::registry::{Registry, Unit};
 use tokio::time::interval;
 use tower::Service;
 
-use super::accounts::Refusal;
 use super::log;
-use super::sessions::{RefreshError, Tokens};
 use super::state::AppState;
-use latchkey_store::{EndReason, StoreError};
+use latchkey_store::StoreError;
 
 /// How often the live sessions are counted. A count reads them all, so a scrape shows the last one.
 const COUNT_EVERY: Duration = Duration::from_mins(1);
-
-/// How something came out.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Outcome {
-    outcome: &'static str,
-}
 
 /// What a connection to the database, or whoever waits for one, does.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -53,9 +45,6 @@ type Times = Family<Answer, Histogram, fn() -> Histogram>;
 /// Everything that is counted.
 pub struct Metrics {
     registry: Registry,
-    sign_ins: Family<Outcome, Counter>,
-    refreshes: Family<Outcome, Counter>,
-    reuse: Counter,
     times: Times,
     sessions: Gauge,
     hashing: Gauge,
@@ -65,19 +54,10 @@ pub struct Metrics {
 }
 
 impl Metrics {
-    /// Everything at zero.
-    pub fn new() -> Self {
+    /// Everything at zero, and what the rules count.
+    pub fn new(sign_ins_and_refreshes: &latchkey_core::metrics::Metrics) -> Self {
         let mut registry = Registry::with_prefix("latchkey");
-        let sign_ins = Family::default();
-        registry.register("sign_ins", "Sign-ins by outcome", sign_ins.clone());
-        let refreshes = Family::default();
-        registry.register("refreshes", "Refreshes by outcome", refreshes.clone());
-        let reuse = Counter::default();
-        registry.register(
-            "reuse_detected",
-            "Sessions ended because a used refresh token came back",
-            reuse.clone(),
-        );
+        sign_ins_and_refreshes.register(&mut registry);
         let sessions = Gauge::default();
         registry.register("sessions_live", "Live sessions, counted once a minute", sessions.clone());
         let hashing = Gauge::default();
@@ -105,9 +85,6 @@ impl Metrics {
         registry.register_with_unit("request", "Time to answer, by route", Unit::Seconds, times.clone());
         Self {
             registry,
-            sign_ins,
-            refreshes,
-            reuse,
             times,
             sessions,
             hashing,
@@ -115,42 +92,6 @@ impl Metrics {
             log_dropped,
             log_suppressed,
         }
-    }
-
-    /// Counts a sign-in.
-    pub fn signed_in<T>(&self, outcome: &Result<T, Refusal>) {
-        let outcome = match outcome {
-            Ok(_) => "ok",
-            Err(Refusal::BadCredentials | Refusal::Fields(_)) => "refused",
-            Err(Refusal::Throttled(_)) => "throttled",
-            Err(Refusal::Busy) => "busy",
-            Err(_) => "unavailable",
-        };
-        self.sign_ins.get_or_create(&Outcome { outcome }).inc();
-    }
-
-    /// Counts a refresh.
-    pub fn refreshed(&self, outcome: &Result<Tokens, RefreshError>) {
-        let word = match outcome {
-            Ok(_) => "ok",
-            Err(RefreshError::Invalid) => "invalid",
-            Err(RefreshError::Ended(EndReason::Reuse)) => "reuse",
-            Err(RefreshError::Ended(_)) => "ended",
-            Err(RefreshError::Throttled(_)) => "throttled",
-            Err(RefreshError::Store(_)) => "unavailable",
-        };
-        self.refreshes.get_or_create(&Outcome { outcome: word }).inc();
-    }
-
-    /// Counts a session that ended because a used refresh token came back.
-    pub fn reuse_detected(&self) {
-        self.reuse.inc();
-    }
-}
-
-impl Default for Metrics {
-    fn default() -> Self {
-        Self::new()
     }
 }
 
@@ -221,7 +162,9 @@ async fn show(State(state): State<AppState>) -> Response {
             gauge.set(i64::try_from(number).unwrap_or(i64::MAX));
         }
     }
-    metrics.hashing.set(i64::try_from(state.passwords.callers()).unwrap_or(i64::MAX));
+    metrics
+        .hashing
+        .set(i64::try_from(state.accounts.passwords.callers()).unwrap_or(i64::MAX));
     metrics.log_dropped.inner().fetch_max(log::dropped_lines(), Ordering::Relaxed);
     metrics.log_suppressed.inner().fetch_max(log::suppressed_lines(), Ordering::Relaxed);
     let mut text = String::new();

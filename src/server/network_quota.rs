@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::throttle::Network;
+use latchkey_core::throttle::Network;
 
 /// Counts what each network holds. A network that holds nothing takes no memory.
 pub struct NetworkQuota {

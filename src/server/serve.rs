@@ -15,12 +15,12 @@ use tokio::task::JoinSet;
 
 use self::connections::{Limits, METRICS_CONNECTIONS, max_connections};
 use self::tls::Tls;
-use super::clock::Clock;
 use super::config::{Config, ConfigError};
-use super::passwords::{Cost, Passwords};
 use super::router::App;
 use super::state::AppState;
-use super::{housekeeping, log, metrics, news, write_behind};
+use super::{log, metrics};
+use latchkey_core::clock::Clock;
+use latchkey_core::passwords::{Cost, Passwords};
 use latchkey_store::{OpenMode, Store};
 
 /// Why a command did not do its work: one sentence.
@@ -52,7 +52,7 @@ pub async fn run(config: Config) -> Result<(), Failure> {
     let tls = config.tls.clone().map(Tls::load).transpose()?;
     let state = open(config, OpenMode::Migrate).await?;
     // Before the first request: what ended while this program was not running must be known.
-    news::catch_up(&state).await?;
+    state.sessions.sync.catch_up().await?;
     let mut background = background(&state);
     if let Some(tls) = &tls {
         background.spawn(tls.keep_fresh());
@@ -83,7 +83,7 @@ pub async fn run(config: Config) -> Result<(), Failure> {
     let answer = move |request: Request| app.clone().answer(request);
     connections::serve(listener, tls.map(|tls| tls.acceptor), limits, &state.stop, answer).await;
     background.shutdown().await;
-    if let Err(error) = write_behind::write(&state).await {
+    if let Err(error) = state.writer.write().await {
         tracing::warn!(%error, "what was to be written after the last answers could not be written");
     }
     state.store.close().await;
@@ -94,11 +94,11 @@ pub async fn run(config: Config) -> Result<(), Failure> {
 /// What runs beside the requests, for as long as the server does.
 fn background(state: &AppState) -> JoinSet<()> {
     let mut tasks = JoinSet::new();
-    tasks.spawn(news::follow(state.clone()));
+    tasks.spawn(state.sessions.sync.clone().follow());
     let listening = state.clone();
     tasks.spawn(async move { listening.store.listen().await });
-    tasks.spawn(write_behind::keep_writing(state.clone()));
-    tasks.spawn(housekeeping::keep_tidy(state.clone()));
+    tasks.spawn(state.writer.clone().keep_writing());
+    tasks.spawn(state.housekeeping.clone().keep_tidy());
     tasks.spawn(log::keep_reporting());
     tasks
 }

@@ -12,11 +12,10 @@ use http::{Extensions, HeaderMap, HeaderValue, StatusCode, header};
 use super::cookies::Cookie;
 use super::errors::{detail, unavailable};
 use super::peer;
-use super::sessions;
-use super::sessions::{Denied, RefreshError, Tokens};
 use super::state::AppState;
-use super::tokens::Claims;
 use crate::app::error;
+use latchkey_core::sessions::{Denied, RefreshError, Tokens};
+use latchkey_core::tokens::Claims;
 use latchkey_store::{Client, ClientKind, EndReason, UnixSeconds};
 use latchkey_types::{Next, User};
 
@@ -89,7 +88,7 @@ impl From<Visitor> for Resolved {
 /// refresh token. Whatever is wrong with them, the visitor is nobody.
 pub async fn resolve(state: &AppState, headers: &HeaderMap, extensions: &Extensions) -> Resolved {
     let access = match state.cookies.read(headers, Cookie::Access) {
-        Some(jwt) => sessions::verify(state, jwt).await,
+        Some(jwt) => state.sessions.verify(jwt).await,
         None => Err(Denied::Invalid),
     };
     let access = match access {
@@ -101,7 +100,7 @@ pub async fn resolve(state: &AppState, headers: &HeaderMap, extensions: &Extensi
         return access.map_or(Visitor::Nobody, Visitor::from).into();
     };
     let client = client(state, ClientKind::Browser, headers, extensions);
-    match (sessions::refresh(state, refresh, &client).await, access) {
+    match (state.sessions.refresh(refresh, &client).await, access) {
         (Ok(tokens), _) => Resolved {
             visitor: Visitor::from(Arc::new(tokens.access.claims.clone())),
             renewed: Some(tokens),
@@ -118,7 +117,7 @@ pub async fn resolve(state: &AppState, headers: &HeaderMap, extensions: &Extensi
 
 /// When a good token of a browser is renewed: a little before its end. One cut short by the end of its session is not.
 pub fn renewed_at(state: &AppState, claims: &Claims) -> UnixSeconds {
-    let life = state.tokens.life();
+    let life = state.sessions.tokens.life();
     let cut_short = claims.exp - claims.iat < life;
     claims.exp - if cut_short { 0 } else { RENEWED_BEFORE.min(life / 4) }
 }
@@ -211,7 +210,7 @@ impl FromRequestParts<AppState> for Bearer {
 
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, BearerRejection> {
         let token = bearer_token(&parts.headers)?;
-        match sessions::verify(state, token).await {
+        match state.sessions.verify(token).await {
             Ok(claims) => Ok(Self(claims)),
             Err(Denied::Invalid | Denied::Revoked) => Err(BearerRejection::Invalid),
             Err(Denied::Unavailable(error)) => {

@@ -17,12 +17,12 @@ use http::{Extensions, HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 pub use self::quota::{EventStreamPermit, EventStreams};
 use super::errors::RETRY_AFTER;
 use super::peer;
-use super::revocations::{TokenStatus, Watch};
 use super::session::{Visitor, renewed_at};
 use super::state::AppState;
-use super::throttle::Network;
-use super::tokens::Claims;
 use crate::app::error::{cannot_tell, refuse};
+use latchkey_core::revocations::{TokenStatus, Watch};
+use latchkey_core::throttle::Network;
+use latchkey_core::tokens::Claims;
 
 /// How soon a browser comes back after a stream has ended.
 const COME_BACK: Duration = Duration::from_millis(500);
@@ -52,7 +52,7 @@ pub async fn session_events(State(state): State<AppState>, headers: HeaderMap, e
             let Some(permit) = state.event_streams.take(network) else {
                 return too_many(&headers);
             };
-            match state.revocations.watch(claims.sid, &claims.sub) {
+            match state.sessions.revocations.watch(claims.sid, &claims.sub) {
                 Some(watch) => stream_of(events_of(state, claims, watch, permit)),
                 None => too_many(&headers),
             }
@@ -78,7 +78,7 @@ fn events_of(state: AppState, claims: Arc<Claims>, watch: Watch, permit: EventSt
         loop {
             // Asked after the watch has begun: an end in between is not missed. And at all: news may be older than the token.
             if matches!(
-                state.revocations.standing(&claims, state.clock.now()),
+                state.sessions.revocations.standing(&claims, state.clock.now()),
                 TokenStatus::Ended | TokenStatus::Stale
             ) {
                 return Some(over());

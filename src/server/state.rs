@@ -3,22 +3,20 @@
 use std::ops::Deref;
 use std::sync::Arc;
 
-use super::clock::Clock;
 use super::config::Config;
 use super::cookies::Cookies;
-use super::devices::Devices;
 use super::flash::FlashBox;
 use super::metrics::Metrics;
-use super::news::Cursor;
-use super::passwords::Passwords;
-use super::refresh_tokens::RefreshTokens;
-use super::revocations::Revocations;
 use super::session_events::EventStreams;
-use super::sessions::FirstUses;
 use super::stop::Stop;
-use super::throttle::{Addresses, Budgets};
-use super::tokens::AccessTokens;
-use super::write_behind::WriteBehind;
+use latchkey_core::Services;
+use latchkey_core::accounts::Accounts;
+use latchkey_core::clock::Clock;
+use latchkey_core::devices::Devices;
+use latchkey_core::housekeeping::Housekeeping;
+use latchkey_core::passwords::Passwords;
+use latchkey_core::sessions::Sessions;
+use latchkey_core::write_behind::Writer;
 use latchkey_store::Store;
 
 /// Handed to every handler and, as a context, to every server function.
@@ -33,28 +31,18 @@ pub struct Parts {
     pub store: Store,
     /// The time.
     pub clock: Clock,
-    /// Hashes passwords.
-    pub passwords: Passwords,
-    /// Issues and verifies access tokens.
-    pub tokens: AccessTokens,
-    /// Makes and verifies refresh tokens.
-    pub refresh_tokens: RefreshTokens,
+    /// Makes accounts, signs in to them and changes them.
+    pub accounts: Accounts,
+    /// Begins sessions, refreshes and verifies their tokens, and ends them.
+    pub sessions: Sessions,
     /// Makes known devices and reads them.
     pub devices: Devices,
-    /// Names budgets.
-    pub budgets: Budgets,
-    /// The budgets of addresses.
-    pub addresses: Addresses,
-    /// Which sessions have ended, in memory.
-    pub revocations: Revocations,
+    /// Writes what is written after the answer.
+    pub writer: Writer,
+    /// Removes what is over.
+    pub housekeeping: Housekeeping,
     /// How many event streams are open.
     pub event_streams: EventStreams,
-    /// How far the news was read.
-    pub news: Cursor,
-    /// Which pairs of tokens are durably marked as used.
-    pub first_uses: FirstUses,
-    /// What is written after the answer.
-    pub write_behind: WriteBehind,
     /// Counts and times.
     pub metrics: Metrics,
     /// Whether the server is asked to stop.
@@ -68,27 +56,27 @@ pub struct Parts {
 impl AppState {
     /// Derives the rest from the settings.
     pub fn new(config: Config, store: Store, clock: Clock, passwords: Passwords) -> Self {
-        // Budgets of guesses are not tokens: their names outlast a restore.
-        let token_secrets = config.secrets.salted(store.key_salt());
+        let Services {
+            accounts,
+            sessions,
+            devices,
+            writer,
+            housekeeping,
+        } = Services::new(&config.rules(), &store, &clock, passwords);
         Self(Arc::new(Parts {
-            tokens: AccessTokens::new(config.public_url.origin(), &token_secrets, config.jwt_alg, config.access_ttl),
-            refresh_tokens: RefreshTokens::new(&token_secrets),
-            devices: Devices::new(&token_secrets),
-            budgets: Budgets::new(&config.secrets.current),
-            addresses: Addresses::default(),
-            revocations: Revocations::new(config.revocation_lag),
             event_streams: EventStreams::default(),
-            news: Cursor::default(),
-            first_uses: FirstUses::default(),
-            write_behind: WriteBehind::default(),
-            metrics: Metrics::new(),
+            metrics: Metrics::new(&sessions.metrics),
             stop: Stop::default(),
             cookies: Cookies::new(&config.cookie_name, config.public_url.is_https()),
-            flash: FlashBox::new(&token_secrets.current),
+            flash: FlashBox::new(&config.secrets.salted(store.key_salt()).current),
+            accounts,
+            sessions,
+            devices,
+            writer,
+            housekeeping,
             config,
             store,
             clock,
-            passwords,
         }))
     }
 }

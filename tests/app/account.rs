@@ -85,7 +85,7 @@ async fn last_used_follows_to_the_minute() {
     let token = app.token("ada").await;
     app.pass_seconds(300);
     assert!(app.opens(&token).await);
-    latchkey::server::write_behind::write(&app.state).await.expect("written");
+    app.state.writer.write().await.expect("written");
     let page = ada.get("/sessions").await.body;
     assert!(page.contains("08:05 UTC"), "{page}");
 }
@@ -302,7 +302,7 @@ async fn the_dashboard_tells_what_happened_lately() {
     for _ in 0..2 {
         app.post("/token", &[("username", "ada"), ("password", "wrong password")]).await;
     }
-    latchkey::server::write_behind::write(&app.state).await.expect("written");
+    app.state.writer.write().await.expect("written");
     let stolen = app.grant("ada").await;
     let second = app.refreshed(&stolen.refresh).await;
     app.opens(&second.access).await;

@@ -4,8 +4,8 @@ use std::hint::black_box;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use latchkey::server::revocations::TokenStatus;
-use latchkey::server::tokens::Claims;
+use latchkey_core::revocations::TokenStatus;
+use latchkey_core::tokens::Claims;
 use latchkey_store::{Revocation, Revoked, SessionId};
 
 use crate::support::TestApp;
@@ -30,15 +30,15 @@ async fn the_session_check_is_below_a_twentieth_of_a_protected_request() {
         expires_at: now + 900,
     };
     let ended: Vec<_> = (0..ENDED).map(ended).collect();
-    app.state.revocations.apply(&ended);
-    let claims: Arc<Claims> = app.state.tokens.verify(&token, now).expect("good");
+    app.state.sessions.revocations.apply(&ended);
+    let claims: Arc<Claims> = app.state.sessions.tokens.verify(&token, now).expect("good");
     assert!(app.opens(&token).await, "its first use is recorded");
     let share = async || {
         let check = quickest(20, || {
             let began = Instant::now();
             for _ in 0..TIMES {
-                assert_eq!(app.state.revocations.standing(black_box(&claims), now), TokenStatus::Good);
-                assert!(app.state.first_uses.is_recorded(claims.sid, claims.jti.counter(), now));
+                assert_eq!(app.state.sessions.revocations.standing(black_box(&claims), now), TokenStatus::Good);
+                assert!(app.state.sessions.first_uses.is_recorded(claims.sid, claims.jti.counter(), now));
             }
             began.elapsed() / TIMES
         });

@@ -6,8 +6,6 @@ use axum::body::Body;
 use axum::extract::ConnectInfo;
 use futures::StreamExt;
 use http::{Method, header};
-use latchkey::server::accounts::operate;
-use latchkey::server::news;
 use latchkey_store::{Revocation, Revoked};
 use latchkey_types::{Role, Username};
 
@@ -152,10 +150,10 @@ async fn a_token_that_is_remembered_dies_at_once_with_its_session_and_with_its_e
     }
     app.post("/revoke", &[("token", &revoked.refresh)]).await;
     assert!(!app.opens(&revoked.access).await && app.opens(&stale.access).await);
-    operate::set_role(&app.state, &name("ada"), Role::Admin).await.expect("changed");
+    app.state.accounts.set_role(&name("ada"), Role::Admin).await.expect("changed");
     assert!(!app.opens(&stale.access).await && app.opens(&expired.access).await);
     app.pass_seconds(900);
-    news::catch_up(&app.state).await.expect("the news");
+    app.state.sessions.sync.catch_up().await.expect("the news");
     assert!(!app.opens(&expired.access).await);
 }
 
@@ -178,17 +176,13 @@ async fn whatever_the_operator_does_to_an_account_is_true_on_the_next_request() 
         let elsewhere = app.another().await;
         let ada = name("ada");
         match deed {
-            "end_sessions" => assert_eq!(operate::end_sessions(&elsewhere, &ada).await.expect("done"), Some(2)),
-            "disable" => assert!(operate::disable(&elsewhere, &ada).await.expect("done")),
-            "set_password" => assert!(
-                operate::set_password(&elsewhere, &ada, "another quiet harbour")
-                    .await
-                    .expect("done")
-            ),
-            "set_role" => assert!(operate::set_role(&elsewhere, &ada, Role::Admin).await.expect("done")),
-            _ => assert!(operate::remove(&elsewhere, &ada).await.expect("done")),
+            "end_sessions" => assert_eq!(elsewhere.accounts.end_sessions(&ada).await.expect("done"), Some(2)),
+            "disable" => assert!(elsewhere.accounts.disable(&ada).await.expect("done")),
+            "set_password" => assert!(elsewhere.accounts.set_password(&ada, "another quiet harbour").await.expect("done")),
+            "set_role" => assert!(elsewhere.accounts.set_role(&ada, Role::Admin).await.expect("done")),
+            _ => assert!(elsewhere.accounts.remove(&ada).await.expect("done")),
         }
-        news::catch_up(&app.state).await.expect("the news");
+        app.state.sessions.sync.catch_up().await.expect("the news");
         assert_eq!(scene.alive(&app).await, alive, "{deed}");
         assert_eq!(app.refresh(&scene.program.refresh).await.status == 200, refreshes, "{deed}");
     }
@@ -199,9 +193,9 @@ async fn an_account_that_is_enabled_again_starts_anew() {
     let app = TestApp::new().await;
     let mut scene = scene(&app).await;
     let fields = [("username", "ada"), ("password", PASSWORD)];
-    operate::disable(&app.state, &name("ada")).await.expect("done");
+    app.state.accounts.disable(&name("ada")).await.expect("done");
     assert_eq!(app.post("/token", &fields).await.json()["error"], "invalid_grant");
-    operate::enable(&app.state, &name("ada")).await.expect("done");
+    app.state.accounts.enable(&name("ada")).await.expect("done");
     assert_eq!(scene.alive(&app).await, [false, false, true], "old tokens stay dead");
     assert_eq!(app.refresh(&scene.program.refresh).await.status, 400);
     let again = app.grant("ada").await;
@@ -212,7 +206,7 @@ async fn an_account_that_is_enabled_again_starts_anew() {
 async fn a_new_account_of_an_old_name_inherits_no_token() {
     let app = TestApp::new().await;
     let mut scene = scene(&app).await;
-    operate::remove(&app.state, &name("ada")).await.expect("done");
+    app.state.accounts.remove(&name("ada")).await.expect("done");
     app.signed_up("ada").await;
     assert_eq!(scene.alive(&app).await, [false, false, true]);
 }
@@ -288,8 +282,8 @@ async fn an_open_page_hears_that_its_facts_have_changed() {
     let scene = scene(&app).await;
     let stream = tokio::spawn(listen(&app, &scene.browser).await);
     let elsewhere = app.another().await;
-    operate::set_role(&elsewhere, &name("ada"), Role::Admin).await.expect("done");
-    news::catch_up(&app.state).await.expect("the news");
+    elsewhere.accounts.set_role(&name("ada"), Role::Admin).await.expect("done");
+    app.state.sessions.sync.catch_up().await.expect("the news");
     assert!(stream.await.expect("ran").contains("event: over"));
 }
 
@@ -302,7 +296,7 @@ async fn an_open_page_does_not_hear_again_of_what_it_is_newer_than() {
     let stream = tokio::spawn(listen(&app, &ada).await);
     tokio::task::yield_now().await;
     // The change is news to this program once more, as its own news always is, and as another's may be late.
-    news::catch_up(&app.state).await.expect("the news");
+    app.state.sessions.sync.catch_up().await.expect("the news");
     tokio::task::yield_now().await;
     app.state.stop.ask();
     let said = stream.await.expect("ran");
@@ -413,7 +407,7 @@ async fn all_sessions_of_an_account_end_by_one_row() {
         ended.push(app.token("ada").await);
     }
     let ada = name("ada");
-    let end = || operate::end_sessions(&app.state, &ada);
+    let end = || app.state.accounts.end_sessions(&ada);
     assert_eq!(end().await.expect("an answer"), Some(6), "with the one of the browser");
     for token in &ended {
         assert!(!app.opens(token).await);

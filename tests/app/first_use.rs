@@ -2,11 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use latchkey::server::sessions;
-use latchkey::server::sessions::RefreshError;
-use latchkey::server::sessions::refresh_rule::{Answer, Event, RefreshState, Terms, step};
 use latchkey::server::state::AppState;
-use latchkey::server::{housekeeping, news, write_behind};
+use latchkey_core::sessions;
+use latchkey_core::sessions::RefreshError;
+use latchkey_core::sessions::refresh_rule::{Answer, Event, RefreshState, Terms, step};
 use latchkey_store::{Client, ClientKind, EndReason, Rotation, SessionId};
 
 use crate::databases::Engine;
@@ -21,11 +20,11 @@ async fn patient_app() -> TestApp {
 
 fn session_of(app: &TestApp, tokens: &Tokens) -> SessionId {
     let now = app.state.clock.now();
-    app.state.tokens.verify(&tokens.access, now).expect("a good token").sid
+    app.state.sessions.tokens.verify(&tokens.access, now).expect("a good token").sid
 }
 
 async fn refresh_on(node: &AppState, token: &str) -> Result<sessions::Tokens, RefreshError> {
-    sessions::refresh(node, token, &Client::new(ClientKind::Api, "test", None)).await
+    node.sessions.refresh(token, &Client::new(ClientKind::Api, "test", None)).await
 }
 
 /// Asserts that another node takes `stolen` for a copy.
@@ -39,14 +38,14 @@ async fn another_node_notices_a_theft_right_after_the_first_request_of_the_succe
     let app = TestApp::new().await;
     app.signed_up("ada").await;
     let elsewhere = app.another().await;
-    news::catch_up(&elsewhere).await.expect("up to date");
+    elsewhere.sessions.sync.catch_up().await.expect("up to date");
     let stolen = app.grant("ada").await;
     let owner = app.refreshed(&stolen.refresh).await;
     assert!(app.opens(&owner.access).await);
     // No background task runs here: whatever the other node knows was durable before the answer.
     app.pass_seconds(GRACE + 1);
     assert_theft_is_noticed(&elsewhere, &stolen.refresh).await;
-    news::catch_up(&app.state).await.expect("up to date");
+    app.state.sessions.sync.catch_up().await.expect("up to date");
     assert!(!app.opens(&owner.access).await, "the session has ended everywhere");
 }
 
@@ -122,15 +121,15 @@ async fn a_browser_session_whose_cookie_never_comes_back_ends_after_two_minutes(
     let program = app.grant("ada").await;
     app.pass_seconds(120);
     let now = app.state.clock.now();
-    housekeeping::tidy(&app.state).await.expect("tidied");
+    app.state.housekeeping.tidy().await.expect("tidied");
     assert_eq!(app.state.store.count_live_sessions(now).await.expect("a count"), 3, "not yet");
     app.pass_seconds(1);
-    housekeeping::tidy(&app.state).await.expect("tidied");
+    app.state.housekeeping.tidy().await.expect("tidied");
     assert_eq!(app.state.store.count_live_sessions(now).await.expect("a count"), 2);
-    news::catch_up(&elsewhere).await.expect("up to date");
+    elsewhere.sessions.sync.catch_up().await.expect("up to date");
     let access = blocks_cookies.cookie("latchkey").expect("a token").to_owned();
     for node in [&app.state, &elsewhere] {
-        sessions::verify(node, &access).await.map(|_| ()).expect_err("ended everywhere");
+        node.sessions.verify(&access).await.map(|_| ()).expect_err("ended everywhere");
     }
     assert_eq!(blocks_cookies.get("/dashboard").await.status, 303);
     assert!(
@@ -167,7 +166,7 @@ async fn thousands_of_sessions_are_written_as_used_in_chunks_that_leave_locked_r
     let at = app.state.clock.now() + 5;
     app.pass_seconds(5);
     for session in &sessions {
-        app.state.write_behind.used(*session, at);
+        app.state.sessions.write_behind.used(*session, at);
     }
     // On SQLite a lock is a lock on everything, and the write waits for it.
     if matches!(crate::ENGINE, Engine::Postgres) {
@@ -176,11 +175,11 @@ async fn thousands_of_sessions_are_written_as_used_in_chunks_that_leave_locked_r
             .join(", ");
         let lock = format!("UPDATE sessions SET user_agent = user_agent WHERE id IN ({locked})");
         let held = app.database.hold(&lock).await;
-        write_behind::write(&app.state).await.expect("written");
+        app.state.writer.write().await.expect("written");
         assert_eq!(used_at(&app, at).await, SESSIONS - 5, "all but the locked ones");
         held.release().await;
     }
-    write_behind::write(&app.state).await.expect("written");
+    app.state.writer.write().await.expect("written");
     assert_eq!(used_at(&app, at).await, SESSIONS);
 }
 
@@ -272,7 +271,7 @@ async fn the_latest_expiry_of_a_sessions_access_tokens_is_stored_before_they_are
     };
     let expiry = |tokens: &Tokens| {
         let now = app.state.clock.now();
-        app.state.tokens.verify(&tokens.access, now).expect("a good token").exp
+        app.state.sessions.tokens.verify(&tokens.access, now).expect("a good token").exp
     };
     let rotated = app.refreshed(&first.refresh).await;
     assert_eq!(token_exp().await, expiry(&rotated));
@@ -293,7 +292,7 @@ async fn a_chunk_that_cannot_be_written_keeps_what_others_wrote_and_is_tried_aga
     let sessions = many_sessions(&app, SESSIONS).await;
     let at = app.state.clock.now() + 5;
     for session in &sessions {
-        app.state.write_behind.used(*session, at);
+        app.state.sessions.write_behind.used(*session, at);
     }
     let bad = sessions[SESSIONS / 2];
     let (fails, works) = match crate::ENGINE {
@@ -307,10 +306,10 @@ async fn a_chunk_that_cannot_be_written_keeps_what_others_wrote_and_is_tried_aga
         ),
     };
     app.database.execute(&fails).await;
-    write_behind::write(&app.state).await.expect_err("one chunk fails");
+    app.state.writer.write().await.expect_err("one chunk fails");
     let written = used_at(&app, at).await;
     assert!(written == 0 || written % 500 == 0, "whole chunks: {written}");
     app.database.execute(works).await;
-    write_behind::write(&app.state).await.expect("written");
+    app.state.writer.write().await.expect("written");
     assert_eq!(used_at(&app, at).await, SESSIONS);
 }

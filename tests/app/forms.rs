@@ -196,11 +196,7 @@ async fn the_first_account_is_administrator_and_no_other_even_when_it_is_removed
     app.signed_up("ada").await;
     assert!(!app.browser().get("/signup").await.body.contains("The first account becomes"));
     let ada = latchkey_types::Username::parse("ada").expect("a name");
-    assert!(
-        latchkey::server::accounts::operate::remove(&app.state, &ada)
-            .await
-            .expect("removed")
-    );
+    assert!(app.state.accounts.remove(&ada).await.expect("removed"));
     app.signed_up("grace").await;
     let me = app.get_with_token("/me", &app.token("grace").await).await;
     assert_eq!(me.json()["roles"], serde_json::json!(["user"]));

@@ -3,8 +3,6 @@
 use axum::body::Body;
 use http::{Method, header};
 
-use latchkey::server::accounts::operate;
-
 use crate::support::{Browser, MARKER, TestApp, request};
 
 #[tokio::test]
@@ -193,7 +191,7 @@ async fn a_removed_account_is_signed_out_at_its_next_page() {
     let app = TestApp::new().await;
     let mut ada = app.signed_up("ada").await;
     let name = latchkey_types::Username::parse("ada").expect("a name");
-    assert!(operate::remove(&app.state, &name).await.expect("removed"));
+    assert!(app.state.accounts.remove(&name).await.expect("removed"));
     let answer = ada.get("/dashboard").await;
     assert_eq!(answer.location(), Some("/login?next=%2Fdashboard"));
     ada.get("/login").await;

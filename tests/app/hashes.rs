@@ -10,9 +10,9 @@ use argon2::{Algorithm, Argon2, Params, Version};
 use axum::body::Body;
 use axum::extract::ConnectInfo;
 use http::{Method, header};
-use latchkey::server::accounts::Refusal;
-use latchkey::server::accounts::operate::{self, Imported};
-use latchkey::server::passwords::{Cost, MANY_ACCOUNTS, Passwords};
+use latchkey_core::accounts::Refusal;
+use latchkey_core::accounts::admin::Imported;
+use latchkey_core::passwords::{Cost, MANY_ACCOUNTS, Passwords};
 use latchkey_types::{Field, FieldError, Problem, Username};
 
 use crate::support::{PASSWORD, TestApp, form, request};
@@ -28,7 +28,7 @@ async fn import(app: &TestApp, username: &str, password_hash: &str) {
         email: String::new(),
         password_hash: password_hash.into(),
     };
-    operate::import(&app.state, &account).await.expect("imported");
+    app.state.accounts.import(&account).await.expect("imported");
 }
 
 async fn status(app: &TestApp, username: &str, password: &str) -> u16 {
@@ -51,7 +51,7 @@ async fn nothing_is_hashed(app: &TestApp) {
     for _ in 0..100 {
         tokio::task::yield_now().await;
     }
-    while app.state.passwords.callers() > 0 {
+    while app.state.accounts.passwords.callers() > 0 {
         tokio::task::yield_now().await;
     }
 }
@@ -73,7 +73,7 @@ async fn imported_hashes_verify_and_become_one_of_today_at_the_first_sign_in() {
             email: String::new(),
             password_hash: password_hash.clone(),
         };
-        operate::import(&app.state, &account).await.expect("taken over");
+        app.state.accounts.import(&account).await.expect("taken over");
         let wrong = app.post("/token", &[("username", name), ("password", "wrong password")]).await;
         assert_eq!(
             (wrong.status.as_u16(), hash_of(&app, name).await),
@@ -107,15 +107,15 @@ async fn a_hash_that_cannot_be_replaced_now_keeps_nobody_out_and_stays() {
         email: String::new(),
         password_hash: slow.rehash(PASSWORD, None).await.expect("a hash"),
     };
-    operate::import(&app.state, &account).await.expect("taken over");
+    app.state.accounts.import(&account).await.expect("taken over");
     let fields = [("username", "ada"), ("password", PASSWORD)];
     let mut sign_in = pin!(app.post("/token", &fields));
-    while app.state.passwords.callers() == 0 {
+    while app.state.accounts.passwords.callers() == 0 {
         assert!(futures::poll!(sign_in.as_mut()).is_pending());
         tokio::time::sleep(Duration::from_micros(50)).await;
     }
     // Verified, and not looked at yet: by the time it is, every place is taken.
-    while app.state.passwords.callers() > 0 {
+    while app.state.accounts.passwords.callers() > 0 {
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
     let no_hash_runs = app.block_hashing().await;
@@ -195,7 +195,7 @@ async fn hashes_that_cannot_be_verified_or_take_more_than_64_mib_are_not_importe
             email: String::new(),
             password_hash: password_hash.into(),
         };
-        let refused = operate::import(&app.state, &account).await.map(|_| ());
+        let refused = app.state.accounts.import(&account).await.map(|_| ());
         let expected = FieldError {
             field: Field::Password,
             problem: Problem::HashUnknown,
@@ -223,12 +223,8 @@ async fn a_kind_of_hash_counts_as_long_as_an_account_has_it() {
         import(&app, "ada", &bcrypt::hash(PASSWORD, 5).expect("a hash")).await;
         assert_eq!(kinds().await, [("$2b$05$".to_owned(), 1), today.clone()].map(|kind| kind), "{way}");
         match way {
-            "removed" => assert!(operate::remove(&app.state, &name).await.expect("done")),
-            "set anew" => assert!(
-                operate::set_password(&app.state, &name, "another quiet harbour")
-                    .await
-                    .expect("done")
-            ),
+            "removed" => assert!(app.state.accounts.remove(&name).await.expect("done")),
+            "set anew" => assert!(app.state.accounts.set_password(&name, "another quiet harbour").await.expect("done")),
             _ => {
                 app.token("ada").await;
                 is_upgraded(&app, "ada").await;
@@ -236,7 +232,7 @@ async fn a_kind_of_hash_counts_as_long_as_an_account_has_it() {
         }
         let left = kinds().await;
         assert!(left.iter().all(|(kind, _)| *kind == today.0) && left.len() == 1, "{way}: {left:?}");
-        operate::remove(&app.state, &name).await.expect("done");
+        app.state.accounts.remove(&name).await.expect("done");
     }
     for n in 0..=MANY_ACCOUNTS {
         import(
@@ -314,7 +310,7 @@ async fn one_unusual_hash_slows_no_other_sign_in_that_fails_but_many_of_them_hid
         assert!(time > alone / 2, "{name}: {time:?} beside {alone:?}");
     }
     let removed = Username::parse("unusual-0").expect("a name");
-    assert!(operate::remove(&app.state, &removed).await.expect("done"));
+    assert!(app.state.accounts.remove(&removed).await.expect("done"));
     let time = shortest_failure(&app, "nobody.here").await;
     assert!(time < alone / 2, "one less is few again: {time:?} beside {alone:?}");
 }
@@ -327,7 +323,7 @@ async fn a_crowd_at_one_address_does_not_hold_up_another_address() {
     let held = app.hold_hashing().await;
     let mut crowd = Vec::new();
     loop {
-        let passwords = app.state.passwords.clone();
+        let passwords = app.state.accounts.passwords.clone();
         let mut caller = Box::pin(async move { passwords.verify("x", None, Some(CROWDED)).await });
         match futures::poll!(&mut caller) {
             Poll::Pending => crowd.push(caller),
@@ -345,9 +341,9 @@ async fn a_crowd_at_one_address_does_not_hold_up_another_address() {
         app.send(request.body(body).expect("a request")).await.status.as_u16()
     };
     assert_eq!(sign_in(CROWDED).await, 503);
-    let before = app.state.passwords.callers();
+    let before = app.state.accounts.passwords.callers();
     let mut other = pin!(sign_in(OTHER));
-    while app.state.passwords.callers() == before {
+    while app.state.accounts.passwords.callers() == before {
         assert!(futures::poll!(other.as_mut()).is_pending());
         tokio::task::yield_now().await;
     }
@@ -355,5 +351,5 @@ async fn a_crowd_at_one_address_does_not_hold_up_another_address() {
     // The crowd keeps each turn that it gets but for the first ones, which are given up here: the next turn is the other's.
     crowd.drain(..2 * available_parallelism().map_or(1, usize::from));
     assert_eq!(other.await, 400);
-    assert!(app.state.passwords.callers() > 0, "the crowd still waits");
+    assert!(app.state.accounts.passwords.callers() > 0, "the crowd still waits");
 }

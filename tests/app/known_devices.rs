@@ -1,7 +1,6 @@
 //! Known devices: bound to an account and to the generation of its password.
 
 use http::StatusCode;
-use latchkey::server::accounts::operate;
 use latchkey_types::Username;
 
 use crate::support::{Browser, PASSWORD, TestApp};
@@ -72,7 +71,7 @@ async fn a_password_set_by_the_operator_voids_all_known_devices() {
     let mut browsers = eight_browsers(&app, "ada").await;
     browsers.push(ada);
     let name = Username::parse("ada").expect("a name");
-    assert!(operate::set_password(&app.state, &name, NEW).await.expect("set"));
+    assert!(app.state.accounts.set_password(&name, NEW).await.expect("set"));
     assert_eq!(guesses(&mut browsers, "ada").await, BURST);
 }
 

@@ -2,9 +2,7 @@
 
 use axum::body::Body;
 use http::{Method, header};
-use latchkey::server::accounts::operate;
-use latchkey::server::sessions::MAX_LIVE;
-use latchkey::server::{housekeeping, news};
+use latchkey_core::sessions::MAX_LIVE;
 use latchkey_types::Username;
 
 use crate::support::{NOW, PASSWORD, TestApp, form, request};
@@ -16,7 +14,7 @@ fn ada() -> Username {
 }
 
 async fn tidy(app: &TestApp) {
-    housekeeping::tidy(&app.state).await.expect("tidied");
+    app.state.housekeeping.tidy().await.expect("tidied");
 }
 
 /// How many rows a table has that meet a condition.
@@ -50,13 +48,13 @@ async fn an_ended_session_stays_ended_after_the_ttl_changes() {
     app.signed_up("ada").await;
     let (one, all) = (app.grant("ada").await, app.grant("ada").await);
     app.post("/revoke", &[("token", &one.refresh)]).await;
-    operate::end_sessions(&app.state, &ada()).await.expect("ended");
+    app.state.accounts.end_sessions(&ada()).await.expect("ended");
     let app = app.restarted(|settings| settings.access_ttl = Some("1m".into())).await;
     app.pass_seconds(HOUR / 2);
     tidy(&app).await;
     let app = app.restarted(|settings| settings.access_ttl = Some("1h".into())).await;
     assert!(
-        app.state.tokens.verify(&one.access, app.state.clock.now()).is_ok(),
+        app.state.sessions.tokens.verify(&one.access, app.state.clock.now()).is_ok(),
         "by itself it is valid"
     );
     assert!(!app.opens(&one.access).await && !app.opens(&all.access).await);
@@ -72,7 +70,7 @@ async fn ended_at_the_right_time() -> (TestApp, [String; 2], i64) {
     app.signed_up("ada").await;
     let (one, all) = (app.grant("ada").await, app.grant("ada").await);
     app.post("/revoke", &[("token", &one.refresh)]).await;
-    operate::end_sessions(&app.state, &ada()).await.expect("ended");
+    app.state.accounts.end_sessions(&ada()).await.expect("ended");
     (app, [one.access, all.access], now)
 }
 
@@ -84,7 +82,7 @@ async fn a_start_with_the_clock_ahead_revives_no_session() {
     let app = app.restarted_at(now + 1).await;
     for token in &ended {
         assert!(
-            app.state.tokens.verify(token, app.state.clock.now()).is_ok(),
+            app.state.sessions.tokens.verify(token, app.state.clock.now()).is_ok(),
             "by itself it is valid"
         );
         assert!(!app.opens(token).await);
@@ -97,10 +95,10 @@ async fn a_clock_that_jumps_ahead_for_a_moment_revives_no_session() {
     app.pass_seconds(60);
     tidy(&app).await;
     app.steps_clock(2 * HOUR);
-    news::catch_up(&app.state).await.expect("the news");
+    app.state.sessions.sync.catch_up().await.expect("the news");
     tidy(&app).await;
     app.steps_clock(-2 * HOUR);
-    news::catch_up(&app.state).await.expect("the news");
+    app.state.sessions.sync.catch_up().await.expect("the news");
     for token in &ended {
         assert!(!app.opens(token).await);
     }
@@ -115,7 +113,7 @@ async fn a_session_that_ends_while_the_clock_is_ahead_stays_ended() {
     tidy(&app).await;
     let app = app.restarted_at(now + 1).await;
     assert!(
-        app.state.tokens.verify(&tokens.access, app.state.clock.now()).is_ok(),
+        app.state.sessions.tokens.verify(&tokens.access, app.state.clock.now()).is_ok(),
         "by itself it is valid"
     );
     assert!(!app.opens(&tokens.access).await);
@@ -131,7 +129,7 @@ async fn sessions_that_an_account_has_ended_by_one_row_have_ended_everywhere() {
     browser.post("/api/log_in", &[("username", "ada"), ("password", PASSWORD)]).await;
     let (tokens, other) = (app.grant("ada").await, app.grant("grace").await);
     insert_sessions(&app, 900).await;
-    operate::disable(&app.state, &ada()).await.expect("disabled");
+    app.state.accounts.disable(&ada()).await.expect("disabled");
     assert_eq!(rows(&app, "revocations").await, 1, "one row, whatever their number");
     assert!(!app.opens(&tokens.access).await);
     assert_eq!(app.refresh(&tokens.refresh).await.status, 400);
@@ -148,7 +146,7 @@ async fn sessions_that_an_account_has_ended_by_one_row_have_ended_everywhere() {
         "those of grace"
     );
 
-    operate::enable(&app.state, &ada()).await.expect("enabled");
+    app.state.accounts.enable(&ada()).await.expect("enabled");
     assert_eq!(app.refresh(&tokens.refresh).await.status, 400, "no session comes back");
     assert_eq!(browser.get("/dashboard").await.status, 303);
     browser.post("/api/log_in", &[("username", "ada"), ("password", PASSWORD)]).await;
@@ -219,7 +217,7 @@ async fn a_removed_account_is_gone_at_once_and_what_belongs_to_it_is_deleted_in_
     let mut ada_browser = app.signed_up("ada").await;
     let tokens = app.grant("ada").await;
     insert_sessions(&app, 3000).await;
-    operate::remove(&app.state, &ada()).await.expect("removed");
+    app.state.accounts.remove(&ada()).await.expect("removed");
     assert!(!app.opens(&tokens.access).await);
     assert_eq!(app.refresh(&tokens.refresh).await.status, 400);
     assert_eq!(ada_browser.get("/dashboard").await.status, 303);
@@ -236,7 +234,7 @@ async fn a_small_account_leaves_nothing_behind_when_it_is_removed() {
     let app = TestApp::new().await;
     app.signed_up("ada").await;
     app.grant("ada").await;
-    operate::remove(&app.state, &ada()).await.expect("removed");
+    app.state.accounts.remove(&ada()).await.expect("removed");
     for table in ["users", "sessions", "events"] {
         assert_eq!(rows(&app, table).await, 0, "{table}");
     }

@@ -29,7 +29,6 @@ mod opening;
 mod pages;
 mod paging;
 mod races;
-mod record;
 mod refresh;
 mod requests;
 mod sameness;

@@ -1,7 +1,7 @@
 //! What new accounts may be called, which addresses they may have, and which of them is administrator.
 
-use latchkey::server::accounts::Refusal;
-use latchkey::server::accounts::operate::{self, Imported};
+use latchkey_core::accounts::Refusal;
+use latchkey_core::accounts::admin::Imported;
 use latchkey_store::Account;
 use latchkey_types::{Problem, Role};
 
@@ -13,7 +13,7 @@ async fn import(app: &TestApp, username: &str, email: &str) -> Result<Account, R
         email: email.to_owned(),
         password_hash: bcrypt::hash(PASSWORD, 4).expect("a hash"),
     };
-    operate::import(&app.state, &account).await
+    app.state.accounts.import(&account).await
 }
 
 fn problem(refusal: Refusal) -> Problem {

@@ -3,8 +3,8 @@
 use std::pin::pin;
 use std::sync::Arc;
 
-use latchkey::server::accounts::{self, Refusal, SignUpInput, change, operate};
 use latchkey::server::session::SignedIn;
+use latchkey_core::accounts::{Refusal, SignUpInput};
 use latchkey_store::Client;
 use latchkey_types::{Field, FieldError, Problem, Role, Username};
 use proptest::strategy::{Strategy, ValueTree};
@@ -14,7 +14,7 @@ use crate::support::{Answer, PASSWORD, TestApp};
 
 /// The 3,000 most common ones of at least 8 characters, most common first, in the list of the crate zxcvbn (MIT), which has
 /// them from leaks.
-const COMMON: &str = include_str!("../../src/server/passwords/most_common.txt");
+const COMMON: &str = include_str!("../../crates/latchkey-core/src/passwords/most_common.txt");
 
 #[tokio::test]
 async fn a_password_that_the_name_the_address_or_the_site_suggests_is_refused_wherever_one_is_set() {
@@ -26,23 +26,30 @@ async fn a_password_that_the_name_the_address_or_the_site_suggests_is_refused_wh
     };
     let suggested = ["lovelace1", "Lovelace2026", "ada.lovelace!", "countess1", "zugvogel99", "latchkey1"];
     for password in suggested {
-        let refused = accounts::sign_up(&app.state, typed(password), &Client::operator(), None).await;
+        let refused = app.state.accounts.sign_up(typed(password), &Client::operator(), None).await;
         assert!(is_common(refused.err(), Field::Password), "sign-up: {password}");
     }
-    let account = accounts::add(&app.state, typed(PASSWORD), Role::User).await.expect("added");
+    let account = app.state.accounts.add(typed(PASSWORD), Role::User).await.expect("added");
     let client = Client::operator();
-    let tokens = accounts::sign_in(&app.state, "ada.lovelace", PASSWORD, &client, None)
+    let tokens = app
+        .state
+        .accounts
+        .sign_in("ada.lovelace", PASSWORD, &client, None)
         .await
         .expect("signed in");
     let who = SignedIn::from(Arc::new(tokens.access.claims));
     let name = Username::parse("ada.lovelace").expect("a name");
     for password in suggested {
-        let refused = change::password(&app.state, &who, PASSWORD, password, true, &client).await;
+        let refused = app
+            .state
+            .accounts
+            .change_password(&who.claims, PASSWORD, password, true, &client)
+            .await;
         assert!(is_common(refused.err(), Field::NewPassword), "change: {password}");
-        let refused = operate::set_password(&app.state, &name, password).await;
+        let refused = app.state.accounts.set_password(&name, password).await;
         assert!(is_common(refused.err(), Field::Password), "operator: {password}");
     }
-    let found = operate::find(&app.state, &name).await.expect("an answer").expect("still there");
+    let found = app.state.accounts.find(&name).await.expect("an answer").expect("still there");
     assert_eq!(found.epoch, account.epoch, "nothing was changed");
 }
 
@@ -85,14 +92,14 @@ async fn a_common_password_is_refused_at_every_door_that_sets_one() {
             "{password}: {}",
             answer.body
         );
-        let set = operate::set_password(&app.state, &name, password).await.expect_err("refused");
+        let set = app.state.accounts.set_password(&name, password).await.expect_err("refused");
         assert!(is_common(Some(set), Field::Password), "{password}");
         let typed = SignUpInput {
             username: "grace",
             password,
             email: "",
         };
-        let added = accounts::add(&app.state, typed, Role::User).await.map(|_| ());
+        let added = app.state.accounts.add(typed, Role::User).await.map(|_| ());
         assert!(is_common(added.err(), Field::Password), "{password}");
     }
     app.token("ada").await;
@@ -114,9 +121,9 @@ async fn a_password_is_estimated_in_a_turn_of_the_hashing_queue_while_others_are
         app.token("ada").await
     };
     let held = app.hold_hashing().await;
-    let busy = app.state.passwords.callers();
+    let busy = app.state.accounts.passwords.callers();
     let mut sign_up = pin!(sign_up(&app, GUESSABLE));
-    while app.state.passwords.callers() == busy {
+    while app.state.accounts.passwords.callers() == busy {
         assert!(
             futures::poll!(sign_up.as_mut()).is_pending(),
             "nothing is judged before it has a turn"
@@ -186,7 +193,7 @@ async fn no_kind_of_character_is_asked_for() {
         let class = proptest::string::string_regex(class).expect("a class");
         for _ in 0..60 {
             let password = class.new_tree(&mut runner).expect("a value").current();
-            let set = operate::set_password(&app.state, &grace, &password).await;
+            let set = app.state.accounts.set_password(&grace, &password).await;
             assert!(matches!(set, Ok(true)), "{password}: {set:?}");
         }
     }

@@ -5,8 +5,6 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use axum::body::Body;
 use http::{Method, header};
-use latchkey::server::accounts::operate;
-use latchkey::server::{housekeeping, news, write_behind};
 use tracing::field::{Field, Visit};
 use tracing::{Event, Subscriber};
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
@@ -176,7 +174,7 @@ async fn whatever_ended_during_an_outage_is_dead_when_it_is_over() {
     let elsewhere = app.another().await;
     app.pass_seconds(LAG + 1);
     let name = latchkey_types::Username::parse("ada").expect("a name");
-    operate::end_sessions(&elsewhere, &name).await.expect("done");
+    elsewhere.accounts.end_sessions(&name).await.expect("done");
     // No task follows the news here: the request itself asks for it, once it is too old.
     assert!(!app.opens(&token).await);
 }
@@ -223,15 +221,15 @@ async fn what_is_over_is_removed_and_no_earlier() {
         let events = app.state.store.events(&ada, 10_000).await.expect("events").len();
         (news, events)
     };
-    housekeeping::tidy(&app.state).await.expect("tidied");
+    app.state.housekeeping.tidy().await.expect("tidied");
     assert_eq!(rows().await, (111, 223), "all of it counts");
     app.pass_seconds(900);
-    housekeeping::tidy(&app.state).await.expect("tidied");
+    app.state.housekeeping.tidy().await.expect("tidied");
     assert_eq!(rows().await, (0, 223), "no token lives that the news is about");
     assert!(!app.opens(&tokens.access).await);
     assert_eq!(app.refresh(&tokens.refresh).await.json()["error"], "invalid_grant");
     app.pass_seconds(91 * DAY);
-    housekeeping::tidy(&app.state).await.expect("tidied");
+    app.state.housekeeping.tidy().await.expect("tidied");
     assert_eq!(rows().await, (0, 0));
     assert_eq!(
         app.state.store.count_live_sessions(0).await.expect("a count"),
@@ -250,16 +248,16 @@ async fn failures_from_one_address_share_a_row_of_the_trail() {
         app.post("/token", &[("username", "ada"), ("password", "wrong password")]).await;
         app.pass_seconds(60);
     }
-    write_behind::write(&app.state).await.expect("written");
+    app.state.writer.write().await.expect("written");
     let events = app.state.store.events(&ada, 10).await.expect("events");
     assert_eq!((events.len(), events[0].count, events[0].kind.as_str()), (2, 5, "sign_in_failed"));
     app.pass_seconds(3600);
     app.post("/token", &[("username", "ada"), ("password", "wrong password")]).await;
-    write_behind::write(&app.state).await.expect("written");
+    app.state.writer.write().await.expect("written");
     assert_eq!(
         app.state.store.events(&ada, 10).await.expect("events").len(),
         3,
         "an hour later it is news again"
     );
-    news::catch_up(&app.state).await.expect("the news");
+    app.state.sessions.sync.catch_up().await.expect("the news");
 }

@@ -60,12 +60,12 @@ async fn a_new_salt_makes_every_token_of_before_foreign_and_keeps_the_budgets_of
     let app = TestApp::new().await;
     app.signed_up("ada").await;
     let before = app.grant("ada").await;
-    let kid = app.state.tokens.header().kid.clone();
+    let kid = app.state.sessions.tokens.header().kid.clone();
     app.database
         .execute("INSERT INTO meta (key, value) VALUES ('key_salt', 'one')")
         .await;
     let app = app.restarted(|_| {}).await;
-    assert_ne!(app.state.tokens.header().kid, kid);
+    assert_ne!(app.state.sessions.tokens.header().kid, kid);
     assert!(!app.opens(&before.access).await);
     let refreshed = app
         .post("/token", &[("grant_type", "refresh_token"), ("refresh_token", &before.refresh)])
@@ -95,9 +95,9 @@ async fn the_sessions_of_all_accounts_end_at_once_for_other_programs_too() {
     app.signed_up("grace").await;
     let (ada, grace) = (app.grant("ada").await, app.grant("grace").await);
     let operator = app.another().await;
-    let ended = latchkey::server::accounts::operate::end_all_sessions(&operator).await;
+    let ended = operator.accounts.end_all_sessions().await;
     assert_eq!(ended.expect("ended"), 2);
-    latchkey::server::news::catch_up(&app.state).await.expect("the news");
+    app.state.sessions.sync.catch_up().await.expect("the news");
     for tokens in [&ada, &grace] {
         assert!(!app.opens(&tokens.access).await);
         let refreshed = app

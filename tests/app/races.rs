@@ -13,11 +13,9 @@ use http::{Method, header};
 use tokio::sync::Barrier;
 use tokio::task::JoinSet;
 
-use latchkey::server::accounts::operate;
-use latchkey::server::sessions;
-use latchkey::server::sessions::{RefreshError, Tokens, verify};
 use latchkey::server::state::AppState;
-use latchkey::server::throttle::SIGN_INS_TO_ACCOUNT;
+use latchkey_core::sessions::{RefreshError, Tokens};
+use latchkey_core::throttle::SIGN_INS_TO_ACCOUNT;
 use latchkey_store::{Client, ClientKind};
 
 use crate::databases::Engine;
@@ -47,7 +45,7 @@ async fn together(state: &AppState, token: &str) -> Vec<Result<Tokens, RefreshEr
         let (state, token, barrier) = (state.clone(), token.to_owned(), Arc::clone(&barrier));
         callers.spawn(async move {
             barrier.wait().await;
-            sessions::refresh(&state, &token, &client()).await
+            state.sessions.refresh(&token, &client()).await
         });
     }
     callers.join_all().await
@@ -74,7 +72,7 @@ async fn fifty_callers_refresh_one_token_at_once_and_all_get_the_one_successor()
             "one rotation each"
         );
         for token in [&access[0], &access[CALLERS - 1]] {
-            verify(&app.state, &token.jwt).await.expect("works");
+            app.state.sessions.verify(&token.jwt).await.expect("works");
         }
         token = successors.into_iter().next().expect("one");
         // A session is refreshed so many times at once, and then once a second.
@@ -99,8 +97,8 @@ async fn two_programs_on_one_file_refresh_one_token_at_once_and_there_is_one_suc
                     round,
                     "one rotation"
                 );
-                verify(of, &tokens.access.jwt).await.expect("works where it was issued");
-                verify(other, &tokens.access.jwt).await.expect("and on the other one");
+                of.sessions.verify(&tokens.access.jwt).await.expect("works where it was issued");
+                other.sessions.verify(&tokens.access.jwt).await.expect("and on the other one");
                 successors.insert(tokens.refresh);
             }
         }
@@ -171,11 +169,11 @@ async fn nothing_minted_before_or_during_an_end_from_elsewhere_works_after_it() 
             End::OthersEnded => post_in(&app, &here, "/api/end_other_sessions", &[]).await.status,
             End::RemovedByItsOwner => post_in(&app, &here, "/api/remove_account", &removal).await.status,
             End::Disabled => {
-                assert!(operate::disable(&app.state, &username).await.expect("done"));
+                assert!(app.state.accounts.disable(&username).await.expect("done"));
                 http::StatusCode::OK
             }
             End::Removed => {
-                assert!(operate::remove(&app.state, &username).await.expect("done"));
+                assert!(app.state.accounts.remove(&username).await.expect("done"));
                 http::StatusCode::OK
             }
         };
@@ -184,13 +182,15 @@ async fn nothing_minted_before_or_during_an_end_from_elsewhere_works_after_it() 
         let minted: Vec<Tokens> = refreshers.await.expect("ran").into_iter().filter_map(Result::ok).collect();
         // What was enabled or made again since is not theirs to enter.
         match end {
-            End::Disabled => assert!(operate::enable(&app.state, &username).await.expect("done")),
+            End::Disabled => assert!(app.state.accounts.enable(&username).await.expect("done")),
             End::Removed | End::RemovedByItsOwner => drop(app.signed_up(&name).await),
             End::PasswordChanged | End::OthersEnded => {}
         }
         for tokens in minted {
-            verify(&app.state, &tokens.access.jwt).await.map(|_| ()).expect_err("dead");
-            sessions::refresh(&app.state, &tokens.refresh, &client())
+            app.state.sessions.verify(&tokens.access.jwt).await.map(|_| ()).expect_err("dead");
+            app.state
+                .sessions
+                .refresh(&tokens.refresh, &client())
                 .await
                 .map(|_| ())
                 .expect_err("over");
@@ -218,8 +218,10 @@ async fn nothing_minted_before_or_during_a_sign_out_works_after_it() {
         let minted: Vec<Tokens> = refreshers.await.expect("ran").into_iter().filter_map(Result::ok).collect();
         assert!(!app.opens(&first.access).await);
         for tokens in minted {
-            verify(&app.state, &tokens.access.jwt).await.expect_err("dead");
-            sessions::refresh(&app.state, &tokens.refresh, &client())
+            app.state.sessions.verify(&tokens.access.jwt).await.expect_err("dead");
+            app.state
+                .sessions
+                .refresh(&tokens.refresh, &client())
                 .await
                 .map(|_| ())
                 .expect_err("over");
@@ -248,12 +250,12 @@ async fn a_client_that_goes_away_at_any_moment_can_come_back_with_the_token_it_h
     let mut token = app.grant("ada").await.refresh;
     let mut answered = 0;
     for round in 0..rounds().min(400) {
-        if let Some(tokens) = leave_after(round % 40, sessions::refresh(&app.state, &token, &client())).await {
+        if let Some(tokens) = leave_after(round % 40, app.state.sessions.refresh(&token, &client())).await {
             answered += 1;
             token = tokens.refresh;
         }
         app.pass_seconds(60);
-        let tokens = sessions::refresh(&app.state, &token, &client()).await.expect("the session goes on");
+        let tokens = app.state.sessions.refresh(&token, &client()).await.expect("the session goes on");
         token = tokens.refresh;
     }
     println!("{answered} were answered before they went away");
@@ -267,24 +269,29 @@ async fn a_change_from_a_session_that_has_just_ended_changes_nothing() {
     let account = app.user_id("ada").await;
     let verified = app
         .state
+        .sessions
         .tokens
         .verify(&app.token("ada").await, app.state.clock.now())
         .expect("good");
     let name = latchkey_types::Username::parse("ada").expect("a name");
-    operate::end_sessions(&app.state, &name).await.expect("ended");
+    app.state.accounts.end_sessions(&name).await.expect("ended");
     // As if the end had come between the check of the token and this call.
-    let (who, new) = (verified.into(), "another quiet harbour");
-    latchkey::server::accounts::change::password(&app.state, &who, PASSWORD, new, true, &client())
+    let (who, new) = (verified, "another quiet harbour");
+    app.state
+        .accounts
+        .change_password(&who, PASSWORD, new, true, &client())
         .await
         .map(|_| ())
         .expect_err("refused");
     for password in ["", PASSWORD] {
-        latchkey::server::accounts::change::email(&app.state, &who, "eve@example.org", password, &client())
+        app.state
+            .accounts
+            .change_email(&who, "eve@example.org", password, &client())
             .await
             .map(|_| ())
             .expect_err("refused");
     }
-    let found = operate::find(&app.state, &name).await.expect("an answer").expect("an account");
+    let found = app.state.accounts.find(&name).await.expect("an answer").expect("an account");
     assert_eq!(found.email, None);
     let sessions = app.state.store.count_sessions_of(&account, app.state.clock.now()).await;
     assert_eq!(sessions.expect("a count"), 0);
@@ -299,12 +306,12 @@ async fn a_sign_in_that_races_a_disable_leaves_no_session() {
     let name = latchkey_types::Username::parse("grace").expect("a name");
     for _ in 0..50 {
         let fields = [("username", "grace"), ("password", PASSWORD)];
-        let (answer, disabled) = tokio::join!(app.post("/token", &fields), operate::disable(&app.state, &name));
+        let (answer, disabled) = tokio::join!(app.post("/token", &fields), app.state.accounts.disable(&name));
         assert!(disabled.expect("done"));
         if let Some(tokens) = crate::support::Tokens::of(&answer) {
             assert!(!app.opens(&tokens.access).await);
             assert_eq!(app.refresh(&tokens.refresh).await.status, 400);
         }
-        operate::enable(&app.state, &name).await.expect("done");
+        app.state.accounts.enable(&name).await.expect("done");
     }
 }

@@ -487,9 +487,7 @@ async fn a_clock_that_steps_back_an_hour_keeps_nobody_out_and_brings_nothing_bac
     let owner = app.refreshed(&app.refreshed(&stolen.refresh).await.refresh).await;
     let mut gone = app.signed_up("grace").await;
     let grace = latchkey_types::Username::parse("grace").expect("a name");
-    latchkey::server::accounts::operate::disable(&app.state, &grace)
-        .await
-        .expect("done");
+    app.state.accounts.disable(&grace).await.expect("done");
     for _ in 0..20 {
         app.post("/token", &[("username", "linus"), ("password", "wrong password")]).await;
     }
@@ -546,9 +544,7 @@ async fn an_account_that_lost_its_role_gets_tokens_that_say_so() {
     let tokens = app.grant("ada").await;
     let name = latchkey_types::Username::parse("ada").expect("a name");
     assert!(ada.get("/dashboard").await.body.contains("admin"));
-    latchkey::server::accounts::operate::set_role(&app.state, &name, latchkey_types::Role::User)
-        .await
-        .expect("done");
+    app.state.accounts.set_role(&name, latchkey_types::Role::User).await.expect("done");
     assert!(!app.opens(&tokens.access).await, "stale");
     let fresh = app.refreshed(&tokens.refresh).await;
     assert_eq!(app.get_with_token("/me", &fresh.access).await.json()["roles"], json!(["user"]));

@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use latchkey::server::accounts::operate::{self, Imported};
-use latchkey::server::passwords::Cost;
+use latchkey_core::accounts::admin::Imported;
+use latchkey_core::passwords::Cost;
 use latchkey_types::Username;
 
 use crate::support::{Answer, Browser, PASSWORD, TestApp};
@@ -129,7 +129,7 @@ async fn a_sign_in_that_is_throttled_takes_the_same_time_whether_there_is_an_acc
             }
         }
         // The budget of the address is another matter.
-        app.state.addresses.forget(i64::MAX);
+        app.state.sessions.addresses.forget(i64::MAX);
     }
     let measure = async |rounds: usize| {
         let mut times = [Vec::new(), Vec::new()];
@@ -176,11 +176,11 @@ async fn a_sign_in_that_fails_takes_the_same_time_whatever_the_reason() {
             email: String::new(),
             password_hash: hash.clone(),
         };
-        operate::import(&app.state, &account).await.expect("taken over");
+        app.state.accounts.import(&account).await.expect("taken over");
     }
     for name in ["disabled", "imported.disabled"] {
         let name = Username::parse(name).expect("a name");
-        assert!(operate::disable(&app.state, &name).await.expect("done"));
+        assert!(app.state.accounts.disable(&name).await.expect("done"));
     }
     let long = "long ".repeat(40);
     let mut failures = FAILURES.to_vec();
@@ -301,10 +301,10 @@ async fn a_sign_in_that_fails_looks_the_same_whatever_the_reason() {
         email: String::new(),
         password_hash: bcrypt::hash(PASSWORD, 4).expect("a hash"),
     };
-    operate::import(&app.state, &imported).await.expect("taken over");
+    app.state.accounts.import(&imported).await.expect("taken over");
     let name = |text| Username::parse(text).expect("a name");
-    assert!(operate::disable(&app.state, &name("ended")).await.expect("done"));
-    assert!(operate::remove(&app.state, &name("gone1")).await.expect("done"));
+    assert!(app.state.accounts.disable(&name("ended")).await.expect("done"));
+    assert!(app.state.accounts.remove(&name("gone1")).await.expect("done"));
     let failures = [
         ("known", wrong.as_str()),
         ("never", PASSWORD),

@@ -4,8 +4,8 @@ use std::net::IpAddr;
 
 use axum::body::Body;
 use http::{Method, header};
-use latchkey::server::secret;
-use latchkey::server::throttle::ADDRESS;
+use latchkey_core::secret;
+use latchkey_core::throttle::ADDRESS;
 use latchkey_store::{Salt, SessionId};
 
 use crate::support::{PASSWORD, TestApp, request};
@@ -13,7 +13,7 @@ use crate::throttle::{behind_a_proxy, try_from};
 
 /// A refresh token of the right form that names a session that does not exist.
 pub fn unknown_refresh_token(app: &TestApp) -> String {
-    app.state.refresh_tokens.make(SessionId::new(), 0, &Salt::generate())
+    app.state.sessions.refresh_tokens.make(SessionId::new(), 0, &Salt::generate())
 }
 
 #[tokio::test]
@@ -24,6 +24,7 @@ async fn correct_sign_ins_from_new_addresses_succeed_while_the_address_table_is_
     for n in 0..100_000_u32 {
         let address = IpAddr::from((0x0a00_0000 + n).to_be_bytes());
         app.state
+            .sessions
             .addresses
             .take(ADDRESS, Some(address), now)
             .expect("the first charge of an address");
@@ -51,6 +52,7 @@ async fn an_address_that_keeps_guessing_stays_limited_while_others_fill_the_tabl
     for n in 0..150_000_u32 {
         let address = IpAddr::from((0x0a00_0000 + n).to_be_bytes());
         app.state
+            .sessions
             .addresses
             .take(ADDRESS, Some(address), now)
             .expect("the first charge of an address");

@@ -1,6 +1,6 @@
 //! Limits for successful sign-ins: of one account from one address, and of one address.
 
-use latchkey::server::accounts::operate::{self, Imported};
+use latchkey_core::accounts::admin::Imported;
 
 use crate::support::{PASSWORD, TestApp};
 use crate::throttle::{behind_a_proxy, try_from};
@@ -51,14 +51,14 @@ async fn the_121st_sign_in_to_an_account_from_one_address_waits_and_costs_no_has
 #[tokio::test]
 async fn an_office_of_500_people_behind_one_address_signs_in_at_once() {
     let app = behind_a_proxy().await;
-    let hash = app.state.passwords.rehash(PASSWORD, None).await.expect("hashed");
+    let hash = app.state.accounts.passwords.rehash(PASSWORD, None).await.expect("hashed");
     for n in 0..500 {
         let account = Imported {
             username: format!("user-{n}"),
             email: String::new(),
             password_hash: hash.clone(),
         };
-        operate::import(&app.state, &account).await.expect("imported");
+        app.state.accounts.import(&account).await.expect("imported");
     }
     let sign_in = async |n: usize| {
         // The addresses of one IPv6 network count as one.

@@ -4,8 +4,6 @@
 
 use std::time::{Duration, Instant};
 
-use latchkey::server::accounts::operate;
-use latchkey::server::{housekeeping, news};
 use latchkey_store::SessionId;
 use latchkey_types::{UserId, Username};
 
@@ -302,7 +300,7 @@ async fn now_and_then(report: &mut Report, many: &Site<'_>) {
 
     let began = Instant::now();
     let another = app.another().await;
-    news::catch_up(&another).await.expect("the news");
+    another.sessions.sync.catch_up().await.expect("the news");
     report.soon("a start, with as many pieces of news", began.elapsed());
     another.store.close().await;
 }
@@ -314,7 +312,7 @@ async fn beside_housekeeping(report: &mut Report, many: &mut Site<'_>) {
     app.database.execute(&rows(many.size.sessions, &long_over)).await;
     settle(app).await;
     let mut alone = refreshes(many, tokio::time::sleep(Duration::from_secs(1))).await;
-    let tidied = async { housekeeping::tidy(&app.state).await.expect("tidied") };
+    let tidied = async { app.state.housekeeping.tidy().await.expect("tidied") };
     let began = Instant::now();
     let mut beside = refreshes(many, tidied).await;
     let longest = percentile(&mut beside, 100);
@@ -361,7 +359,10 @@ async fn many_accounts_and_sessions_cost_what_few_do() {
     let token = many.app.refreshed(&many.token).await;
     let began = Instant::now();
     assert!(
-        operate::disable(&many.app.state, &name)
+        many.app
+            .state
+            .accounts
+            .disable(&name)
             .await
             .expect("within the deadline of a change")
     );

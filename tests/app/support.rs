@@ -10,13 +10,12 @@ use std::thread::available_parallelism;
 use axum::body::{Body, to_bytes};
 use http::request::Builder;
 use http::{HeaderMap, Method, Request, Response, StatusCode, header};
-use latchkey::server::clock::Clock;
 use latchkey::server::config::{Config, Settings};
-use latchkey::server::news;
-use latchkey::server::passwords::{Busy, Cost, Passwords, Verified};
 use latchkey::server::router::App;
-use latchkey::server::secret;
 use latchkey::server::state::AppState;
+use latchkey_core::clock::Clock;
+use latchkey_core::passwords::{Busy, Cost, Passwords, Verified};
+use latchkey_core::secret;
 use latchkey_store::Store;
 use latchkey_types::{UserId, Username};
 use serde_json::Value;
@@ -100,7 +99,7 @@ impl TestApp {
             None => Clock::set(Arc::clone(&clock)),
         };
         let state = AppState::new(config, store, now, Passwords::new(cost));
-        news::catch_up(&state).await.expect("the news");
+        state.sessions.sync.catch_up().await.expect("the news");
         Self {
             app: App::new(state.clone()),
             state,
@@ -177,9 +176,9 @@ impl TestApp {
         let cores = available_parallelism().map_or(1, usize::from);
         let mut waiting = Vec::new();
         // Until all have come before the first of them was done: only then does the second half wait for the turns of the first.
-        while self.state.passwords.callers() != 2 * cores {
+        while self.state.accounts.passwords.callers() != 2 * cores {
             waiting.clear();
-            while self.state.passwords.callers() > 0 {
+            while self.state.accounts.passwords.callers() > 0 {
                 tokio::task::yield_now().await;
             }
             for _ in 0..2 * cores {
@@ -212,7 +211,7 @@ impl TestApp {
     }
 
     fn hashing_caller(&self) -> HashingCaller {
-        let passwords = self.state.passwords.clone();
+        let passwords = self.state.accounts.passwords.clone();
         Box::pin(async move { passwords.verify("x", None, None).await })
     }
 

@@ -3,8 +3,6 @@
 use std::str::FromStr;
 use std::time::{Duration, Instant};
 
-use latchkey::server::accounts::operate;
-use latchkey::server::news;
 use latchkey::server::state::AppState;
 use latchkey_types::Username;
 use sqlx::postgres::{PgConnectOptions, PgConnection};
@@ -47,7 +45,7 @@ impl Beside {
 }
 
 fn session_of(state: &AppState, access: &str) -> String {
-    state.tokens.verify(access, NOW).expect("a good token").sid.to_string()
+    state.sessions.tokens.verify(access, NOW).expect("a good token").sid.to_string()
 }
 
 /// The news that a session ended, as the program writes it.
@@ -65,12 +63,12 @@ async fn news_that_is_committed_out_of_order_is_not_missed() {
     slow.does(ended(&session_of(&app.state, &first))).await;
     quick.does(ended(&session_of(&app.state, &second))).await;
     for _ in 0..3 {
-        news::catch_up(&app.state).await.expect("the news");
+        app.state.sessions.sync.catch_up().await.expect("the news");
         assert!(app.opens(&first).await, "it has not happened yet");
         assert!(!app.opens(&second).await, "its number is higher, and it has happened");
     }
     slow.does("COMMIT").await;
-    news::catch_up(&app.state).await.expect("the news");
+    app.state.sessions.sync.catch_up().await.expect("the news");
     assert!(!app.opens(&first).await);
 }
 
@@ -79,17 +77,17 @@ async fn a_node_that_reaches_another_server_reads_everything_anew() {
     let app = TestApp::new().await;
     app.signed_up("ada").await;
     let token = app.token("ada").await;
-    news::catch_up(&app.state).await.expect("the news");
+    app.state.sessions.sync.catch_up().await.expect("the news");
     // As in a database that was restored elsewhere: the numbers of its transactions are lower.
     let mut beside = Beside::of(&app).await;
     beside.does(ended(&session_of(&app.state, &token))).await;
     beside.does("UPDATE revocations SET written_by = 1").await;
-    news::catch_up(&app.state).await.expect("the news");
+    app.state.sessions.sync.catch_up().await.expect("the news");
     assert!(app.opens(&token).await, "on the same connection nothing is read twice");
     app.database.goes_away().await;
-    news::catch_up(&app.state).await.expect_err("away");
+    app.state.sessions.sync.catch_up().await.expect_err("away");
     app.database.comes_back().await;
-    news::catch_up(&app.state).await.expect("the news");
+    app.state.sessions.sync.catch_up().await.expect("the news");
     assert!(!app.opens(&token).await);
 }
 
@@ -126,11 +124,11 @@ async fn an_end_is_known_within_a_second_though_nobody_tells() {
     app.signed_up("ada").await;
     Beside::of(&app).await.does("DROP TRIGGER tell_news ON revocations").await;
     let elsewhere = app.another().await;
-    let following = tokio::spawn(news::follow(app.state.clone()));
+    let following = tokio::spawn(app.state.sessions.sync.clone().follow());
     let mut times = Vec::new();
     for _ in 0..5 {
         let token = app.token("ada").await;
-        operate::end_sessions(&elsewhere, &name).await.expect("done");
+        elsewhere.accounts.end_sessions(&name).await.expect("done");
         let ended = Instant::now();
         while app.opens(&token).await {
             assert!(ended.elapsed() < DEADLINE, "known at all");
@@ -178,7 +176,7 @@ async fn a_session_that_begins_beside_the_end_of_all_is_ended_too() {
             "INSERT INTO sessions (id, user_id, client, user_agent, started_at, expires_at, ends_at) VALUES ('01890000-0000-7000-8000-000000000000', '{user}', 'api', '', {NOW}, {NOW} + 1000, {NOW} + 1000)"
         ))
         .await;
-    let ending = operate::end_sessions(&elsewhere, &name);
+    let ending = elsewhere.accounts.end_sessions(&name);
     let beginning = async {
         Beside::of(&app).await.sees_somebody_wait().await;
         other.does("COMMIT").await;

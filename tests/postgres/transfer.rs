@@ -6,8 +6,7 @@ use std::process::{Command, Output, Stdio};
 use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
 
-use latchkey::server::accounts::operate;
-use latchkey::server::secret;
+use latchkey_core::secret;
 use latchkey_store::transfer::{Column, Moved, Progress, TABLES, TransferError};
 use latchkey_store::{DatabaseUrl, Store, transfer};
 use latchkey_types::Username;
@@ -152,8 +151,8 @@ async fn lived_in(app: &TestApp) -> (Tokens, Tokens, String) {
     app.post("/token", &[("username", "ada"), ("password", "not her password")]).await;
     app.post("/token", &[("username", "nobody"), ("password", "not a password")]).await;
     let name = |name| Username::parse(name).expect("a name");
-    operate::disable(&app.state, &name("grace")).await.expect("disabled");
-    operate::remove(&app.state, &name("linus")).await.expect("removed");
+    app.state.accounts.disable(&name("grace")).await.expect("disabled");
+    app.state.accounts.remove(&name("linus")).await.expect("removed");
     (live, ended, ada.cookie_header())
 }
 
@@ -254,7 +253,10 @@ async fn a_target_that_was_used_is_refused_and_stays_as_it_is() {
     let theirs = other.database.dump().await;
     assert!(matches!(refusal(&from, &other.database).await, TransferError::Foreign));
     assert_eq!(other.database.dump().await, theirs);
-    operate::remove(&other.state, &Username::parse("eve").expect("a name"))
+    other
+        .state
+        .accounts
+        .remove(&Username::parse("eve").expect("a name"))
         .await
         .expect("removed");
     assert!(matches!(refusal(&from, &other.database).await, TransferError::Foreign));

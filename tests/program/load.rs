@@ -5,7 +5,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::sync::Barrier;
 use std::time::{Duration, Instant};
 
-use latchkey::server::passwords::{Cost, Passwords};
+use latchkey_core::passwords::{Cost, Passwords};
 
 use crate::support::{
     Answer, Asking, Installation, PASSWORD, Server, answer_on, connect_from, form_of, how_many, keep_asking, soon, whole_answer, within,

@@ -4,7 +4,7 @@
 //! Bounds: a message arrives within `DELAY` ticks or is lost, and the nodes' clocks differ by at most `skew` ticks. The grace is
 //! as long as these need, and a browser refreshes no earlier than its access token ends.
 
-use latchkey::server::sessions::refresh_rule::{Answer, Event, RefreshState, Terms, step};
+use latchkey_core::sessions::refresh_rule::{Answer, Event, RefreshState, Terms, step};
 use latchkey_store::{Counter, EndReason};
 use stateright::{Model, Property};
 

@@ -107,7 +107,7 @@ fn random_id() -> [u8; 16] {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::server::secret::{Secret, generate};
+    use crate::secret::{Secret, generate};
 
     fn devices() -> Devices {
         Devices::new(&Secrets::of(Secret::parse(&generate()).expect("good")))

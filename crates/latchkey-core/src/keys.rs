@@ -79,7 +79,7 @@ mod tests {
     use std::collections::HashSet;
 
     use super::*;
-    use crate::server::secret::generate;
+    use crate::secret::generate;
 
     const USES: [Use; 7] = [
         Use::AccessToken,

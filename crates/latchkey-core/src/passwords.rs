@@ -1,10 +1,10 @@
 //! Password hashes: argon2id, on blocking threads, no more at once than there are cores.
 
+mod block_pool;
 mod common;
 mod fair_queue;
-mod memory;
-mod pace;
-mod stored;
+mod hash_format;
+mod timing;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -18,14 +18,14 @@ use tokio::time::sleep_until;
 use zeroize::Zeroizing;
 
 pub use common::is_listed;
-pub use pace::MANY_ACCOUNTS;
-pub use stored::{Stored, hashed_password, kind};
+pub use hash_format::{Stored, hashed_password, kind};
+pub use timing::MANY_ACCOUNTS;
 
 use self::common::is_guessable;
 use self::fair_queue::FairQueue;
-use self::memory::Memory;
-use self::pace::{Pace, padding};
-use self::stored::decoy;
+use crate::passwords::block_pool::Memory;
+use crate::passwords::hash_format::decoy;
+use crate::passwords::timing::{Pace, padding};
 use latchkey_types::Password;
 
 /// Longest password looked at, in bytes: 128 characters of at most four.

@@ -87,11 +87,11 @@ fn salted(message: &[u8], salt: &Salt) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::server::secret::Secret;
+    use crate::secret::Secret;
     use proptest::prelude::*;
 
     fn secret() -> Secret {
-        Secret::parse(&crate::server::secret::generate()).expect("good")
+        Secret::parse(&crate::secret::generate()).expect("good")
     }
 
     fn tokens() -> RefreshTokens {

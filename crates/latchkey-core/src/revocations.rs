@@ -1,19 +1,20 @@
 //! Which sessions have ended and which users' access tokens are stale, in memory on every node. A request looks here and needs
 //! no I/O. Memory follows the table `revocations`: an entry leaves only when its row is deleted (`retention`).
 
+mod open_pages;
 mod retention;
-mod watch;
+pub mod sync;
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{PoisonError, RwLock};
 
 pub use latchkey_store::{Horizon, MAX_TOKEN_LIFE};
+pub use open_pages::Watch;
 pub use retention::CautiousClock;
-pub use watch::Watch;
 
-use self::watch::Watchers;
 use super::tokens::Claims;
+use crate::revocations::open_pages::Watchers;
 use latchkey_store::{Revocation, Revoked, SessionId, UnixSeconds};
 use latchkey_types::UserId;
 
@@ -160,9 +161,9 @@ impl Revocations {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::server::secret::{Secret, Secrets, generate};
-    use crate::server::sessions::TokenGrant;
-    use crate::server::tokens::{AccessTokens, Algorithm};
+    use crate::secret::{Secret, Secrets, generate};
+    use crate::tokens::TokenGrant;
+    use crate::tokens::{AccessTokens, Algorithm};
     use latchkey_types::{Role, User};
 
     const NOW: UnixSeconds = 1_800_000_000;

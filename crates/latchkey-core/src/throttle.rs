@@ -10,17 +10,15 @@ mod addresses;
 use aws_lc_rs::hmac;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 
-use crate::server::throttle::addresses::{AccountKey, Charge, Kind};
+use addresses::{AccountKey, Charge, Kind};
 pub use addresses::{Addresses, Limit, Network};
-pub use latchkey_store::{Rate, RetryAfter};
 
-use super::accounts::Refusal;
 use super::keys::{self, Use};
-use super::passwords::Verified;
 use super::secret::Secret;
-use super::state::AppState;
-use latchkey_store::{Client, Refund, StoreError, UnixSeconds};
+use crate::clock::Clock;
+use latchkey_store::{Client, Rate, Refund, RetryAfter, Store, StoreError, UnixSeconds};
 use latchkey_types::Username;
+use std::sync::Arc;
 
 /// Wrong passwords for one account, or from one known device of it: twenty, then one a minute.
 pub const ACCOUNT: Rate = Rate { burst: 20, interval: 60 };
@@ -119,102 +117,110 @@ pub struct SignIn {
     of_account: Charge,
 }
 
-impl SignIn {
+/// Charges attempts to the limits of addresses, which are kept in memory, and of accounts, which are kept in the database.
+#[derive(Clone)]
+pub struct Throttle {
+    /// The database.
+    pub store: Store,
+    /// The time.
+    pub clock: Clock,
+    /// Names the limits of accounts.
+    pub budgets: Arc<Budgets>,
+    /// The limits of addresses.
+    pub addresses: Arc<Addresses>,
+}
+
+/// Why an attempt was not charged.
+#[derive(Debug)]
+pub enum ThrottleError {
+    /// One of the limits is used up.
+    UsedUp(RetryAfter),
+    /// The database refused.
+    Store(StoreError),
+}
+
+impl From<StoreError> for ThrottleError {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl Throttle {
     /// Charges the limits for successful sign-ins, before anything is hashed and without a look at the account: the same
     /// for a name that no account has, and for a known device.
     ///
     /// # Errors
     /// When one of the limits is used up.
-    pub fn take(state: &AppState, typed: &str, client: &Client) -> Result<Self, Refusal> {
-        let now = state.clock.now();
-        let account = state.budgets.account(typed);
-        let of_address = state.addresses.take(SIGN_INS, client.address, now).map_err(Refusal::Throttled)?;
-        match state.addresses.take_of_account(SIGN_INS_TO_ACCOUNT, client.address, account, now) {
-            Ok(of_account) => Ok(Self { of_address, of_account }),
+    pub fn charge_sign_in(&self, typed: &str, client: &Client) -> Result<SignIn, RetryAfter> {
+        let now = self.clock.now();
+        let account = self.budgets.account(typed);
+        let of_address = self.addresses.take(SIGN_INS, client.address, now)?;
+        match self.addresses.take_of_account(SIGN_INS_TO_ACCOUNT, client.address, account, now) {
+            Ok(of_account) => Ok(SignIn { of_address, of_account }),
             Err(wait) => {
-                state.addresses.give_back(of_address);
-                Err(Refusal::Throttled(wait))
+                self.addresses.give_back(of_address);
+                Err(wait)
             }
         }
     }
 
     /// Refunds a sign-in that failed: the limits for wrong passwords count it.
-    pub fn give_back(self, state: &AppState) {
-        state.addresses.give_back(self.of_address);
-        state.addresses.give_back(self.of_account);
+    pub fn refund_sign_in(&self, sign_in: SignIn) {
+        self.addresses.give_back(sign_in.of_address);
+        self.addresses.give_back(sign_in.of_account);
     }
-}
 
-/// Takes one guess at the password of an account, before anything is hashed and before anybody looks whether there is an
-/// account of this name: a refusal must not show it, nor its time.
-///
-/// # Errors
-/// When one of the budgets is used up.
-pub async fn take(state: &AppState, typed: &str, client: &Client) -> Result<Guess, Refusal> {
-    let now = state.clock.now();
-    let address = state.addresses.take(ADDRESS, client.address, now).map_err(Refusal::Throttled)?;
-    match take_from_account(state, typed, client, now).await {
-        Ok((budget, Ok(()))) => Ok(Guess { budget, address }),
-        Ok((_, Err(wait))) => Err(Refusal::Throttled(wait)),
-        Err(error) => {
-            state.addresses.give_back(address);
-            Err(error.into())
+    /// Takes one guess at the password of an account, before anything is hashed and before anybody looks whether there is an
+    /// account of this name: a refusal must not show it, nor its time.
+    ///
+    /// # Errors
+    /// When one of the budgets is used up.
+    pub async fn charge_guess(&self, typed: &str, client: &Client) -> Result<Guess, ThrottleError> {
+        let now = self.clock.now();
+        let address = self.addresses.take(ADDRESS, client.address, now).map_err(ThrottleError::UsedUp)?;
+        match self.take_from_account(typed, client, now).await {
+            Ok((budget, Ok(()))) => Ok(Guess { budget, address }),
+            Ok((_, Err(wait))) => Err(ThrottleError::UsedUp(wait)),
+            Err(error) => {
+                self.addresses.give_back(address);
+                Err(error.into())
+            }
         }
     }
-}
 
-async fn take_from_account(
-    state: &AppState,
-    typed: &str,
-    client: &Client,
-    now: UnixSeconds,
-) -> Result<(String, Result<(), RetryAfter>), StoreError> {
-    let mut budget = state.budgets.of_name(typed);
-    let name = Username::parse(typed).ok();
-    // Every device is looked up, whatever name was typed: the time must not tell whether an account has the name.
-    for device in &client.devices {
-        if let Some(owner) = state.store.user(&device.user).await?
-            && owner.password_generation == device.generation
-            && name.as_ref().is_some_and(|name| name.as_str() == owner.username)
-        {
-            budget = state.budgets.of_device(device.id);
+    async fn take_from_account(
+        &self,
+        typed: &str,
+        client: &Client,
+        now: UnixSeconds,
+    ) -> Result<(String, Result<(), RetryAfter>), StoreError> {
+        let mut budget = self.budgets.of_name(typed);
+        let name = Username::parse(typed).ok();
+        // Every device is looked up, whatever name was typed: the time must not tell whether an account has the name.
+        for device in &client.devices {
+            if let Some(owner) = self.store.user(&device.user).await?
+                && owner.password_generation == device.generation
+                && name.as_ref().is_some_and(|name| name.as_str() == owner.username)
+            {
+                budget = self.budgets.of_device(device.id);
+            }
         }
+        let taken = self.store.take(&budget, ACCOUNT, now).await?;
+        Ok((budget, taken))
     }
-    let taken = state.store.take(&budget, ACCOUNT, now).await?;
-    Ok((budget, taken))
-}
 
-/// Verifies a password that a guess was taken for, and hands the guess back. One that could not be looked at was no guess.
-///
-/// # Errors
-/// When it would wait too long.
-pub async fn check(
-    state: &AppState,
-    guess: Guess,
-    typed: &str,
-    hash: Option<String>,
-    client: &Client,
-) -> Result<(Verified, Guess), Refusal> {
-    match state.passwords.verify(typed, hash, client.address).await {
-        Ok(verified) => Ok((verified, guess)),
-        Err(busy) => {
-            give_back(state, guess).await?;
-            Err(busy.into())
-        }
+    /// Gives a guess back that was right.
+    ///
+    /// # Errors
+    /// When the database cannot be used.
+    pub async fn refund(&self, guess: Guess) -> Result<(), StoreError> {
+        let Guess { budget, address } = guess;
+        self.addresses.give_back(address);
+        self.store.give_back(&budget, ACCOUNT).await
     }
-}
 
-/// Gives a guess back that was right.
-///
-/// # Errors
-/// When the database cannot be used.
-pub async fn give_back(state: &AppState, guess: Guess) -> Result<(), StoreError> {
-    let Guess { budget, address } = guess;
-    state.addresses.give_back(address);
-    state.store.give_back(&budget, ACCOUNT).await
-}
-
-/// Gives the address its part of a right guess back, once the session that it began has given back the account's.
-pub fn give_back_to_address(state: &AppState, guess: Guess) {
-    state.addresses.give_back(guess.address);
+    /// Gives the address its part of a right guess back, once the session that it began has given back the account's.
+    pub fn refund_address(&self, guess: Guess) {
+        self.addresses.give_back(guess.address);
+    }
 }

@@ -1,8 +1,8 @@
 //! Access tokens: signed JWTs (RFC 7519) in the profile of RFC 9068.
 
-mod id;
 mod keys;
-mod remembered;
+mod token_id;
+mod verified_cache;
 
 use std::sync::Arc;
 
@@ -10,14 +10,13 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use jsonwebtoken::{Header, Validation, decode, encode};
 use serde::{Deserialize, Serialize};
 
-pub use id::TokenId;
 pub use keys::{Algorithm, Jwk};
+pub use token_id::TokenId;
 
 use self::keys::{SigningKey, VerifyingKey};
-use self::remembered::Remembered;
 use super::secret::Secrets;
-use super::sessions::TokenGrant;
-use latchkey_store::{SessionId, UnixSeconds};
+use crate::tokens::verified_cache::Remembered;
+use latchkey_store::{Counter, SessionId, UnixSeconds};
 use latchkey_types::{Role, User, UserId};
 
 /// No token of ours is longer; longer ones are not looked at.
@@ -69,6 +68,18 @@ pub struct AccessToken {
     pub jwt: String,
     /// What it says.
     pub claims: Claims,
+}
+
+/// Which tokens to issue.
+pub struct TokenGrant {
+    /// Of which session.
+    pub session: SessionId,
+    /// Of which refresh.
+    pub counter: Counter,
+    /// Now.
+    pub now: UnixSeconds,
+    /// When the session ends unless it is refreshed: no token of it lives longer.
+    pub expires_at: UnixSeconds,
 }
 
 /// The token is not one of ours, or no longer good. Which of the two is nobody's business.
@@ -200,8 +211,9 @@ fn encoded(header: &Header) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::server::keys::{self, Use};
-    use crate::server::secret::{Secret, generate};
+    use crate::keys;
+    use crate::keys::Use;
+    use crate::secret::{Secret, generate};
 
     const NOW: UnixSeconds = 1_800_000_000;
     const ISSUER: &str = "http://localhost:3000";

@@ -4,7 +4,7 @@
 
 use std::collections::HashMap;
 use std::hash::Hash;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures_util::future::join_all;
@@ -12,8 +12,9 @@ use tokio::sync::Notify;
 use tokio::time::sleep;
 
 use super::sessions::EXACT_TO;
-use super::state::AppState;
-use latchkey_store::{Client, Counter, EventKind, NewEvent, SessionId, StoreError, UnixSeconds};
+use crate::clock::Clock;
+use crate::sessions::FirstUses;
+use latchkey_store::{Client, Counter, EventKind, NewEvent, SessionId, Store, StoreError, UnixSeconds};
 use latchkey_types::UserId;
 
 /// Least time between two rounds of writing.
@@ -87,74 +88,107 @@ impl WriteBehind {
     }
 }
 
-/// Writes what waits. An entry waits until its write has succeeded, so that an interruption loses nothing; what is locked by
-/// others goes on waiting too.
-///
-/// # Errors
-/// When the database cannot be used; then everything that is not written yet still waits.
-pub async fn write(state: &AppState) -> Result<(), StoreError> {
-    write_unmarked(state).await?;
-    write_failures(state).await?;
-    write_uses(state).await
+/// Writes what waits in [`WriteBehind`].
+#[derive(Clone)]
+pub struct Writer {
+    /// The database.
+    pub store: Store,
+    /// The time.
+    pub clock: Clock,
+    /// What waits.
+    pub write_behind: Arc<WriteBehind>,
+    /// Is told what was marked.
+    pub first_uses: Arc<FirstUses>,
 }
 
-/// Marks the first uses of pairs that were served while the database was unavailable. Marking one twice changes nothing.
-///
-/// # Errors
-/// When the database cannot be used; then those that are not marked yet still wait.
-pub async fn write_unmarked(state: &AppState) -> Result<(), StoreError> {
-    let all = copied(&state.write_behind.waiting().unmarked);
-    for chunk in all.chunks(MARKS_AT_ONCE) {
-        let written = join_all(chunk.iter().map(|(session, counter)| state.store.mark_used(*session, *counter))).await;
-        written.into_iter().collect::<Result<(), _>>()?;
-        for (session, counter) in chunk {
-            state.first_uses.remember(*session, *counter);
-            remove_unchanged(&mut state.write_behind.waiting().unmarked, session, counter);
+impl Writer {
+    /// Writes what waits. An entry waits until its write has succeeded, so that an interruption loses nothing; what is locked by
+    /// others goes on waiting too.
+    ///
+    /// # Errors
+    /// When the database cannot be used; then everything that is not written yet still waits.
+    pub async fn write(&self) -> Result<(), StoreError> {
+        self.write_unmarked().await?;
+        self.write_failures().await?;
+        self.write_uses().await
+    }
+
+    /// Marks the first uses of pairs that were served while the database was unavailable. Marking one twice changes nothing.
+    ///
+    /// # Errors
+    /// When the database cannot be used; then those that are not marked yet still wait.
+    pub async fn write_unmarked(&self) -> Result<(), StoreError> {
+        let all = copied(&self.write_behind.waiting().unmarked);
+        for chunk in all.chunks(MARKS_AT_ONCE) {
+            let written = join_all(chunk.iter().map(|(session, counter)| self.store.mark_used(*session, *counter))).await;
+            written.into_iter().collect::<Result<(), _>>()?;
+            for (session, counter) in chunk {
+                self.first_uses.remember(*session, *counter);
+                remove_unchanged(&mut self.write_behind.waiting().unmarked, session, counter);
+            }
+        }
+        Ok(())
+    }
+
+    async fn write_failures(&self) -> Result<(), StoreError> {
+        let failures = self.write_behind.waiting().failures.clone();
+        for chunk in failures.chunks(CHUNK) {
+            let events = chunk.iter().map(|failure| NewEvent {
+                user: &failure.user,
+                kind: EventKind::SignInFailed,
+                client: &failure.client,
+                at: failure.at,
+            });
+            self.store.count_or_insert_events(events, FAILURES_SHARED_FOR).await?;
+            let mut waiting = self.write_behind.waiting();
+            // New failures are appended behind these.
+            let written = chunk.len().min(waiting.failures.len());
+            waiting.failures.drain(..written);
+        }
+        Ok(())
+    }
+
+    async fn write_uses(&self) -> Result<(), StoreError> {
+        let now = self.clock.now();
+        let all = copied(&self.write_behind.waiting().uses);
+        for chunk in all.chunks(CHUNK) {
+            let settled = self.store.write_last_used(chunk).await?;
+            let mut waiting = self.write_behind.waiting();
+            for (session, at) in chunk {
+                // Of a row that is gone nothing is settled ever; no lock lasts as long as a minute.
+                let is_old = !(*at..at.saturating_add(EXACT_TO)).contains(&now);
+                if is_old || settled.contains(session) {
+                    remove_unchanged(&mut waiting.uses, session, at);
+                }
+            }
+            if waiting.uses.is_empty() {
+                waiting.uses.shrink_to_fit();
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes for as long as the program runs.
+    pub async fn keep_writing(self) {
+        loop {
+            self.write_behind.added.notified().await;
+            if let Err(error) = self.write().await {
+                tracing::debug!(%error, "what is written after answers waits for the database");
+            }
+            let is_waiting = {
+                let waiting = self.write_behind.waiting();
+                !(waiting.uses.is_empty() && waiting.unmarked.is_empty() && waiting.failures.is_empty())
+            };
+            if is_waiting {
+                self.write_behind.added.notify_one();
+            }
+            sleep(PAUSE).await;
         }
     }
-    Ok(())
 }
 
 /// Failures from one address within this many seconds share a row, so that guessing does not fill the table.
 const FAILURES_SHARED_FOR: i64 = 3600;
-
-async fn write_failures(state: &AppState) -> Result<(), StoreError> {
-    let failures = state.write_behind.waiting().failures.clone();
-    for chunk in failures.chunks(CHUNK) {
-        let events = chunk.iter().map(|failure| NewEvent {
-            user: &failure.user,
-            kind: EventKind::SignInFailed,
-            client: &failure.client,
-            at: failure.at,
-        });
-        state.store.count_or_insert_events(events, FAILURES_SHARED_FOR).await?;
-        let mut waiting = state.write_behind.waiting();
-        // New failures are appended behind these.
-        let written = chunk.len().min(waiting.failures.len());
-        waiting.failures.drain(..written);
-    }
-    Ok(())
-}
-
-async fn write_uses(state: &AppState) -> Result<(), StoreError> {
-    let now = state.clock.now();
-    let all = copied(&state.write_behind.waiting().uses);
-    for chunk in all.chunks(CHUNK) {
-        let settled = state.store.write_last_used(chunk).await?;
-        let mut waiting = state.write_behind.waiting();
-        for (session, at) in chunk {
-            // Of a row that is gone nothing is settled ever; no lock lasts as long as a minute.
-            let is_old = !(*at..at.saturating_add(EXACT_TO)).contains(&now);
-            if is_old || settled.contains(session) {
-                remove_unchanged(&mut waiting.uses, session, at);
-            }
-        }
-        if waiting.uses.is_empty() {
-            waiting.uses.shrink_to_fit();
-        }
-    }
-    Ok(())
-}
 
 fn copied<V: Copy>(entries: &HashMap<SessionId, V>) -> Vec<(SessionId, V)> {
     entries.iter().map(|(session, value)| (*session, *value)).collect()
@@ -164,23 +198,5 @@ fn copied<V: Copy>(entries: &HashMap<SessionId, V>) -> Vec<(SessionId, V)> {
 fn remove_unchanged<K: Eq + Hash, V: PartialEq>(entries: &mut HashMap<K, V>, key: &K, written: &V) {
     if entries.get(key) == Some(written) {
         entries.remove(key);
-    }
-}
-
-/// Writes for as long as the program runs.
-pub async fn keep_writing(state: AppState) {
-    loop {
-        state.write_behind.added.notified().await;
-        if let Err(error) = write(&state).await {
-            tracing::debug!(%error, "what is written after answers waits for the database");
-        }
-        let is_waiting = {
-            let waiting = state.write_behind.waiting();
-            !(waiting.uses.is_empty() && waiting.unmarked.is_empty() && waiting.failures.is_empty())
-        };
-        if is_waiting {
-            state.write_behind.added.notify_one();
-        }
-        sleep(PAUSE).await;
     }
 }

@@ -12,7 +12,6 @@ use crate::app::error::unavailable;
 use crate::app::facts::fact;
 use crate::app::{Page, fields, format};
 use crate::islands::PendingForm;
-use crate::server::accounts::change;
 use crate::server::flash::Flash;
 use crate::server::session::SignedIn;
 use crate::server::state::AppState;
@@ -42,7 +41,7 @@ async fn load(state: &AppState, signed_in: &SignedIn) -> Result<Option<(Account,
     let Some(account) = state.store.user(&signed_in.user.id).await? else {
         return Ok(None);
     };
-    Ok(Some((account, change::needs_proof(state, signed_in.claims.sid).await?)))
+    Ok(Some((account, state.accounts.needs_proof(signed_in.claims.sid).await?)))
 }
 
 #[component]

@@ -16,7 +16,7 @@ use crate::islands::countdown::clock;
 use crate::islands::{CopyButton, Countdown};
 use crate::server::session::SignedIn;
 use crate::server::state::AppState;
-use crate::server::tokens::Claims;
+use latchkey_core::tokens::Claims;
 use latchkey_store::{Account, AuditEvent, COUNT_CAP, SessionId, SessionPage, StoreError};
 
 /// Sessions shown here; the others are on their own page.
@@ -35,7 +35,7 @@ pub async fn dashboard(State(state): State<AppState>, page: Page, signed_in: Sig
     let seconds_left = signed_in.claims.exp - state.clock.now();
     let Loaded { account, sessions, events } = loaded;
     let curl = curl_line(state.config.public_url.origin(), &account.username);
-    let header = state.tokens.header().clone();
+    let header = state.sessions.tokens.header().clone();
     page.guarded("Dashboard", signed_in, |SignedIn { user, claims }| {
         view! {
             <p class="lead">

@@ -1,12 +1,12 @@
 //! `latchkey check`
 
 use super::output;
-use crate::server::clock::Clock;
 use crate::server::config::{Config, NewFiles, Settings};
 use crate::server::serve::Failure;
 use crate::server::serve::tls::Tls;
-use crate::server::sessions::TokenGrant;
-use crate::server::tokens::AccessTokens;
+use latchkey_core::clock::Clock;
+use latchkey_core::tokens::AccessTokens;
+use latchkey_core::tokens::TokenGrant;
 use latchkey_store::{SessionId, Store, StoreError};
 use latchkey_types::{Role, User, UserId};
 

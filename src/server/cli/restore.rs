@@ -3,10 +3,10 @@
 use std::path::Path;
 
 use super::output;
-use crate::server::clock::Clock;
 use crate::server::config::{Config, NewFiles, Settings};
-use crate::server::secret;
 use crate::server::serve::Failure;
+use latchkey_core::clock::Clock;
+use latchkey_core::secret;
 use latchkey_store::{DatabaseUrl, Restored, Store};
 
 /// Why PostgreSQL is not restored here.

@@ -12,9 +12,10 @@ use jiff::Timestamp;
 use zeroize::Zeroizing;
 
 use super::output;
-use crate::server::accounts::{self, Refusal, SignUpInput, operate};
+use crate::server::errors::HttpRefusal;
 use crate::server::serve::Failure;
 use crate::server::state::AppState;
+use latchkey_core::accounts::{Refusal, SignUpInput};
 use latchkey_store::UnixSeconds;
 use latchkey_types::{Problem, Role, Username};
 
@@ -136,13 +137,13 @@ async fn add(state: &AppState, name: &str, email: Option<&str>, admin: bool, pas
         password: &password,
         email: email.unwrap_or_default(),
     };
-    let account = accounts::add(state, typed, role).await.map_err(sentence)?;
+    let account = state.accounts.add(typed, role).await.map_err(sentence)?;
     output::done(format_args!("Added {} ({}).", account.username, account.role))
 }
 
 async fn set_password(state: &AppState, name: &Username, password: &PasswordSource) -> Result<(), Failure> {
     let password = password.read()?;
-    if !operate::set_password(state, name, &password).await.map_err(sentence)? {
+    if !state.accounts.set_password(name, &password).await.map_err(sentence)? {
         return Err(unknown(name));
     }
     output::done(format_args!("Set the password of {name}; every session is over."))
@@ -150,28 +151,28 @@ async fn set_password(state: &AppState, name: &Username, password: &PasswordSour
 
 async fn set_role(state: &AppState, name: &Username, role: &str) -> Result<(), Failure> {
     let role = Role::parse(role).ok_or("The role is admin or user.")?;
-    if !operate::set_role(state, name, role).await? {
+    if !state.accounts.set_role(name, role).await? {
         return Err(unknown(name));
     }
     output::done(format_args!("{name} is now {role}."))
 }
 
 async fn disable(state: &AppState, name: &Username) -> Result<(), Failure> {
-    if !operate::disable(state, name).await? {
+    if !state.accounts.disable(name).await? {
         return Err(unknown(name));
     }
     output::done(format_args!("Disabled {name}; every session is over."))
 }
 
 async fn enable(state: &AppState, name: &Username) -> Result<(), Failure> {
-    if !operate::enable(state, name).await? {
+    if !state.accounts.enable(name).await? {
         return Err(unknown(name));
     }
     output::done(format_args!("Enabled {name}."))
 }
 
 async fn end_sessions(state: &AppState, name: &Username) -> Result<(), Failure> {
-    let ended = operate::end_sessions(state, name).await?.ok_or_else(|| unknown(name))?;
+    let ended = state.accounts.end_sessions(name).await?.ok_or_else(|| unknown(name))?;
     output::done(format_args!(
         "Ended {ended} {} of {name}.",
         if ended == 1 { "session" } else { "sessions" }
@@ -179,7 +180,7 @@ async fn end_sessions(state: &AppState, name: &Username) -> Result<(), Failure> 
 }
 
 async fn end_all_sessions(state: &AppState) -> Result<(), Failure> {
-    let accounts = operate::end_all_sessions(state).await?;
+    let accounts = state.accounts.end_all_sessions().await?;
     output::done(format_args!(
         "Ended every session of {accounts} {}.",
         if accounts == 1 { "account" } else { "accounts" }
@@ -187,7 +188,7 @@ async fn end_all_sessions(state: &AppState) -> Result<(), Failure> {
 }
 
 async fn remove(state: &AppState, name: &Username) -> Result<(), Failure> {
-    operate::find(state, name).await?.ok_or_else(|| unknown(name))?;
+    state.accounts.find(name).await?.ok_or_else(|| unknown(name))?;
     if io::stdin().is_terminal() {
         write!(
             io::stderr(),
@@ -200,7 +201,7 @@ async fn remove(state: &AppState, name: &Username) -> Result<(), Failure> {
             return Err("Nothing was removed.".into());
         }
     }
-    if !operate::remove(state, name).await? {
+    if !state.accounts.remove(name).await? {
         return Err(unknown(name));
     }
     output::done(format_args!("Removed {name}."))

@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use super::{ConfigError, Settings, refused};
-use crate::server::secret::{self, Secret, Secrets};
+use latchkey_core::secret;
+use latchkey_core::secret::{Secret, Secrets};
 
 /// Reads the secrets; makes the current one, the first time, where no setting names one. Where it is missing and is not to be
 /// made, a random one takes its place: nothing is signed with it.

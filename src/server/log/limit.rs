@@ -16,6 +16,7 @@ use tracing_subscriber::Layer;
 use tracing_subscriber::layer::Context;
 
 use super::asked;
+use latchkey_core::audit::AUDIT;
 
 /// Lines of one kind about the requests of one client, in a window.
 pub const PER_CLIENT: u32 = 10;
@@ -28,9 +29,6 @@ pub const WINDOW: Duration = Duration::from_mins(1);
 
 /// Clients that a report names for each kind of line, those with the most suppressed lines first.
 const NAMED: usize = 20;
-
-/// The target of lines about completed actions, such as a sign-in: rate limits bound their number, and all of them are written.
-pub const AUDIT: &str = "latchkey::audit";
 
 /// Lines that were not written in a window.
 #[derive(Debug, PartialEq, Eq)]

@@ -9,8 +9,8 @@ use utoipa::ToSchema;
 use super::token::{SentToken, TokenError, no_store};
 use crate::server::errors::{Detail, unavailable};
 use crate::server::session::Bearer;
-use crate::server::sessions::{self, Denied};
 use crate::server::state::AppState;
+use latchkey_core::sessions::Denied;
 use latchkey_types::Role;
 
 /// What to send.
@@ -86,7 +86,7 @@ pub struct ActiveToken {
     ),
 )]
 pub async fn introspect(State(state): State<AppState>, _: Bearer, SentToken(token): SentToken) -> Response {
-    let answer = match sessions::verify(&state, &token).await {
+    let answer = match state.sessions.verify(&token).await {
         Ok(claims) => Introspection::Active(Box::new(ActiveToken {
             active: true,
             token_type: "Bearer",

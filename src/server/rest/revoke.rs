@@ -7,7 +7,6 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::token::{Program, SentToken, TokenError, no_store, refused};
-use crate::server::sessions;
 use crate::server::state::AppState;
 
 /// What to send.
@@ -34,7 +33,7 @@ pub struct RevokeRequest {
     ),
 )]
 pub async fn revoke(State(state): State<AppState>, Program(client): Program, SentToken(token): SentToken) -> Response {
-    match sessions::revoke(&state, &token, &client).await {
+    match state.sessions.revoke(&token, &client).await {
         Ok(()) => no_store(StatusCode::OK),
         Err(error) => refused(&error.into()),
     }

@@ -10,12 +10,12 @@ use http::{HeaderValue, StatusCode, header};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::server::accounts::{self, Refusal};
+use crate::server::errors::HttpRefusal;
 use crate::server::form::{Form, FormError};
 use crate::server::session;
-use crate::server::sessions;
-use crate::server::sessions::{RefreshError, Tokens};
 use crate::server::state::AppState;
+use latchkey_core::accounts::Refusal;
+use latchkey_core::sessions::{RefreshError, Tokens};
 use latchkey_store::{Client, ClientKind};
 
 /// What to send: one of these.
@@ -149,7 +149,7 @@ async fn password_grant(state: &AppState, form: &Form, client: &Client) -> Respo
     let (Some(username), Some(password)) = (form.get("username"), form.get("password")) else {
         return error(StatusCode::BAD_REQUEST, "invalid_request", "Send username and password.");
     };
-    match accounts::sign_in(state, username, password, client, None).await {
+    match state.accounts.sign_in(username, password, client, None).await {
         Ok(tokens) => granted(tokens),
         Err(refusal) => refused(&refusal),
     }
@@ -160,7 +160,7 @@ async fn refresh_grant(state: &AppState, form: &Form, client: &Client) -> Respon
     let Some(token) = form.get("refresh_token") else {
         return error(StatusCode::BAD_REQUEST, "invalid_request", "Send refresh_token.");
     };
-    match sessions::refresh(state, token, client).await {
+    match state.sessions.refresh(token, client).await {
         Ok(tokens) => granted(tokens),
         Err(RefreshError::Invalid | RefreshError::Ended(_)) => error(
             StatusCode::BAD_REQUEST,

@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 
 use crate::api::{ChangePassword, FormPlace};
 use crate::server::state::AppState;
-use crate::server::tokens::{Algorithm, Jwk};
+use latchkey_core::tokens::{self, Algorithm};
 
 /// The public keys (RFC 7517).
 #[derive(Serialize, ToSchema)]
@@ -17,13 +17,43 @@ pub struct Jwks {
     pub keys: Vec<Jwk>,
 }
 
+/// A public key of Ed25519 (RFC 8037 section 2).
+#[derive(Serialize, ToSchema)]
+pub struct Jwk {
+    /// Always `OKP`.
+    kty: &'static str,
+    /// Always `Ed25519`.
+    crv: &'static str,
+    /// Always `EdDSA`.
+    alg: &'static str,
+    /// Always `sig`.
+    r#use: &'static str,
+    /// Which key it is: the same word stands in the header of a token.
+    kid: String,
+    /// The key, in base64url.
+    x: String,
+}
+
+impl From<&tokens::Jwk> for Jwk {
+    fn from(key: &tokens::Jwk) -> Self {
+        Self {
+            kty: key.kty,
+            crv: key.crv,
+            alg: key.alg,
+            r#use: key.r#use,
+            kid: key.kid.clone(),
+            x: key.x.clone(),
+        }
+    }
+}
+
 /// Get the keys to verify tokens with
 ///
 /// With `LATCHKEY_JWT_ALG=EdDSA`. With HS256 there are none to give away.
 #[utoipa::path(get, path = "/.well-known/jwks.json", tag = "Description", responses((status = 200, description = "The keys", body = Jwks)))]
 pub async fn jwks(State(state): State<AppState>) -> Json<Jwks> {
     Json(Jwks {
-        keys: state.tokens.jwks().into_iter().cloned().collect(),
+        keys: state.sessions.tokens.jwks().into_iter().map(Jwk::from).collect(),
     })
 }
 

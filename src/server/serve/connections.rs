@@ -17,7 +17,7 @@ use tokio_rustls::TlsAcceptor;
 use super::connection::{Client, Connection};
 use crate::server::network_quota::NetworkQuota;
 use crate::server::stop::Stop;
-use crate::server::throttle::Network;
+use latchkey_core::throttle::Network;
 
 /// Connections at a time; the next one waits until another closes.
 const MAX_CONNECTIONS: usize = 8192;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::server::network_quota::{NetworkPermit, NetworkQuota};
-use crate::server::throttle::Network;
+use latchkey_core::throttle::Network;
 
 /// Event streams at a time.
 const MAX_STREAMS: usize = 4096;

@@ -56,7 +56,7 @@ impl Cluster {
         let host = format!("localhost:{}", any.as_ref().map_or(nodes[0].port(), |proxy| proxy.port));
         let mut all = vec![
             ("LATCHKEY_DATABASE_URL", url),
-            ("LATCHKEY_SECRET", latchkey::server::secret::generate().to_string()),
+            ("LATCHKEY_SECRET", latchkey_core::secret::generate().to_string()),
             ("LATCHKEY_PUBLIC_URL", format!("http://{host}")),
             // People of a test come from addresses of their own.
             ("LATCHKEY_TRUSTED_PROXIES", "127.0.0.1".to_owned()),

@@ -1,10 +1,9 @@
 //! What the operator does to an account, by its name. A running server knows of it within a second.
 
 use super::Refusal;
-use super::new_password::{Chosen, hash_new, new_password};
-use crate::server::passwords::{Stored, hashed_password};
-use crate::server::sessions;
-use crate::server::state::AppState;
+use super::new_password::{Chosen, new_password};
+use crate::accounts::Accounts;
+use crate::passwords::{Stored, hashed_password};
 use latchkey_store::{Account, Client, EndReason, EventKind, InitialRole, NewEvent, Revocation, SessionScope, StoreError};
 use latchkey_types::{Email, Field, Problem, Role, Username};
 
@@ -20,153 +19,154 @@ pub struct Imported {
     pub password_hash: String,
 }
 
-/// Takes an account over from another system. Its user signs in with the password of before. Its place in a file makes no
-/// account administrator.
-///
-/// # Errors
-/// When something is outside the rules, the hash is none that can be verified, or the name is taken.
-pub async fn import(state: &AppState, account: &Imported) -> Result<Account, Refusal> {
-    let wrong = |field, problem| Refusal::field(field, problem);
-    let username = Username::parse_new(&account.username).map_err(|problem| wrong(Field::Username, problem))?;
-    let email = Email::parse(&account.email).map_err(|problem| wrong(Field::Email, problem))?;
-    if !Stored::parse(&account.password_hash).is_some_and(|stored| stored.is_importable()) {
-        return Err(wrong(Field::Password, Problem::HashUnknown));
+impl Accounts {
+    /// Takes an account over from another system. Its user signs in with the password of before. Its place in a file makes no
+    /// account administrator.
+    ///
+    /// # Errors
+    /// When something is outside the rules, the hash is none that can be verified, or the name is taken.
+    pub async fn import(&self, account: &Imported) -> Result<Account, Refusal> {
+        let wrong = |field, problem| Refusal::field(field, problem);
+        let username = Username::parse_new(&account.username).map_err(|problem| wrong(Field::Username, problem))?;
+        let email = Email::parse(&account.email).map_err(|problem| wrong(Field::Email, problem))?;
+        if !Stored::parse(&account.password_hash).is_some_and(|stored| stored.is_importable()) {
+            return Err(wrong(Field::Password, Problem::HashUnknown));
+        }
+        self.insert(
+            username,
+            email,
+            &account.password_hash,
+            InitialRole {
+                if_first: Role::User,
+                otherwise: Role::User,
+            },
+            &Client::operator(),
+            None,
+        )
+        .await
     }
-    super::insert(
-        state,
-        username,
-        email,
-        &account.password_hash,
-        InitialRole {
-            if_first: Role::User,
-            otherwise: Role::User,
-        },
-        &Client::operator(),
-        None,
-    )
-    .await
-}
 
-/// Sets a password; every session ends. Whether there is such an account.
-///
-/// # Errors
-/// When the password is outside the rules.
-pub async fn set_password(state: &AppState, name: &Username, typed: &str) -> Result<bool, Refusal> {
-    let Some(account) = find(state, name).await? else {
-        return Ok(false);
-    };
-    let password = new_password(typed, Some(name)).map_err(|problem| Refusal::field(Field::Password, problem))?;
-    let chosen = Chosen {
-        field: Field::Password,
-        owner: Some(name),
-        email: account.email.as_deref(),
-        from: None,
-    };
-    let hash = hash_new(state, &password, chosen).await?;
-    let by = Client::operator();
-    let event = event(state, &account, EventKind::PasswordChanged, &by);
-    let ending = sessions::ending(state, EndReason::PasswordChanged);
-    let done = state
-        .store
-        .set_password(hashed_password(&hash), None, Some(&ending), None, &event)
-        .await?;
-    Ok(apply(state, done.map(|(revocations, _)| revocations)))
-}
-
-/// Sets what an account may do: its sessions go on with it. Whether there is such an account.
-///
-/// # Errors
-/// When the database cannot be used.
-pub async fn set_role(state: &AppState, name: &Username, role: Role) -> Result<bool, StoreError> {
-    let Some(account) = find(state, name).await? else {
-        return Ok(false);
-    };
-    let by = Client::operator();
-    let done = state
-        .store
-        .set_role(role, &event(state, &account, EventKind::RoleChanged, &by))
-        .await?;
-    Ok(apply(state, done))
-}
-
-/// Disables an account: every session ends and nobody signs in. Whether there is such an account.
-///
-/// # Errors
-/// When the database cannot be used.
-pub async fn disable(state: &AppState, name: &Username) -> Result<bool, StoreError> {
-    let Some(account) = find(state, name).await? else {
-        return Ok(false);
-    };
-    let by = Client::operator();
-    let ending = sessions::ending(state, EndReason::Disabled);
-    let done = state
-        .store
-        .disable(&ending, &event(state, &account, EventKind::Disabled, &by))
-        .await?;
-    Ok(apply(state, done))
-}
-
-/// Lets the user of an account sign in again. What was ended stays so. Whether there is such an account.
-///
-/// # Errors
-/// When the database cannot be used.
-pub async fn enable(state: &AppState, name: &Username) -> Result<bool, StoreError> {
-    let Some(account) = find(state, name).await? else {
-        return Ok(false);
-    };
-    let by = Client::operator();
-    state.store.enable(&event(state, &account, EventKind::Enabled, &by)).await
-}
-
-/// Ends every session of an account. How many there were, or nothing when there is no such account.
-///
-/// # Errors
-/// When the database cannot be used.
-pub async fn end_sessions(state: &AppState, name: &Username) -> Result<Option<usize>, StoreError> {
-    let Some(account) = find(state, name).await? else { return Ok(None) };
-    let ended = sessions::end(state, &account.id, SessionScope::All, EndReason::Operator, &Client::operator()).await?;
-    Ok(Some(ended))
-}
-
-/// Ends every session of every account. How many accounts there are.
-///
-/// # Errors
-/// When the database cannot be used.
-pub async fn end_all_sessions(state: &AppState) -> Result<u64, StoreError> {
-    state.store.end_all_sessions(EndReason::Operator, state.clock.now()).await
-}
-
-/// Removes an account with everything of it. Whether there was one.
-///
-/// # Errors
-/// When the database cannot be used.
-pub async fn remove(state: &AppState, name: &Username) -> Result<bool, StoreError> {
-    let Some(account) = find(state, name).await? else {
-        return Ok(false);
-    };
-    super::remove(state, &account.id).await
-}
-
-/// The account of a name.
-///
-/// # Errors
-/// When the database cannot be used.
-pub async fn find(state: &AppState, name: &Username) -> Result<Option<Account>, StoreError> {
-    Ok(state.store.credentials(name).await?.map(|(account, _)| account))
-}
-
-fn event<'a>(state: &AppState, account: &'a Account, kind: EventKind, by: &'a Client) -> NewEvent<'a> {
-    NewEvent {
-        user: &account.id,
-        kind,
-        client: by,
-        at: state.clock.now(),
+    /// Sets a password; every session ends. Whether there is such an account.
+    ///
+    /// # Errors
+    /// When the password is outside the rules.
+    pub async fn set_password(&self, name: &Username, typed: &str) -> Result<bool, Refusal> {
+        let Some(account) = self.find(name).await? else {
+            return Ok(false);
+        };
+        let password = new_password(typed, Some(name)).map_err(|problem| Refusal::field(Field::Password, problem))?;
+        let chosen = Chosen {
+            field: Field::Password,
+            owner: Some(name),
+            email: account.email.as_deref(),
+            from: None,
+        };
+        let hash = self.hash_new(&password, chosen).await?;
+        let by = Client::operator();
+        let event = self.event(&account, EventKind::PasswordChanged, &by);
+        let ending = self.sessions.ending(EndReason::PasswordChanged);
+        let done = self
+            .store
+            .set_password(hashed_password(&hash), None, Some(&ending), None, &event)
+            .await?;
+        Ok(self.apply(done.map(|(revocations, _)| revocations)))
     }
-}
 
-fn apply(state: &AppState, done: Option<Vec<Revocation>>) -> bool {
-    if let Some(revocations) = &done {
-        state.revocations.apply(revocations);
+    /// Sets what an account may do: its sessions go on with it. Whether there is such an account.
+    ///
+    /// # Errors
+    /// When the database cannot be used.
+    pub async fn set_role(&self, name: &Username, role: Role) -> Result<bool, StoreError> {
+        let Some(account) = self.find(name).await? else {
+            return Ok(false);
+        };
+        let by = Client::operator();
+        let done = self
+            .store
+            .set_role(role, &self.event(&account, EventKind::RoleChanged, &by))
+            .await?;
+        Ok(self.apply(done))
     }
-    done.is_some()
+
+    /// Disables an account: every session ends and nobody signs in. Whether there is such an account.
+    ///
+    /// # Errors
+    /// When the database cannot be used.
+    pub async fn disable(&self, name: &Username) -> Result<bool, StoreError> {
+        let Some(account) = self.find(name).await? else {
+            return Ok(false);
+        };
+        let by = Client::operator();
+        let ending = self.sessions.ending(EndReason::Disabled);
+        let done = self.store.disable(&ending, &self.event(&account, EventKind::Disabled, &by)).await?;
+        Ok(self.apply(done))
+    }
+
+    /// Lets the user of an account sign in again. What was ended stays so. Whether there is such an account.
+    ///
+    /// # Errors
+    /// When the database cannot be used.
+    pub async fn enable(&self, name: &Username) -> Result<bool, StoreError> {
+        let Some(account) = self.find(name).await? else {
+            return Ok(false);
+        };
+        let by = Client::operator();
+        self.store.enable(&self.event(&account, EventKind::Enabled, &by)).await
+    }
+
+    /// Ends every session of an account. How many there were, or nothing when there is no such account.
+    ///
+    /// # Errors
+    /// When the database cannot be used.
+    pub async fn end_sessions(&self, name: &Username) -> Result<Option<usize>, StoreError> {
+        let Some(account) = self.find(name).await? else { return Ok(None) };
+        let ended = self
+            .sessions
+            .end(&account.id, SessionScope::All, EndReason::Operator, &Client::operator())
+            .await?;
+        Ok(Some(ended))
+    }
+
+    /// Ends every session of every account. How many accounts there are.
+    ///
+    /// # Errors
+    /// When the database cannot be used.
+    pub async fn end_all_sessions(&self) -> Result<u64, StoreError> {
+        self.store.end_all_sessions(EndReason::Operator, self.clock.now()).await
+    }
+
+    /// Removes an account with everything of it. Whether there was one.
+    ///
+    /// # Errors
+    /// When the database cannot be used.
+    pub async fn remove(&self, name: &Username) -> Result<bool, StoreError> {
+        let Some(account) = self.find(name).await? else {
+            return Ok(false);
+        };
+        self.remove_account(&account.id).await
+    }
+
+    /// The account of a name.
+    ///
+    /// # Errors
+    /// When the database cannot be used.
+    pub async fn find(&self, name: &Username) -> Result<Option<Account>, StoreError> {
+        Ok(self.store.credentials(name).await?.map(|(account, _)| account))
+    }
+
+    fn event<'a>(&self, account: &'a Account, kind: EventKind, by: &'a Client) -> NewEvent<'a> {
+        NewEvent {
+            user: &account.id,
+            kind,
+            client: by,
+            at: self.clock.now(),
+        }
+    }
+
+    fn apply(&self, done: Option<Vec<Revocation>>) -> bool {
+        if let Some(revocations) = &done {
+            self.sessions.revocations.apply(revocations);
+        }
+        done.is_some()
+    }
 }

@@ -4,8 +4,9 @@ use std::iter;
 use std::net::IpAddr;
 
 use super::Refusal;
-use crate::server::passwords::{self, Guessable};
-use crate::server::state::AppState;
+use crate::accounts::Accounts;
+use crate::passwords;
+use crate::passwords::Guessable;
 use latchkey_types::{Field, Password, Problem, Username};
 
 /// Checks a new password against the rules that cost nothing: its length, the name, the list of the most common ones. [`hash_new`] checks
@@ -26,22 +27,24 @@ pub(super) struct Chosen<'a> {
     pub from: Option<IpAddr>,
 }
 
-/// Hashes a new password, unless few guesses find it with what its account and this site suggest. Costly: limits are checked before.
-pub(super) async fn hash_new(state: &AppState, password: &Password, chosen: Chosen<'_>) -> Result<String, Refusal> {
-    let facts = [
-        chosen.owner.map(Username::as_str),
-        chosen.email,
-        Some(state.config.public_url.host()),
-        Some("latchkey"),
-    ];
-    // Whole, and word by word: ada.lovelace is also ada and lovelace.
-    let suggested = facts
-        .into_iter()
-        .flatten()
-        .flat_map(|fact| iter::once(fact).chain(fact.split(|character: char| !character.is_alphanumeric())))
-        .filter(|word| word.len() > 2)
-        .map(str::to_owned)
-        .collect();
-    let hashed = state.passwords.hash_new(password, suggested, chosen.from).await?;
-    hashed.map_err(|Guessable| Refusal::field(chosen.field, Problem::PasswordCommon))
+impl Accounts {
+    /// Hashes a new password, unless few guesses find it with what its account and this site suggest. Costly: limits are checked before.
+    pub(super) async fn hash_new(&self, password: &Password, chosen: Chosen<'_>) -> Result<String, Refusal> {
+        let facts = [
+            chosen.owner.map(Username::as_str),
+            chosen.email,
+            Some(&self.site_host),
+            Some("latchkey"),
+        ];
+        // Whole, and word by word: ada.lovelace is also ada and lovelace.
+        let suggested = facts
+            .into_iter()
+            .flatten()
+            .flat_map(|fact| iter::once(fact).chain(fact.split(|character: char| !character.is_alphanumeric())))
+            .filter(|word| word.len() > 2)
+            .map(str::to_owned)
+            .collect();
+        let hashed = self.passwords.hash_new(password, suggested, chosen.from).await?;
+        hashed.map_err(|Guessable| Refusal::field(chosen.field, Problem::PasswordCommon))
+    }
 }

@@ -10,7 +10,7 @@ use tokio::sync::oneshot::{self, Receiver, Sender};
 use tokio::time::timeout;
 
 use super::Busy;
-use crate::server::throttle::Network;
+use crate::throttle::Network;
 
 /// Callers at a time, running or waiting for their turn.
 pub const MAX_CALLERS: usize = 256;
@@ -154,7 +154,7 @@ fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
 mod tests {
     use std::pin::Pin;
 
-    use futures::FutureExt;
+    use futures_util::FutureExt;
 
     use super::*;
 

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use super::stored::{Stored, decoy};
+use crate::passwords::hash_format::{Stored, decoy};
 
 /// A kind of more than this many times the work of today's hashes delays refusals only while many accounts have it.
 const MAX_USUAL_WORK: u64 = 4;

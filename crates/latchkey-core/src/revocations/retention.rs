@@ -3,7 +3,7 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use crate::server::clock::Clock;
+use crate::clock::Clock;
 use latchkey_store::{Horizon, MAX_TOKEN_LIFE};
 
 /// Finds the time that is certainly past on a machine whose clock may step: the clock's slowest reading within the last one to

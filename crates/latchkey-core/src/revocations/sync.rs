@@ -5,9 +5,10 @@ use std::time::Duration;
 use tokio::sync::Mutex;
 use tokio::time::{interval, timeout};
 
-use super::revocations::BATCH;
-use super::state::AppState;
-use latchkey_store::StoreError;
+use crate::clock::Clock;
+use crate::revocations::{BATCH, Revocations};
+use latchkey_store::{Store, StoreError};
+use std::sync::Arc;
 
 /// How often to look, told or not: an end ordered elsewhere shows here well within a second.
 const EVERY: Duration = Duration::from_millis(200);
@@ -15,50 +16,70 @@ const EVERY: Duration = Duration::from_millis(200);
 /// Longest wait for another call that is reading already.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// The position up to which the news was read.
-#[derive(Default)]
-pub struct Cursor(Mutex<i64>);
-
-/// Reads all the news there is. Of several calls at once one reads and the others wait for it.
-///
-/// # Errors
-/// When the database cannot be used.
-pub async fn catch_up(state: &AppState) -> Result<(), StoreError> {
-    let mut position = timeout(PATIENCE, state.news.0.lock()).await.map_err(|_| StoreError::slow())?;
-    let now = state.clock.now();
-    let mut batch = Vec::new();
-    let apply = |revocation| {
-        batch.push(revocation);
-        if batch.len() == BATCH {
-            state.revocations.apply(&batch);
-            batch.clear();
-        }
-    };
-    *position = state.store.revocations_after(*position, apply).await?;
-    state.revocations.apply(&batch);
-    state.revocations.heard(now);
-    Ok(())
+/// Reads what other programs, and other nodes, have ended.
+#[derive(Clone)]
+pub struct RevocationSync {
+    /// The database.
+    pub store: Store,
+    /// The time.
+    pub clock: Clock,
+    /// What is known.
+    pub revocations: Arc<Revocations>,
+    position: Arc<Mutex<i64>>,
 }
 
-/// Catches up for as long as the program runs, and says in the log when that stops working and when it works again.
-pub async fn follow(state: AppState) {
-    let mut ticks = interval(EVERY);
-    let mut away = false;
-    loop {
-        tokio::select! {
-            _ = ticks.tick() => {}
-            () = state.store.wait_for_change() => {}
+impl RevocationSync {
+    /// Has read nothing yet.
+    pub fn new(store: Store, clock: Clock, revocations: Arc<Revocations>) -> Self {
+        Self {
+            store,
+            clock,
+            revocations,
+            position: Arc::default(),
         }
-        match catch_up(&state).await {
-            Ok(()) if away => {
-                away = false;
-                tracing::info!("the database answers again");
+    }
+
+    /// Reads all the news there is. Of several calls at once one reads and the others wait for it.
+    ///
+    /// # Errors
+    /// When the database cannot be used.
+    pub async fn catch_up(&self) -> Result<(), StoreError> {
+        let mut position = timeout(PATIENCE, self.position.lock()).await.map_err(|_| StoreError::slow())?;
+        let now = self.clock.now();
+        let mut batch = Vec::new();
+        let apply = |revocation| {
+            batch.push(revocation);
+            if batch.len() == BATCH {
+                self.revocations.apply(&batch);
+                batch.clear();
             }
-            Err(error) if !away => {
-                away = true;
-                tracing::error!(%error, "no news from the database");
+        };
+        *position = self.store.revocations_after(*position, apply).await?;
+        self.revocations.apply(&batch);
+        self.revocations.heard(now);
+        Ok(())
+    }
+
+    /// Catches up for as long as the program runs, and says in the log when that stops working and when it works again.
+    pub async fn follow(self) {
+        let mut ticks = interval(EVERY);
+        let mut away = false;
+        loop {
+            tokio::select! {
+                _ = ticks.tick() => {}
+                () = self.store.wait_for_change() => {}
             }
-            Ok(()) | Err(_) => {}
+            match self.catch_up().await {
+                Ok(()) if away => {
+                    away = false;
+                    tracing::info!("the database answers again");
+                }
+                Err(error) if !away => {
+                    away = true;
+                    tracing::error!(%error, "no news from the database");
+                }
+                Ok(()) | Err(_) => {}
+            }
         }
     }
 }

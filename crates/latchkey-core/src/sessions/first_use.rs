@@ -8,8 +8,8 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout_at};
 
-use crate::server::state::AppState;
-use crate::server::tokens::Claims;
+use crate::sessions::Sessions;
+use crate::tokens::Claims;
 use latchkey_store::{Counter, SessionId, StoreError, UnixSeconds};
 
 /// How exact "last used" is, in seconds.
@@ -103,79 +103,81 @@ fn is_recent(noted_at: UnixSeconds, now: UnixSeconds) -> bool {
     (noted_at..noted_at.saturating_add(EXACT_TO)).contains(&now)
 }
 
-/// Records that a verified access token is in use.
-///
-/// # Errors
-/// When the first use of its pair cannot be written and serving it nevertheless would hide a theft.
-pub async fn record(state: &AppState, claims: &Claims, now: UnixSeconds) -> Result<(), StoreError> {
-    let (session, counter) = (claims.sid, claims.jti.counter());
-    if state.first_uses.note(session, now) {
-        state.write_behind.used(session, now);
-    }
-    if state.first_uses.is_marked(session, counter) {
-        return Ok(());
-    }
-    let is_harmless = is_harmless_unmarked(state, claims, now);
-    match mark(state, session, counter, is_harmless).await {
-        Err(error) if is_harmless => {
-            tracing::debug!(%error, %session, "the first use of a token is written down later");
-            Ok(())
+impl Sessions {
+    /// Records that a verified access token is in use.
+    ///
+    /// # Errors
+    /// When the first use of its pair cannot be written and serving it nevertheless would hide a theft.
+    pub async fn record_first_use(&self, claims: &Claims, now: UnixSeconds) -> Result<(), StoreError> {
+        let (session, counter) = (claims.sid, claims.jti.counter());
+        if self.first_uses.note(session, now) {
+            self.write_behind.used(session, now);
         }
-        outcome => outcome,
-    }
-}
-
-/// Whether serving a pair without a mark changes no decision about theft. The first pair has no predecessor; the predecessor of
-/// any other gets the same pair within the grace, whether it is marked or not.
-fn is_harmless_unmarked(state: &AppState, claims: &Claims, now: UnixSeconds) -> bool {
-    claims.jti.counter() == 0 || now <= claims.iat.saturating_add(state.config.refresh_grace)
-}
-
-async fn mark(state: &AppState, session: SessionId, counter: Counter, briefly: bool) -> Result<(), StoreError> {
-    let mut write = join_or_begin(state, session, counter)?;
-    let outcome = write.outcome.wait_for(Option::is_some);
-    let outcome = if briefly {
-        // Counted from the beginning of the write, so that later requests do not wait once more.
-        timeout_at(write.began + SHORT_WAIT, outcome)
-            .await
-            .map_err(|_| StoreError::slow())?
-    } else {
-        outcome.await
-    };
-    match outcome.as_deref() {
-        Ok(Some(Ok(()))) => Ok(()),
-        Ok(Some(Err(error))) => Err(StoreError::Shared(Arc::clone(error))),
-        Ok(None) | Err(_) => Err(StoreError::slow()),
-    }
-}
-
-fn join_or_begin(state: &AppState, session: SessionId, counter: Counter) -> Result<Write, StoreError> {
-    let mut writes = state.first_uses.writes();
-    if let Some(write) = writes.get(&(session, counter)) {
-        return Ok(write.clone());
-    }
-    if writes.len() >= MAX_WRITES {
-        return Err(StoreError::slow());
-    }
-    let (done, outcome) = watch::channel(None);
-    let write = Write {
-        began: Instant::now(),
-        outcome,
-    };
-    writes.insert((session, counter), write.clone());
-    drop(writes);
-    // A task of its own: a client that disconnects does not interrupt a write that others wait for.
-    let state = state.clone();
-    tokio::spawn(async move {
-        let written = state.store.mark_used(session, counter).await;
-        match &written {
-            Ok(()) => state.first_uses.remember(session, counter),
-            Err(_) => state.write_behind.unmarked(session, counter),
+        if self.first_uses.is_marked(session, counter) {
+            return Ok(());
         }
-        state.first_uses.writes().remove(&(session, counter));
-        done.send_replace(Some(written.map_err(Arc::new)));
-    });
-    Ok(write)
+        let is_harmless = self.is_harmless_unmarked(claims, now);
+        match self.mark(session, counter, is_harmless).await {
+            Err(error) if is_harmless => {
+                tracing::debug!(%error, %session, "the first use of a token is written down later");
+                Ok(())
+            }
+            outcome => outcome,
+        }
+    }
+
+    /// Whether serving a pair without a mark changes no decision about theft. The first pair has no predecessor; the predecessor of
+    /// any other gets the same pair within the grace, whether it is marked or not.
+    fn is_harmless_unmarked(&self, claims: &Claims, now: UnixSeconds) -> bool {
+        claims.jti.counter() == 0 || now <= claims.iat.saturating_add(self.lifetimes.refresh_grace)
+    }
+
+    async fn mark(&self, session: SessionId, counter: Counter, briefly: bool) -> Result<(), StoreError> {
+        let mut write = self.join_or_begin(session, counter)?;
+        let outcome = write.outcome.wait_for(Option::is_some);
+        let outcome = if briefly {
+            // Counted from the beginning of the write, so that later requests do not wait once more.
+            timeout_at(write.began + SHORT_WAIT, outcome)
+                .await
+                .map_err(|_| StoreError::slow())?
+        } else {
+            outcome.await
+        };
+        match outcome.as_deref() {
+            Ok(Some(Ok(()))) => Ok(()),
+            Ok(Some(Err(error))) => Err(StoreError::Shared(Arc::clone(error))),
+            Ok(None) | Err(_) => Err(StoreError::slow()),
+        }
+    }
+
+    fn join_or_begin(&self, session: SessionId, counter: Counter) -> Result<Write, StoreError> {
+        let mut writes = self.first_uses.writes();
+        if let Some(write) = writes.get(&(session, counter)) {
+            return Ok(write.clone());
+        }
+        if writes.len() >= MAX_WRITES {
+            return Err(StoreError::slow());
+        }
+        let (done, outcome) = watch::channel(None);
+        let write = Write {
+            began: Instant::now(),
+            outcome,
+        };
+        writes.insert((session, counter), write.clone());
+        drop(writes);
+        // A task of its own: a client that disconnects does not interrupt a write that others wait for.
+        let sessions = self.clone();
+        tokio::spawn(async move {
+            let written = sessions.store.mark_used(session, counter).await;
+            match &written {
+                Ok(()) => sessions.first_uses.remember(session, counter),
+                Err(_) => sessions.write_behind.unmarked(session, counter),
+            }
+            sessions.first_uses.writes().remove(&(session, counter));
+            done.send_replace(Some(written.map_err(Arc::new)));
+        });
+        Ok(write)
+    }
 }
 
 #[cfg(test)]

@@ -7,10 +7,10 @@
 //! `refresh_rule.rs` decides by the committed row alone; here each decision is carried out by one conditional update.
 
 use super::refresh_rule::{Answer, Event, RefreshState, Terms, step};
-use super::{TokenGrant, Tokens, issue};
-use crate::server::refresh_tokens::Presented;
-use crate::server::state::AppState;
-use crate::server::throttle::{REFRESHES, UNKNOWN_REFRESH_TOKENS};
+use super::{Sessions, Tokens};
+use crate::refresh_tokens::Presented;
+use crate::throttle::{REFRESHES, UNKNOWN_REFRESH_TOKENS};
+use crate::tokens::TokenGrant;
 use latchkey_store::{Account, Client, EndReason, RetryAfter, Rotation, Session, SessionScope, StoreError};
 
 /// Why there are no new tokens.
@@ -32,128 +32,141 @@ impl From<StoreError> for RefreshError {
     }
 }
 
-/// Exchanges a refresh token for the next two tokens. Whatever it finds out is committed before it answers.
-///
-/// # Errors
-/// When the token is none, its session is over, or the database cannot be used: then nothing has changed and the
-/// same token can be presented again.
-pub async fn refresh(state: &AppState, token: &str, client: &Client) -> Result<Tokens, RefreshError> {
-    let outcome = counted(state, token, client).await;
-    state.metrics.refreshed(&outcome);
-    outcome
-}
-
-async fn counted(state: &AppState, token: &str, client: &Client) -> Result<Tokens, RefreshError> {
-    // Costs no read of the database, and no limit.
-    let presented = Presented::parse(token).ok_or(RefreshError::Invalid)?;
-    let charge = state
-        .addresses
-        .take(UNKNOWN_REFRESH_TOKENS, client.address, state.clock.now())
-        .map_err(RefreshError::Throttled)?;
-    let outcome = exchange(state, token, client).await;
-    // A token of a former secret is refused as well, but names a session: browsers present it on every page.
-    let names_no_session =
-        matches!(outcome, Err(RefreshError::Invalid)) && matches!(state.store.session(presented.session).await, Ok(None));
-    if !names_no_session {
-        state.addresses.give_back(charge);
+impl Sessions {
+    /// Exchanges a refresh token for the next two tokens. Whatever it finds out is committed before it answers.
+    ///
+    /// # Errors
+    /// When the token is none, its session is over, or the database cannot be used: then nothing has changed and the
+    /// same token can be presented again.
+    pub async fn refresh(&self, token: &str, client: &Client) -> Result<Tokens, RefreshError> {
+        let outcome = self.counted(token, client).await;
+        self.metrics.count_refresh(match &outcome {
+            Ok(_) => "ok",
+            Err(RefreshError::Invalid) => "invalid",
+            Err(RefreshError::Ended(EndReason::Reuse)) => "reuse",
+            Err(RefreshError::Ended(_)) => "ended",
+            Err(RefreshError::Throttled(_)) => "throttled",
+            Err(RefreshError::Store(_)) => "unavailable",
+        });
+        outcome
     }
-    outcome
-}
 
-async fn exchange(state: &AppState, token: &str, client: &Client) -> Result<Tokens, RefreshError> {
-    let presented = Presented::parse(token).ok_or(RefreshError::Invalid)?;
-    loop {
-        let (session, account) = genuine(state, &presented).await?;
-        let now = state.clock.now();
-        let terms = Terms {
-            now,
-            grace: state.config.refresh_grace,
-            renewed_until: session.ends_at.min(now + state.config.refresh_ttl),
-        };
-        let (next, answer) = step(RefreshState::of(&session), Event::Present(presented.counter), terms);
-        let issued = TokenGrant {
-            session: session.id,
-            counter: next.counter,
-            now,
-            expires_at: next.expires_at,
-        };
-        let is_committed = match answer {
-            Answer::Rotate => rotate(state, &session, &issued).await?,
-            Answer::SameAgain => issue_again(state, &session, &next, &issued).await?,
-            Answer::Reuse => return end_copied(state, &session, &account, client).await,
-            Answer::Over(reason) => return Err(RefreshError::Ended(reason)),
-            Answer::Refuse | Answer::MarkUsed | Answer::End | Answer::Unchanged => return Err(RefreshError::Invalid),
-        };
-        if is_committed {
-            return Ok(issue(state, &account, &session.salt, &issued));
+    async fn counted(&self, token: &str, client: &Client) -> Result<Tokens, RefreshError> {
+        // Costs no read of the database, and no limit.
+        let presented = Presented::parse(token).ok_or(RefreshError::Invalid)?;
+        let charge = self
+            .addresses
+            .take(UNKNOWN_REFRESH_TOKENS, client.address, self.clock.now())
+            .map_err(RefreshError::Throttled)?;
+        let outcome = self.exchange(token, client).await;
+        // A token of a former secret is refused as well, but names a session: browsers present it on every page.
+        let names_no_session =
+            matches!(outcome, Err(RefreshError::Invalid)) && matches!(self.store.session(presented.session).await, Ok(None));
+        if !names_no_session {
+            self.addresses.give_back(charge);
         }
-        // Another call changed the row between the read and the update: look again. Everything in it only grows, so this ends.
+        outcome
     }
-}
 
-async fn rotate(state: &AppState, session: &Session, issued: &TokenGrant) -> Result<bool, RefreshError> {
-    // The rotation stores this as well, so no refresh goes uncounted.
-    let refreshes_until = REFRESHES
-        .take(session.refreshes_until, issued.now)
-        .map_err(RefreshError::Throttled)?;
-    let rotation = Rotation {
-        id: session.id,
-        from: session.counter,
-        now: issued.now,
-        expires_at: issued.expires_at,
-        refreshes_until,
-        token_exp: state.tokens.expiry(issued),
-    };
-    Ok(state.store.rotate_session(&rotation).await?)
-}
-
-/// Stores what issuing the current pair again changes: when its grace began, and the expiry of its latest access token, which
-/// whoever ends the session has to know.
-async fn issue_again(state: &AppState, session: &Session, next: &RefreshState, issued: &TokenGrant) -> Result<bool, RefreshError> {
-    let token_exp = state.tokens.expiry(issued).max(session.token_exp);
-    if (next.rotated_at, token_exp) == (session.rotated_at, session.token_exp) {
-        return Ok(true);
+    async fn exchange(&self, token: &str, client: &Client) -> Result<Tokens, RefreshError> {
+        let presented = Presented::parse(token).ok_or(RefreshError::Invalid)?;
+        loop {
+            let (session, account) = self.genuine(&presented).await?;
+            let now = self.clock.now();
+            let terms = Terms {
+                now,
+                grace: self.lifetimes.refresh_grace,
+                renewed_until: session.ends_at.min(now + self.lifetimes.refresh_ttl),
+            };
+            let (next, answer) = step(RefreshState::of(&session), Event::Present(presented.counter), terms);
+            let issued = TokenGrant {
+                session: session.id,
+                counter: next.counter,
+                now,
+                expires_at: next.expires_at,
+            };
+            let is_committed = match answer {
+                Answer::Rotate => self.rotate(&session, &issued).await?,
+                Answer::SameAgain => self.issue_again(&session, &next, &issued).await?,
+                Answer::Reuse => return self.end_copied(&session, &account, client).await,
+                Answer::Over(reason) => return Err(RefreshError::Ended(reason)),
+                Answer::Refuse | Answer::MarkUsed | Answer::End | Answer::Unchanged => return Err(RefreshError::Invalid),
+            };
+            if is_committed {
+                return Ok(self.issue(&account, &session.salt, &issued));
+            }
+            // Another call changed the row between the read and the update: look again. Everything in it only grows, so this ends.
+        }
     }
-    Ok(state.store.issue_again(session, next.rotated_at, token_exp).await?)
-}
 
-/// Needs no condition on the counters, unlike a rotation: they only grow, so a copy that was found stays one.
-async fn end_copied(state: &AppState, session: &Session, account: &Account, client: &Client) -> Result<Tokens, RefreshError> {
-    tracing::warn!(user = %account.id, session = %session.id, "a used refresh token was used again; its session ends");
-    if super::end(state, &account.id, SessionScope::One(session.id), EndReason::Reuse, client).await? > 0 {
-        state.metrics.reuse_detected();
+    async fn rotate(&self, session: &Session, issued: &TokenGrant) -> Result<bool, RefreshError> {
+        // The rotation stores this as well, so no refresh goes uncounted.
+        let refreshes_until = REFRESHES
+            .take(session.refreshes_until, issued.now)
+            .map_err(RefreshError::Throttled)?;
+        let rotation = Rotation {
+            id: session.id,
+            from: session.counter,
+            now: issued.now,
+            expires_at: issued.expires_at,
+            refreshes_until,
+            token_exp: self.tokens.expiry(issued),
+        };
+        Ok(self.store.rotate_session(&rotation).await?)
     }
-    Err(RefreshError::Ended(EndReason::Reuse))
-}
 
-/// Ends the session that a token belongs to, whoever presents it (RFC 7009): a refresh token, also one that was
-/// exchanged already, or an access token. A token that means nothing changes nothing.
-///
-/// # Errors
-/// When the database cannot be used.
-pub async fn revoke(state: &AppState, token: &str, client: &Client) -> Result<(), StoreError> {
-    let session = match Presented::parse(token) {
-        Some(presented) => match genuine(state, &presented).await {
-            Ok((session, account)) => Some((session.id, account.id)),
-            Err(RefreshError::Store(error)) => return Err(error),
-            Err(_) => None,
-        },
-        None => state
-            .tokens
-            .verify(token, state.clock.now())
-            .ok()
-            .map(|claims| (claims.sid, claims.sub.clone())),
-    };
-    if let Some((session, user)) = session {
-        super::end(state, &user, SessionScope::One(session), EndReason::Revoked, client).await?;
+    /// Stores what issuing the current pair again changes: when its grace began, and the expiry of its latest access token, which
+    /// whoever ends the session has to know.
+    async fn issue_again(&self, session: &Session, next: &RefreshState, issued: &TokenGrant) -> Result<bool, RefreshError> {
+        let token_exp = self.tokens.expiry(issued).max(session.token_exp);
+        if (next.rotated_at, token_exp) == (session.rotated_at, session.token_exp) {
+            return Ok(true);
+        }
+        Ok(self.store.issue_again(session, next.rotated_at, token_exp).await?)
     }
-    Ok(())
-}
 
-/// The session of a token, if the token is genuine.
-async fn genuine(state: &AppState, presented: &Presented) -> Result<(Session, Account), RefreshError> {
-    let found = state.store.session(presented.session).await?;
-    found
-        .filter(|(session, _)| state.refresh_tokens.verify(presented, &session.salt))
-        .ok_or(RefreshError::Invalid)
+    /// Needs no condition on the counters, unlike a rotation: they only grow, so a copy that was found stays one.
+    async fn end_copied(&self, session: &Session, account: &Account, client: &Client) -> Result<Tokens, RefreshError> {
+        tracing::warn!(user = %account.id, session = %session.id, "a used refresh token was used again; its session ends");
+        if self
+            .end(&account.id, SessionScope::One(session.id), EndReason::Reuse, client)
+            .await?
+            > 0
+        {
+            self.metrics.count_reuse();
+        }
+        Err(RefreshError::Ended(EndReason::Reuse))
+    }
+
+    /// Ends the session that a token belongs to, whoever presents it (RFC 7009): a refresh token, also one that was
+    /// exchanged already, or an access token. A token that means nothing changes nothing.
+    ///
+    /// # Errors
+    /// When the database cannot be used.
+    pub async fn revoke(&self, token: &str, client: &Client) -> Result<(), StoreError> {
+        let session = match Presented::parse(token) {
+            Some(presented) => match self.genuine(&presented).await {
+                Ok((session, account)) => Some((session.id, account.id)),
+                Err(RefreshError::Store(error)) => return Err(error),
+                Err(_) => None,
+            },
+            None => self
+                .tokens
+                .verify(token, self.clock.now())
+                .ok()
+                .map(|claims| (claims.sid, claims.sub.clone())),
+        };
+        if let Some((session, user)) = session {
+            self.end(&user, SessionScope::One(session), EndReason::Revoked, client).await?;
+        }
+        Ok(())
+    }
+
+    /// The session of a token, if the token is genuine.
+    async fn genuine(&self, presented: &Presented) -> Result<(Session, Account), RefreshError> {
+        let found = self.store.session(presented.session).await?;
+        found
+            .filter(|(session, _)| self.refresh_tokens.verify(presented, &session.salt))
+            .ok_or(RefreshError::Invalid)
+    }
 }

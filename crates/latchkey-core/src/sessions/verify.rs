@@ -3,11 +3,9 @@
 
 use std::sync::Arc;
 
-use super::first_use;
-use crate::server::news;
-use crate::server::revocations::TokenStatus;
-use crate::server::state::AppState;
-use crate::server::tokens::Claims;
+use super::Sessions;
+use crate::revocations::TokenStatus;
+use crate::tokens::Claims;
 use latchkey_store::StoreError;
 
 /// Why an access token opens nothing.
@@ -22,28 +20,28 @@ pub enum Denied {
     Unavailable(StoreError),
 }
 
-/// What a good access token says.
-///
-/// # Errors
-/// [`Denied`]. In doubt nobody gets in.
-pub async fn verify(state: &AppState, jwt: &str) -> Result<Arc<Claims>, Denied> {
-    let now = state.clock.now();
-    let claims = state.tokens.verify(jwt, now).map_err(|_| Denied::Invalid)?;
-    let mut standing = state.revocations.standing(&claims, now);
-    if standing == TokenStatus::Unknown {
-        news::catch_up(state).await.map_err(Denied::Unavailable)?;
-        standing = state.revocations.standing(&claims, now);
-    }
-    match standing {
-        TokenStatus::Good => {
-            if !state.first_uses.is_recorded(claims.sid, claims.jti.counter(), now) {
-                // Boxed: it is large, and every request would carry it.
-                Box::pin(first_use::record(state, &claims, now))
-                    .await
-                    .map_err(Denied::Unavailable)?;
-            }
-            Ok(claims)
+impl Sessions {
+    /// What a good access token says.
+    ///
+    /// # Errors
+    /// [`Denied`]. In doubt nobody gets in.
+    pub async fn verify(&self, jwt: &str) -> Result<Arc<Claims>, Denied> {
+        let now = self.clock.now();
+        let claims = self.tokens.verify(jwt, now).map_err(|_| Denied::Invalid)?;
+        let mut standing = self.revocations.standing(&claims, now);
+        if standing == TokenStatus::Unknown {
+            self.sync.catch_up().await.map_err(Denied::Unavailable)?;
+            standing = self.revocations.standing(&claims, now);
         }
-        TokenStatus::Stale | TokenStatus::Ended | TokenStatus::Unknown => Err(Denied::Revoked),
+        match standing {
+            TokenStatus::Good => {
+                if !self.first_uses.is_recorded(claims.sid, claims.jti.counter(), now) {
+                    // Boxed: it is large, and every request would carry it.
+                    Box::pin(self.record_first_use(&claims, now)).await.map_err(Denied::Unavailable)?;
+                }
+                Ok(claims)
+            }
+            TokenStatus::Stale | TokenStatus::Ended | TokenStatus::Unknown => Err(Denied::Revoked),
+        }
     }
 }

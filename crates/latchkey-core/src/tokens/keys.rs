@@ -5,8 +5,9 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use jsonwebtoken::{DecodingKey, EncodingKey, Header};
 use serde::Serialize;
 
-use crate::server::keys::{self, Use};
-use crate::server::secret::Secret;
+use crate::keys;
+use crate::keys::Use;
+use crate::secret::Secret;
 
 /// RFC 9068 section 2.1: tells an access token from every other JWT.
 const TYP: &str = "at+jwt";
@@ -30,20 +31,20 @@ impl From<Algorithm> for jsonwebtoken::Algorithm {
 }
 
 /// A public key for other services (RFC 7517, RFC 8037 section 2).
-#[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
+#[derive(Clone, Debug, Serialize)]
 pub struct Jwk {
     /// Always `OKP`.
-    kty: &'static str,
+    pub kty: &'static str,
     /// Always `Ed25519`.
-    crv: &'static str,
+    pub crv: &'static str,
     /// Always `EdDSA`.
-    alg: &'static str,
+    pub alg: &'static str,
     /// Always `sig`.
-    r#use: &'static str,
+    pub r#use: &'static str,
     /// Which key it is: the same word stands in the header of a token.
-    kid: String,
+    pub kid: String,
     /// The key, in base64url.
-    x: String,
+    pub x: String,
 }
 
 /// Signs.

@@ -104,7 +104,7 @@ impl Default for Remembered {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::server::tokens::TokenId;
+    use crate::tokens::TokenId;
     use latchkey_store::SessionId;
     use latchkey_types::UserId;
 

@@ -6,10 +6,10 @@ use std::path::Path;
 use csv::StringRecord;
 
 use super::output;
-use crate::server::accounts::Refusal;
-use crate::server::accounts::operate::{self, Imported};
 use crate::server::serve::Failure;
 use crate::server::state::AppState;
+use latchkey_core::accounts::Refusal;
+use latchkey_core::accounts::admin::Imported;
 
 /// Accounts between two words about how far it is.
 const STEP: usize = 1000;
@@ -80,7 +80,7 @@ async fn take(state: &AppState, columns: &StringRecord, row: csv::Result<StringR
     let account: Imported = row
         .deserialize(Some(columns))
         .map_err(|error| LeftOut::Line(format!("line {line}: {error}")))?;
-    match operate::import(state, &account).await {
+    match state.accounts.import(&account).await {
         Ok(_) => Ok(()),
         Err(Refusal::Store(error)) => Err(LeftOut::Stop(error.into())),
         // What a file holds may be meant for the terminal.

@@ -3,7 +3,6 @@
 use std::io::{self, Write};
 
 use super::{date, output, unknown};
-use crate::server::accounts::operate;
 use crate::server::serve::Failure;
 use crate::server::state::AppState;
 use latchkey_store::Account;
@@ -11,7 +10,7 @@ use latchkey_types::Username;
 
 /// Shows what there is to know about an account, but for its password.
 pub async fn run(state: &AppState, name: &Username) -> Result<(), Failure> {
-    let account = operate::find(state, name).await?.ok_or_else(|| unknown(name))?;
+    let account = state.accounts.find(name).await?.ok_or_else(|| unknown(name))?;
     let sessions = state.store.count_sessions_of(&account.id, state.clock.now()).await?;
     output::result(print(&account, sessions))
 }

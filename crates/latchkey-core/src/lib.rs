@@ -1,0 +1,22 @@
+//! The rules of Latchkey: accounts, sessions, tokens, passwords, limits and revocations. Knows no HTTP and no SQL.
+//!
+//! [`Services`] puts them together; each takes the services that it uses. Time is passed in (`clock`).
+
+pub mod accounts;
+pub mod audit;
+pub mod clock;
+pub mod devices;
+pub mod housekeeping;
+pub mod keys;
+pub mod metrics;
+pub mod passwords;
+pub mod refresh_tokens;
+pub mod revocations;
+pub mod secret;
+mod services;
+pub mod sessions;
+pub mod throttle;
+pub mod tokens;
+pub mod write_behind;
+
+pub use services::{Rules, Services};

@@ -1,0 +1,42 @@
+//! How a session ends.
+
+use latchkey_store::{Client, EndReason, Ended, Ending, EventKind, NewEvent, SessionScope, StoreError};
+use latchkey_types::UserId;
+
+use super::Sessions;
+use crate::audit::AUDIT;
+
+impl Sessions {
+    /// Ends sessions of a user: on this node before it returns, on others within a second. Returns how many lived.
+    ///
+    /// # Errors
+    /// When the database cannot be used; then none has ended.
+    pub async fn end(&self, user: &UserId, which: SessionScope, reason: EndReason, by: &Client) -> Result<usize, StoreError> {
+        let ending = self.ending(reason);
+        let event = NewEvent {
+            user,
+            kind: match which {
+                SessionScope::AllBut(_) => EventKind::OthersEnded,
+                SessionScope::One(_) | SessionScope::All => reason.into(),
+            },
+            client: by,
+            at: ending.at,
+        };
+        let Ended { sessions, revocations } = self.store.end_sessions(which, &ending, &event).await?;
+        self.revocations.apply(&revocations);
+        if sessions > 0 {
+            tracing::info!(target: AUDIT, user = %user, sessions, reason = reason.as_str(), "sessions ended");
+        }
+        Ok(sessions)
+    }
+
+    /// Sessions that end now, for a reason.
+    pub fn ending(&self, reason: EndReason) -> Ending {
+        let at = self.clock.now();
+        Ending {
+            reason,
+            at,
+            tokens_until: at + self.tokens.life(),
+        }
+    }
+}
