@@ -26,11 +26,16 @@ run: build ## build a release and serve http://localhost:3000 from ./data (PORT=
 test: build-tools test-tools ## every test: unit, integration, browser end to end
 	@echo "==> Rust tests: usually 5 minutes the first time, most of it compiling"
 	@if cargo nextest --version >/dev/null 2>&1; then \
-		scripts/postgres with cargo nextest run --no-fail-fast --features ssr; \
+		failed=0; \
+		scripts/postgres with cargo nextest run --locked --no-fail-fast --workspace || failed=1; \
+		TEST_ENGINE=postgres scripts/postgres with cargo nextest run --locked --no-fail-fast --profile postgres --workspace || failed=1; \
+		exit $$failed; \
 	else \
 		failed=0; \
-		scripts/postgres with cargo test --no-fail-fast --features ssr -- $(addprefix --skip ,$(timed)) || failed=1; \
-		scripts/postgres with cargo test --no-fail-fast --features ssr --test app --test postgres --test program -- --test-threads=1 $(timed) || failed=1; \
+		scripts/postgres with cargo test --locked --no-fail-fast --workspace -- --skip postgres:: $(addprefix --skip ,$(timed)) || failed=1; \
+		scripts/postgres with cargo test --locked --no-fail-fast --test app --test program -- --test-threads=1 --skip postgres:: $(timed) || failed=1; \
+		TEST_ENGINE=postgres scripts/postgres with cargo test --locked --no-fail-fast --test app -- $(addprefix --skip ,$(timed)) || failed=1; \
+		TEST_ENGINE=postgres scripts/postgres with cargo test --locked --no-fail-fast --test app -- --test-threads=1 $(timed) || failed=1; \
 		exit $$failed; \
 	fi
 	@$(MAKE) --no-print-directory build
@@ -43,10 +48,10 @@ dev: build-tools ## build, serve, and reload on every saved change
 	env $(address) $(subst LATCHKEY,LEPTOS_SITE,$(address)) cargo leptos watch
 
 check: check-tools ## formatting, lints for both targets, docs, types, licences, bans, advisories
-	cargo fmt --check
-	cargo clippy --locked --features ssr --all-targets -- -D warnings
-	cargo clippy --locked --features hydrate --lib --target wasm32-unknown-unknown --target-dir target/front -- -D warnings
-	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --features ssr
+	cargo fmt --all --check
+	cargo clippy --locked --workspace --all-targets -- -D warnings
+	cargo clippy --locked --lib --target wasm32-unknown-unknown --target-dir target/front -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps
 	cd end2end && npx --no-install tsc --noEmit
 	cargo deny --log-level error check licenses bans sources
 	@if cargo deny fetch db >/dev/null 2>&1; then \
@@ -61,18 +66,18 @@ attack: build attack-tools ## the long attacks: thousands of generated calls, sl
 	TEST_BINARY=$(abspath $(binary)) STRICT=1 SLOW_CLIENTS=2500 SLOW_READERS=50 H2_STREAMS=100000 WIRE_ROUNDS=100 \
 		SILENT_CONNECTIONS=8000 H2_CONNECTIONS=250 H2_UNREAD=50 H2_UNREAD_STREAMS=128 ABUSE_SECONDS=10 \
 		SAME_ROUNDS=300 RACE_ROUNDS=1000 END_ROUNDS=100 \
-		scripts/postgres with cargo test --features ssr --test app --test postgres --test program -- --nocapture --test-threads=1 \
+		scripts/postgres with scripts/both-engines \
 		slow:: load:: connections:: http2:: trouble:: wire:: tls:: races:: sameness:: hostile_strings:: every_route:: within_a_second
 
 soak: build ## several nodes on PostgreSQL for long: ends, races, kills, crashes and restarts under load; a million accounts; with figures (up to half an hour)
 	TEST_BINARY=$(abspath $(binary)) ENDS=1000 NODE_ROUNDS=1000 KILLS=100 RESTARTS=20 ROLLS=10 ACCOUNTS=1000000 SESSIONS=100000 \
-		scripts/postgres with cargo test --features ssr --test app --test postgres --test program -- --nocapture --test-threads=1 nodes:: size::
+		scripts/postgres with scripts/both-engines nodes:: size::
 
 fuzz: ## cookies, headers and tokens against a million random inputs each (CASES=… for another number)
-	PROPTEST_CASES=$(CASES) cargo test --locked --features ssr --test formats
+	PROPTEST_CASES=$(CASES) cargo test --locked --test formats
 
 prove: ## explore the refresh rule with a model checker: lost answers, crashes, clock steps, a thief (up to 3 minutes)
-	PROVE=full cargo test --locked --features ssr --test prove -- --nocapture --test-threads=1
+	PROVE=full cargo test --locked --test prove -- --nocapture --test-threads=1
 
 bench: build bench-tools ## measure beside what people would use instead, into docs/BENCHMARKS.md (ONLY=protected for a part)
 	@echo "==> programs to measure with: usually 15 minutes the first time"

@@ -1,29 +1,14 @@
-//! Latchkey: a sign-in app you own.
+//! Latchkey: a sign-in app you own. Its sign-in is in the crates; what this app adds are its own pages.
 //!
-//! | module | is | built for |
-//! |---|---|---|
-//! | [`islands`] | what comes alive in the browser | both |
-//! | `app` | the pages: shell, views and their handlers | the server |
-//! | `api` | the server functions that forms post to | the server |
-//! | `server` | everything behind them: accounts, sessions, tokens, store, HTTP | the server |
-//!
-//! The lines below are the only ones in the crate that depend on a feature.
+//! Compiled for the browser it is the islands alone, compiled for the server all the rest. The lines below are the only ones
+//! that depend on that.
 
 // A view's type nests as deep as its elements.
 #![recursion_limit = "256"]
 
-pub mod islands;
-
-#[cfg(feature = "ssr")]
-pub mod api;
-#[cfg(feature = "ssr")]
-pub mod app;
-#[cfg(feature = "ssr")]
-pub mod server;
-
-/// Called once by `public/boot.js` when the WASM has arrived.
-#[cfg(feature = "hydrate")]
-#[wasm_bindgen::prelude::wasm_bindgen]
-pub fn hydrate() {
-    islands::start();
-}
+#[cfg(target_arch = "wasm32")]
+mod hydrate;
+#[cfg(not(target_arch = "wasm32"))]
+pub mod pages;
+#[cfg(not(target_arch = "wasm32"))]
+pub mod router;

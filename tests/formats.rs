@@ -7,8 +7,8 @@
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use http::{HeaderMap, HeaderValue, header};
-use latchkey::server::cookies::{Cookie, Cookies};
-use latchkey::server::session::bearer_token;
+use latchkey_axum::cookies::{Cookie, Cookies};
+use latchkey_axum::visitor::bearer_token;
 use latchkey_core::keys;
 use latchkey_core::keys::Use;
 use latchkey_core::refresh_tokens::{Presented, RefreshTokens};

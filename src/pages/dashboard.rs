@@ -4,19 +4,19 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use jsonwebtoken::Header;
+use latchkey_core::tokens::Header;
 use leptos::prelude::*;
 
-use crate::app::Page;
-use crate::app::client_name::client_name;
-use crate::app::error::unavailable;
-use crate::app::facts::fact;
-use crate::app::format;
-use crate::islands::countdown::clock;
-use crate::islands::{CopyButton, Countdown};
-use crate::server::session::SignedIn;
-use crate::server::state::AppState;
+use latchkey_axum::state::AppState;
+use latchkey_axum::visitor::SignedIn;
 use latchkey_core::tokens::Claims;
+use latchkey_islands::countdown::clock;
+use latchkey_islands::{CopyButton, Countdown};
+use latchkey_pages::client_name::client_name;
+use latchkey_pages::description_list::fact;
+use latchkey_pages::error_pages::unavailable;
+use latchkey_pages::page::Page;
+use latchkey_pages::time;
 use latchkey_store::{Account, AuditEvent, COUNT_CAP, SessionId, SessionPage, StoreError};
 
 /// Sessions shown here; the others are on their own page.
@@ -29,7 +29,7 @@ const EVENTS_SHOWN: i64 = 8;
 pub async fn dashboard(State(state): State<AppState>, page: Page, signed_in: SignedIn) -> Response {
     let loaded = match load(&state, &signed_in).await {
         Ok(Some(loaded)) => loaded,
-        Ok(None) => return super::gone(&state).into_response(),
+        Ok(None) => return latchkey_pages::pages::gone(&state).into_response(),
         Err(error) => return unavailable(page, &error),
     };
     let seconds_left = signed_in.claims.exp - state.clock.now();
@@ -97,7 +97,7 @@ fn YourSessions(listed: SessionPage, here: SessionId) -> impl IntoView {
             <li>
                 <span>{client_name(&session.client)}</span>
                 " "
-                {if this { view! { <span class="badge">"This device"</span> }.into_any() } else { format::minute(session.last_used_at).into_any() }}
+                {if this { view! { <span class="badge">"This device"</span> }.into_any() } else { time::minute(session.last_used_at).into_any() }}
             </li>
         }
     });
@@ -132,7 +132,7 @@ fn YourEvents(events: Vec<AuditEvent>) -> impl IntoView {
                 " "
                 <span class="quiet">{client_name(&event.client)} {event.client.address.map(|address| view! { ", " <code>{address.to_string()}</code> })}</span>
                 " "
-                {format::second(event.at)}
+                {time::second(event.at)}
             </li>
         }
     });
@@ -224,7 +224,7 @@ fn moment(name: &'static str, meaning: &'static str, seconds: i64) -> AnyView {
             <dd>
                 <code>{seconds.to_string()}</code>
                 " "
-                {format::second(seconds)}
+                {time::second(seconds)}
             </dd>
         </div>
     }

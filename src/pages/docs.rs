@@ -3,12 +3,13 @@
 use axum::response::Response;
 use leptos::prelude::*;
 
-use crate::app::Page;
-use crate::islands::CopyButton;
-use crate::server::assets;
-use crate::server::rest::openapi::{self, FormField, Operation};
-use crate::server::state::AppState;
 use axum::extract::State;
+use latchkey_axum::api::openapi;
+use latchkey_axum::api::openapi::{FormField, Operation};
+use latchkey_axum::state::AppState;
+use latchkey_islands::CopyButton;
+use latchkey_pages::assets;
+use latchkey_pages::page::Page;
 
 /// `GET /docs`
 pub async fn docs(State(state): State<AppState>, page: Page) -> Response {

@@ -3,9 +3,9 @@
 use axum::response::Response;
 use leptos::prelude::*;
 
-use crate::app::Page;
-use crate::app::shell::Mark;
-use crate::server::session::SignedIn;
+use latchkey_axum::visitor::SignedIn;
+use latchkey_pages::page::Page;
+use latchkey_pages::shell::Mark;
 use latchkey_types::User;
 
 /// `GET /`

@@ -7,11 +7,21 @@ use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{AssertSqlSafe, Connection, Executor};
 
-/// The engine that a test binary is about.
-#[expect(dead_code, reason = "a test binary is about one of them")]
+/// The engine that this run of the tests is about.
 pub enum Engine {
     Sqlite,
     Postgres,
+}
+
+impl Engine {
+    /// What `TEST_ENGINE` says.
+    pub fn of_this_run() -> Self {
+        match std::env::var("TEST_ENGINE").as_deref() {
+            Err(_) | Ok("sqlite") => Self::Sqlite,
+            Ok("postgres") => Self::Postgres,
+            Ok(other) => panic!("TEST_ENGINE is sqlite or postgres, not {other}"),
+        }
+    }
 }
 
 pub enum Database {
@@ -25,7 +35,7 @@ pub enum Database {
 
 impl Database {
     pub async fn new(dir: &Path) -> Self {
-        match crate::ENGINE {
+        match Engine::of_this_run() {
             Engine::Sqlite => Self::sqlite(dir),
             Engine::Postgres => Self::postgres().await,
         }

@@ -298,7 +298,7 @@ async fn an_open_page_does_not_hear_again_of_what_it_is_newer_than() {
     // The change is news to this program once more, as its own news always is, and as another's may be late.
     app.state.sessions.sync.catch_up().await.expect("the news");
     tokio::task::yield_now().await;
-    app.state.stop.ask();
+    app.state.stop.cancel();
     let said = stream.await.expect("ran");
     assert!(!said.contains("over"), "{said}");
 }
@@ -308,7 +308,7 @@ async fn a_server_that_stops_closes_the_streams_without_a_word() {
     let app = TestApp::new().await;
     let scene = scene(&app).await;
     let stream = tokio::spawn(listen(&app, &scene.browser).await);
-    app.state.stop.ask();
+    app.state.stop.cancel();
     assert!(!stream.await.expect("ran").contains("over"));
 }
 

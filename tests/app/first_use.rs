@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use latchkey::server::state::AppState;
+use latchkey_axum::state::AppState;
 use latchkey_core::sessions;
 use latchkey_core::sessions::RefreshError;
 use latchkey_core::sessions::refresh_rule::{Answer, Event, RefreshState, Terms, step};
@@ -169,7 +169,7 @@ async fn thousands_of_sessions_are_written_as_used_in_chunks_that_leave_locked_r
         app.state.sessions.write_behind.used(*session, at);
     }
     // On SQLite a lock is a lock on everything, and the write waits for it.
-    if matches!(crate::ENGINE, Engine::Postgres) {
+    if matches!(Engine::of_this_run(), Engine::Postgres) {
         let locked = [0, 1500, 3000, 4500, 5999]
             .map(|index: usize| format!("'{}'", sessions[index]))
             .join(", ");
@@ -185,7 +185,7 @@ async fn thousands_of_sessions_are_written_as_used_in_chunks_that_leave_locked_r
 
 #[tokio::test]
 async fn an_unrelated_locked_row_hides_no_theft() {
-    if !matches!(crate::ENGINE, Engine::Postgres) {
+    if !matches!(Engine::of_this_run(), Engine::Postgres) {
         return; // SQLite has no locks on rows.
     }
     let app = TestApp::new().await;
@@ -295,7 +295,7 @@ async fn a_chunk_that_cannot_be_written_keeps_what_others_wrote_and_is_tried_aga
         app.state.sessions.write_behind.used(*session, at);
     }
     let bad = sessions[SESSIONS / 2];
-    let (fails, works) = match crate::ENGINE {
+    let (fails, works) = match Engine::of_this_run() {
         Engine::Sqlite => (
             format!("CREATE TRIGGER fails BEFORE UPDATE ON sessions WHEN NEW.id = '{bad}' BEGIN SELECT RAISE(ABORT, 'no'); END"),
             "DROP TRIGGER fails",

@@ -28,7 +28,7 @@ impl Fixture {
         fs::copy(file("secret"), &secret).expect("copied");
         fs::set_permissions(&secret, fs::Permissions::from_mode(0o600)).expect("private");
         let database = Database::new(dir.path()).await;
-        let engine = match crate::ENGINE {
+        let engine = match Engine::of_this_run() {
             Engine::Sqlite => {
                 fs::copy(file("latchkey.db"), dir.path().join("latchkey.db")).expect("copied");
                 "sqlite"

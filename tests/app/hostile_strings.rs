@@ -11,7 +11,7 @@ use naughty_strings::BLNS;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::support::{Answer, Browser, MARKER, NOW, PASSWORD, TestApp, form, request};
-use latchkey::app::client_name::client_name;
+use latchkey_pages::client_name::client_name;
 
 /// What the list lacks: what ends strings, turns them round, hides in them or separates them, and structure of HTML.
 const MORE: [&str; 22] = [

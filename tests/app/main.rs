@@ -1,10 +1,7 @@
-//! The whole application in process, on a real SQLite file: every route and status.
+//! The whole application in process, on a real SQLite file or, with `TEST_ENGINE=postgres`, on a real PostgreSQL server.
 
 #![expect(clippy::expect_used, reason = "a test may expect what it wants")]
 #![expect(clippy::print_stdout, reason = "measurements are for people to read")]
-
-/// What the tests run on. tests/postgres/ has the same ones on the other.
-const ENGINE: databases::Engine = databases::Engine::Sqlite;
 
 mod account;
 mod api;
@@ -28,6 +25,7 @@ mod news;
 mod opening;
 mod pages;
 mod paging;
+mod postgres;
 mod races;
 mod refresh;
 mod requests;

@@ -2,7 +2,7 @@
 
 use axum::body::{Body, to_bytes};
 use http::Request;
-use latchkey::server::metrics;
+use latchkey_axum::metrics;
 use tower::Service;
 
 use crate::support::TestApp;

@@ -3,7 +3,7 @@
 use std::pin::pin;
 use std::sync::Arc;
 
-use latchkey::server::session::SignedIn;
+use latchkey_axum::visitor::SignedIn;
 use latchkey_core::accounts::{Refusal, SignUpInput};
 use latchkey_store::Client;
 use latchkey_types::{Field, FieldError, Problem, Role, Username};

@@ -66,7 +66,7 @@ async fn a_request_with_a_good_cookie_or_bearer_token_runs_no_statement() {
         assert!(home.status == 200 && home.body.contains("Signed in as"));
         assert_eq!(ada.get("/docs").await.status, 200);
     }
-    app.state.stop.ask();
+    app.state.stop.cancel();
     assert_eq!(ada.get("/session/events").await.status, 200);
     assert_eq!(count() - before, 0, "statements in 401 requests");
     // A refused token costs none either, unless it comes with a refresh token.

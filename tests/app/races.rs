@@ -13,7 +13,7 @@ use http::{Method, header};
 use tokio::sync::Barrier;
 use tokio::task::JoinSet;
 
-use latchkey::server::state::AppState;
+use latchkey_axum::state::AppState;
 use latchkey_core::sessions::{RefreshError, Tokens};
 use latchkey_core::throttle::SIGN_INS_TO_ACCOUNT;
 use latchkey_store::{Client, ClientKind};
@@ -27,7 +27,7 @@ fn rounds() -> usize {
     std::env::var("RACE_ROUNDS")
         .ok()
         .and_then(|rounds| rounds.parse().ok())
-        .unwrap_or(match crate::ENGINE {
+        .unwrap_or(match Engine::of_this_run() {
             Engine::Sqlite => 1000,
             Engine::Postgres => 200,
         })

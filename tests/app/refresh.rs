@@ -75,7 +75,7 @@ async fn a_server_function_and_the_event_stream_renew_too() {
     assert!(answer.set_cookies().iter().any(|cookie| cookie.starts_with("latchkey=ey")));
     app.pass_seconds(ACCESS);
     // The stream goes on for as long as the token: ask it to stop, and it ends.
-    app.state.stop.ask();
+    app.state.stop.cancel();
     let stream = ada.get("/session/events").await;
     assert_eq!((stream.status.as_u16(), stream.set_cookies().len()), (200, 2));
     assert!(

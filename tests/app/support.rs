@@ -10,9 +10,10 @@ use std::thread::available_parallelism;
 use axum::body::{Body, to_bytes};
 use http::request::Builder;
 use http::{HeaderMap, Method, Request, Response, StatusCode, header};
-use latchkey::server::config::{Config, Settings};
-use latchkey::server::router::App;
-use latchkey::server::state::AppState;
+use latchkey::router::app;
+use latchkey_axum::app::App;
+use latchkey_axum::config::{Config, Settings};
+use latchkey_axum::state::AppState;
 use latchkey_core::clock::Clock;
 use latchkey_core::passwords::{Busy, Cost, Passwords, Verified};
 use latchkey_core::secret;
@@ -101,7 +102,7 @@ impl TestApp {
         let state = AppState::new(config, store, now, Passwords::new(cost));
         state.sessions.sync.catch_up().await.expect("the news");
         Self {
-            app: App::new(state.clone()),
+            app: app(state.clone()),
             state,
             clock,
             uptime,

@@ -1,31 +1,27 @@
-//! Every route, and what each request passes on its way.
+//! What each request passes on its way to a route and back.
 
-use std::panic::AssertUnwindSafe;
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Instant;
 
 use axum::Router;
-use axum::body::Body;
-use axum::extract::{Request, State};
-use axum::middleware::from_fn_with_state;
-use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::extract::Request;
+use axum::response::Response;
 use futures_util::FutureExt;
-use leptos::context::provide_context;
-use leptos::server_fn::axum::server_fn_paths;
-use leptos_axum::handle_server_fns_with_context;
+use http::{StatusCode, header};
 use tower::Service;
 
-use super::form::{self, Form, FormError};
-use super::log::{self, Asked};
+use super::log;
 use super::middleware::security_headers::SecurityHeaders;
-use super::middleware::{host, same_origin, session, size};
-use super::rest::{health, introspect, me, openapi, protected, revoke, security_txt, token, well_known};
-use super::session_events::session_events;
+use super::middleware::{host, same_origin, size};
 use super::state::AppState;
-use super::{assets, metrics};
-use crate::app::{error, pages};
+use crate::errors::{RefusedRequest, refuse, wants_page};
+use crate::request_context::RequestContext;
+
+/// Makes the page of a refused request.
+pub type ErrorPage = fn(&RefusedRequest) -> Response;
 
 /// The whole application: the routes, and what each request passes on its way to them and back. That stands around all
 /// routes at once, as plain calls: as a layer of each route every step would copy those within it, for each request.
@@ -36,14 +32,16 @@ struct Inner {
     state: AppState,
     security_headers: SecurityHeaders,
     routes: Router,
+    error_page: ErrorPage,
 }
 
 impl App {
-    /// With the state that everything shares.
-    pub fn new(state: AppState) -> Self {
+    /// Puts what every request passes around the routes. `error_page` makes the page of a refused request.
+    pub fn new(state: AppState, routes: Router, error_page: ErrorPage) -> Self {
         Self(Arc::new(Inner {
             security_headers: SecurityHeaders::new(state.config.public_url.is_https()),
-            routes: routes(state.clone()),
+            routes,
+            error_page,
             state,
         }))
     }
@@ -52,18 +50,21 @@ impl App {
     pub async fn answer(self, request: Request) -> Response {
         let began = Instant::now();
         let inner = &*self.0;
-        let wants_page = error::wants_page(request.headers());
-        let asked = Asked::of(&inner.state.config.trusted_proxies, &request);
+        let wants_page = wants_page(request.headers());
+        let context = RequestContext::of(&inner.state.config.trusted_proxies, &request);
         // Pinned where they are: what wraps a future would otherwise move all of it, several times for each request.
         let work = pin!(async {
             let checked = pin!(inner.checked(request));
             let answered = AssertUnwindSafe(checked).catch_unwind().await;
-            let mut response = answered.unwrap_or_else(|cause| error::panicked(wants_page, cause));
+            let mut response = answered.unwrap_or_else(panicked);
+            if wants_page && let Some(refused) = response.extensions_mut().remove::<RefusedRequest>() {
+                response = inner.page_of(&refused, response);
+            }
             inner.security_headers.add(response.headers_mut());
             log::answered(&response, began.elapsed());
             response
         });
-        asked.scope(work).await
+        context.scope(work).await
     }
 }
 
@@ -79,78 +80,30 @@ impl Inner {
         let Ok(response) = self.routes.clone().call(request).await;
         response
     }
+
+    /// Shows a refusal as a page, with the headers that it has. The fault may lie in what renders pages: then it stays JSON.
+    fn page_of(&self, refused: &RefusedRequest, mut response: Response) -> Response {
+        let Ok(mut page) = catch_unwind(AssertUnwindSafe(|| (self.error_page)(refused))) else {
+            return response;
+        };
+        for name in [header::CONTENT_TYPE, header::CONTENT_LENGTH] {
+            response.headers_mut().remove(name);
+        }
+        page.headers_mut().extend(std::mem::take(response.headers_mut()));
+        page
+    }
 }
 
-/// Every route.
-fn routes(state: AppState) -> Router {
-    let routes = Router::new()
-        .merge(with_cookies().layer(from_fn_with_state(state.clone(), session::attach)))
-        .merge(rest())
-        .route("/assets/{*path}", get(assets::serve))
-        .method_not_allowed_fallback(error::method_not_allowed);
-    let routes = match state.config.metrics_addr {
-        Some(_) => routes.layer(from_fn_with_state(state.clone(), metrics::time)),
-        None => routes,
-    };
-    routes.with_state(state)
-}
-
-/// What knows its visitor by cookies: pages, the posts of their forms, the events of their session. Everything else
-/// reads no cookie.
-fn with_cookies() -> Router<AppState> {
-    Router::new()
-        .merge(pages())
-        .merge(server_functions())
-        .route("/session/events", get(session_events))
-        .fallback(error::not_found)
-}
-
-/// The pages. A protected one takes a `SignedIn` and cannot be rendered without.
-fn pages() -> Router<AppState> {
-    Router::new()
-        .route("/", get(pages::home))
-        .route("/login", get(pages::log_in))
-        .route("/signup", get(pages::sign_up))
-        .route("/dashboard", get(pages::dashboard))
-        .route("/sessions", get(pages::sessions))
-        .route("/account", get(pages::account))
-        .route("/docs", get(pages::docs))
-}
-
-/// Every `#[server]` function of the program, at its own address.
-fn server_functions() -> Router<AppState> {
-    server_fn_paths().fold(Router::new(), |router, (path, _)| router.route(path, post(server_function)))
-}
-
-/// Runs a server function, once its form has been read by the one strict reader.
-async fn server_function(State(state): State<AppState>, request: Request) -> Response {
-    let (parts, body) = request.into_parts();
-    let bytes = match form::read_body(&parts.headers, body)
-        .await
-        .and_then(|bytes| Form::parse(&parts.headers, &bytes).map(|_| bytes))
-    {
-        Ok(bytes) => bytes,
-        Err(FormError { status, sentence }) => return error::refuse(&parts.headers, status, sentence),
-    };
-    let request = Request::from_parts(parts, Body::from(bytes));
-    handle_server_fns_with_context(move || provide_context(state.clone()), request)
-        .await
-        .into_response()
-}
-
-/// The API for other programs.
-fn rest() -> Router<AppState> {
-    Router::new()
-        .route("/token", post(token::token))
-        .route("/revoke", post(revoke::revoke))
-        .route("/introspect", post(introspect::introspect))
-        .route("/protected", get(protected::protected))
-        .route("/me", get(me::me))
-        .route("/openapi.json", get(openapi::openapi))
-        .route("/.well-known/jwks.json", get(well_known::jwks))
-        .route("/.well-known/oauth-authorization-server", get(well_known::metadata))
-        .route("/.well-known/change-password", get(well_known::change_password))
-        .route("/.well-known/security.txt", get(security_txt::security_txt))
-        .route("/health/live", get(health::live).options(health::options))
-        .route("/health/ready", get(health::ready).options(health::options))
+/// A fault of ours: said without a word about its cause, which the log has.
+fn panicked(cause: Box<dyn Any + Send>) -> Response {
+    let cause = cause
+        .downcast_ref::<&str>()
+        .copied()
+        .or_else(|| cause.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("unknown");
+    tracing::error!(cause, "a request panicked");
+    refuse(
+        StatusCode::INTERNAL_SERVER_ERROR,
+        "The fault is on our side. Try again in a moment.",
+    )
 }

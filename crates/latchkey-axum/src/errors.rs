@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use axum::Json;
 use axum::response::{IntoResponse, Response};
-use http::{HeaderValue, StatusCode, header};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde::Serialize;
 
 use super::flash::Notice;
@@ -28,6 +28,37 @@ pub fn detail(status: StatusCode, sentence: impl Into<String>) -> Response {
         response.headers_mut().insert(header::RETRY_AFTER, RETRY_AFTER);
     }
     response
+}
+
+/// Whether the client shows pages: a browser says `text/html`, programs do not.
+pub fn wants_page(headers: &HeaderMap) -> bool {
+    headers
+        .get(header::ACCEPT)
+        .and_then(|accept| accept.to_str().ok())
+        .is_some_and(|accept| accept.contains("text/html"))
+}
+
+/// Why a request was refused, in the extensions of the answer: a browser is shown a page that says so
+/// ([`App`](crate::app::App)), a program gets the JSON that is there already.
+#[derive(Clone, Debug)]
+pub struct RefusedRequest {
+    /// The status of the answer.
+    pub status: StatusCode,
+    /// A sentence.
+    pub sentence: String,
+}
+
+/// Refuses a request, for browsers and programs alike.
+pub fn refuse(status: StatusCode, sentence: impl Into<String>) -> Response {
+    let sentence = sentence.into();
+    let mut response = detail(status, sentence.clone());
+    response.extensions_mut().insert(RefusedRequest { status, sentence });
+    response
+}
+
+/// Refuses a visitor of whom it cannot be told who it is.
+pub fn cannot_tell() -> Response {
+    refuse(StatusCode::SERVICE_UNAVAILABLE, Notice::Unavailable.sentence())
 }
 
 /// The database is away.

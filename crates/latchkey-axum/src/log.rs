@@ -1,6 +1,5 @@
 //! Logging to standard error. No caller waits for it (`queue.rs`), and no client fills it (`limit.rs`).
 
-mod asked;
 mod limit;
 mod queue;
 
@@ -14,12 +13,10 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::{self, format};
 use tracing_subscriber::prelude::*;
 
-pub use asked::Asked;
-
-use self::asked::{Json, Pretty};
 use self::limit::{Limit, Suppressed, WINDOW};
 use self::queue::Queue;
 use super::config::{ConfigError, Settings};
+use crate::request_context::{Json, Pretty};
 
 /// The log of this process: the subscriber that writes to it is one for the process, too.
 static LOG: OnceLock<Log> = OnceLock::new();

@@ -15,14 +15,14 @@ use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::registry::LookupSpan;
 use uuid::Uuid;
 
-use crate::server::peer;
+use crate::client_ip;
 
 task_local! {
-    static ASKED: Asked;
+    static ASKED: RequestContext;
 }
 
 /// What lines say of the request that they are about.
-pub struct Asked {
+pub struct RequestContext {
     id: OnceCell<Uuid>,
     client: Option<IpAddr>,
     method: Method,
@@ -40,12 +40,12 @@ struct Words<'a> {
     path: &'a str,
 }
 
-impl Asked {
+impl RequestContext {
     /// Takes note of a request.
     pub fn of<B>(trusted_proxies: &[IpNet], request: &Request<B>) -> Self {
         Self {
             id: OnceCell::new(),
-            client: peer::address(trusted_proxies, request.headers(), request.extensions()),
+            client: client_ip::address(trusted_proxies, request.headers(), request.extensions()),
             method: request.method().clone(),
             uri: request.uri().clone(),
         }
@@ -165,8 +165,8 @@ mod tests {
         }
     }
 
-    fn asked(path: &str) -> Asked {
-        Asked::of(&[], &Request::get(path).body(()).expect("a request"))
+    fn asked(path: &str) -> RequestContext {
+        RequestContext::of(&[], &Request::get(path).body(()).expect("a request"))
     }
 
     async fn some_lines() {

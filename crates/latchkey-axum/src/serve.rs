@@ -16,9 +16,9 @@ use tokio::task::JoinSet;
 use self::connections::{Limits, METRICS_CONNECTIONS, max_connections};
 use self::tls::Tls;
 use super::config::{Config, ConfigError};
-use super::router::App;
 use super::state::AppState;
 use super::{log, metrics};
+use crate::app::App;
 use latchkey_core::clock::Clock;
 use latchkey_core::passwords::{Cost, Passwords};
 use latchkey_store::{OpenMode, Store};
@@ -45,7 +45,7 @@ pub async fn open(config: Config, mode: OpenMode) -> Result<AppState, Failure> {
 ///
 /// # Errors
 /// When the address is taken, or the database cannot be used.
-pub async fn run(config: Config) -> Result<(), Failure> {
+pub async fn run(config: Config, app: impl FnOnce(AppState) -> App) -> Result<(), Failure> {
     // Before the database: a second server on the same data stops here.
     let listener = connections::listen(config.addr).map_err(|error| address_error("LATCHKEY_ADDR", config.addr, &error))?;
     let url = config.public_url.to_string();
@@ -79,7 +79,7 @@ pub async fn run(config: Config) -> Result<(), Failure> {
     let connections = max_connections();
     state.event_streams.fit(connections);
     let limits = Limits::new(connections, state.config.trusted_proxies.clone());
-    let app = App::new(state.clone());
+    let app = app(state.clone());
     let answer = move |request: Request| app.clone().answer(request);
     connections::serve(listener, tls.map(|tls| tls.acceptor), limits, &state.stop, answer).await;
     background.shutdown().await;
@@ -135,7 +135,7 @@ fn stop_signal(state: AppState) -> std::io::Result<impl Future<Output = ()>> {
             _ = hung_up => {}
         }
         tracing::info!("stopping");
-        state.stop.ask();
+        state.stop.cancel();
     })
 }
 

@@ -16,10 +16,10 @@ use http::{Extensions, HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 
 pub use self::quota::{EventStreamPermit, EventStreams};
 use super::errors::RETRY_AFTER;
-use super::peer;
-use super::session::{Visitor, renewed_at};
 use super::state::AppState;
-use crate::app::error::{cannot_tell, refuse};
+use crate::client_ip;
+use crate::errors::{cannot_tell, refuse};
+use crate::visitor::{Visitor, renewed_at};
 use latchkey_core::revocations::{TokenStatus, Watch};
 use latchkey_core::throttle::Network;
 use latchkey_core::tokens::Claims;
@@ -48,19 +48,19 @@ pub async fn session_events(State(state): State<AppState>, headers: HeaderMap, e
     match visitor {
         Visitor::SignedIn(signed_in) => {
             let claims = Arc::clone(&signed_in.claims);
-            let network = Network::from(peer::address(&state.config.trusted_proxies, &headers, &extensions));
+            let network = Network::from(client_ip::address(&state.config.trusted_proxies, &headers, &extensions));
             let Some(permit) = state.event_streams.take(network) else {
-                return too_many(&headers);
+                return too_many();
             };
             match state.sessions.revocations.watch(claims.sid, &claims.sub) {
                 Some(watch) => stream_of(events_of(state, claims, watch, permit)),
-                None => too_many(&headers),
+                None => too_many(),
             }
         }
-        Visitor::Nobody | Visitor::Ended(_) if listens => stream_of(stream::once(ready(over()))),
+        Visitor::Anonymous | Visitor::Ended(_) if listens => stream_of(stream::once(ready(over()))),
         Visitor::Unknown if listens => stream_of(stream::once(ready(Event::default().retry(COME_BACK_LATER)))),
-        Visitor::Nobody | Visitor::Ended(_) => refuse(&headers, StatusCode::UNAUTHORIZED, "Not authenticated"),
-        Visitor::Unknown => cannot_tell(&headers),
+        Visitor::Anonymous | Visitor::Ended(_) => refuse(StatusCode::UNAUTHORIZED, "Not authenticated"),
+        Visitor::Unknown => cannot_tell(),
     }
 }
 
@@ -85,7 +85,7 @@ fn events_of(state: AppState, claims: Arc<Claims>, watch: Watch, permit: EventSt
             }
             tokio::select! {
                 () = watch.news() => {}
-                () = state.stop.asked() => return None,
+                () = state.stop.cancelled() => return None,
                 () = &mut due => return None,
             }
         }
@@ -93,12 +93,8 @@ fn events_of(state: AppState, claims: Arc<Claims>, watch: Watch, permit: EventSt
     stream::once(ready(hello)).chain(stream::once(rest).filter_map(ready))
 }
 
-fn too_many(headers: &HeaderMap) -> Response {
-    let mut response = refuse(
-        headers,
-        StatusCode::SERVICE_UNAVAILABLE,
-        "Too many pages are open. Close some of them.",
-    );
+fn too_many() -> Response {
+    let mut response = refuse(StatusCode::SERVICE_UNAVAILABLE, "Too many pages are open. Close some of them.");
     response.headers_mut().insert(header::RETRY_AFTER, RETRY_AFTER);
     response
 }

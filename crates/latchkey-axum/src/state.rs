@@ -7,8 +7,7 @@ use super::config::Config;
 use super::cookies::Cookies;
 use super::flash::FlashBox;
 use super::metrics::Metrics;
-use super::session_events::EventStreams;
-use super::stop::Stop;
+use crate::session_stream::EventStreams;
 use latchkey_core::Services;
 use latchkey_core::accounts::Accounts;
 use latchkey_core::clock::Clock;
@@ -18,6 +17,7 @@ use latchkey_core::passwords::Passwords;
 use latchkey_core::sessions::Sessions;
 use latchkey_core::write_behind::Writer;
 use latchkey_store::Store;
+use tokio_util::sync::CancellationToken;
 
 /// Handed to every handler and, as a context, to every server function.
 #[derive(Clone)]
@@ -46,7 +46,7 @@ pub struct Parts {
     /// Counts and times.
     pub metrics: Metrics,
     /// Whether the server is asked to stop.
-    pub stop: Stop,
+    pub stop: CancellationToken,
     /// Builds and reads cookies.
     pub cookies: Cookies,
     /// Seals and opens the flash cookie.
@@ -66,7 +66,7 @@ impl AppState {
         Self(Arc::new(Parts {
             event_streams: EventStreams::default(),
             metrics: Metrics::new(&sessions.metrics),
-            stop: Stop::default(),
+            stop: CancellationToken::default(),
             cookies: Cookies::new(&config.cookie_name, config.public_url.is_https()),
             flash: FlashBox::new(&config.secrets.salted(store.key_salt()).current),
             accounts,

@@ -11,9 +11,9 @@ use http::{Extensions, HeaderMap, HeaderValue, StatusCode, header};
 
 use super::cookies::Cookie;
 use super::errors::{detail, unavailable};
-use super::peer;
 use super::state::AppState;
-use crate::app::error;
+use crate::client_ip;
+use crate::errors::cannot_tell;
 use latchkey_core::sessions::{Denied, RefreshError, Tokens};
 use latchkey_core::tokens::Claims;
 use latchkey_store::{Client, ClientKind, EndReason, UnixSeconds};
@@ -45,10 +45,10 @@ impl From<Arc<Claims>> for SignedIn {
 pub enum Visitor {
     /// Somebody.
     SignedIn(Arc<SignedIn>),
-    /// Nobody.
+    /// There is no session.
     #[default]
-    Nobody,
-    /// Nobody any more, and this is why.
+    Anonymous,
+    /// The session has ended, and this is why.
     Ended(EndReason),
     /// It cannot be told while the database is away: nobody gets in, and nobody is signed out.
     Unknown,
@@ -59,7 +59,7 @@ impl Visitor {
     pub fn signed_in(self) -> Option<SignedIn> {
         match self {
             Visitor::SignedIn(signed_in) => Some(Arc::unwrap_or_clone(signed_in)),
-            Visitor::Nobody | Visitor::Ended(_) | Visitor::Unknown => None,
+            Visitor::Anonymous | Visitor::Ended(_) | Visitor::Unknown => None,
         }
     }
 }
@@ -97,7 +97,7 @@ pub async fn resolve(state: &AppState, headers: &HeaderMap, extensions: &Extensi
         access => access.ok(),
     };
     let Some(refresh) = state.cookies.read(headers, Cookie::Refresh) else {
-        return access.map_or(Visitor::Nobody, Visitor::from).into();
+        return access.map_or(Visitor::Anonymous, Visitor::from).into();
     };
     let client = client(state, ClientKind::Browser, headers, extensions);
     match (state.sessions.refresh(refresh, &client).await, access) {
@@ -111,7 +111,7 @@ pub async fn resolve(state: &AppState, headers: &HeaderMap, extensions: &Extensi
         (Err(RefreshError::Store(error)), _) => unknown(&error).into(),
         // Neighbours who guess sign nobody out.
         (Err(RefreshError::Throttled(_)), _) => Visitor::Unknown.into(),
-        (Err(RefreshError::Invalid), _) => Visitor::Nobody.into(),
+        (Err(RefreshError::Invalid), _) => Visitor::Anonymous.into(),
     }
 }
 
@@ -143,8 +143,8 @@ impl FromRequestParts<AppState> for SignedIn {
         let Ok(visitor) = Visitor::from_request_parts(parts, state).await;
         match visitor {
             Visitor::SignedIn(signed_in) => Ok(Arc::unwrap_or_clone(signed_in)),
-            Visitor::Unknown => Err(error::cannot_tell(&parts.headers)),
-            Visitor::Nobody | Visitor::Ended(_) => {
+            Visitor::Unknown => Err(cannot_tell()),
+            Visitor::Anonymous | Visitor::Ended(_) => {
                 let wanted = parts.uri.path_and_query().map_or("/", |path| path.as_str());
                 Err(Redirect::to(&with_query("/login", &Next::parse(wanted))).into_response())
             }
@@ -245,7 +245,7 @@ pub fn bearer_token(headers: &HeaderMap) -> Result<&str, BearerRejection> {
 /// Who a request comes from, as far as it says.
 pub fn client(state: &AppState, kind: ClientKind, headers: &HeaderMap, extensions: &Extensions) -> Client {
     let user_agent = headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok());
-    let address = peer::address(&state.config.trusted_proxies, headers, extensions);
+    let address = client_ip::address(&state.config.trusted_proxies, headers, extensions);
     let device = state.cookies.read(headers, Cookie::Device);
     let device = device.filter(|_| kind == ClientKind::Browser);
     Client {

@@ -4,8 +4,8 @@ use std::fs::{self, OpenOptions};
 use std::os::unix::fs::OpenOptionsExt;
 
 use super::output;
-use crate::server::serve::Failure;
-use crate::server::state::AppState;
+use latchkey_axum::serve::Failure;
+use latchkey_axum::state::AppState;
 
 /// Why PostgreSQL is not copied here.
 pub const BY_PG_DUMP: &str = "PostgreSQL is copied by its own tool, also while servers run: pg_dump --format=custom --file=latchkey.dump followed by the URL of the database; pg_restore brings it back";

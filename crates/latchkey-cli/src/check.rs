@@ -1,9 +1,9 @@
 //! `latchkey check`
 
 use super::output;
-use crate::server::config::{Config, NewFiles, Settings};
-use crate::server::serve::Failure;
-use crate::server::serve::tls::Tls;
+use latchkey_axum::config::{Config, NewFiles, Settings};
+use latchkey_axum::serve::Failure;
+use latchkey_axum::serve::tls::Tls;
 use latchkey_core::clock::Clock;
 use latchkey_core::tokens::AccessTokens;
 use latchkey_core::tokens::TokenGrant;

@@ -2,9 +2,10 @@
 
 mod backup;
 mod check;
-mod move_data;
+
 mod output;
 mod restore;
+mod transfer;
 mod user;
 
 use std::path::PathBuf;
@@ -12,10 +13,11 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use super::config::{Config, Environment, NewFiles, Settings};
-use super::log;
-use super::serve::{self, Failure};
-use super::state::AppState;
+use latchkey_axum::app::App;
+use latchkey_axum::config::{Config, Environment, NewFiles, Settings};
+use latchkey_axum::serve::Failure;
+use latchkey_axum::state::AppState;
+use latchkey_axum::{log, serve};
 use latchkey_core::secret;
 use latchkey_store::{DatabaseUrl, OpenMode};
 
@@ -27,7 +29,7 @@ use latchkey_store::{DatabaseUrl, OpenMode};
     about,
     after_help = "Settings are read from flags, then environment variables, then a file .env in the current directory. LATCHKEY_SECRET (at least 32 random bytes, see `latchkey secret`; generated into the data directory unless it is set) and LATCHKEY_SECRET_PREVIOUS (the one before: still verifies, never signs) have no flag, because other users of the machine can see flags. Durations are written 90s, 15m, 12h or 30d."
 )]
-pub struct Cli {
+struct Cli {
     #[command(flatten)]
     settings: Settings,
     #[command(subcommand)]
@@ -60,14 +62,38 @@ enum Command {
     ///
     /// It is all there at the end or nothing is, so a move that was interrupted can be repeated, and one that was made
     /// is recognised. The database that is moved is not changed. With the same secret nobody is signed out.
-    Move(move_data::Ends),
+    Move(transfer::Ends),
     /// Manage accounts, also while the server runs
     #[command(subcommand)]
     User(user::Command),
 }
 
+/// Builds what `serve` serves.
+pub type BuildApp = fn(AppState) -> App;
+
+/// Reads the command line and runs the command.
+pub fn main(app: BuildApp) -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(instead) => return explain(&instead),
+    };
+    let runtime = match tokio::runtime::Runtime::new() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            log::say(&format!("error: the program cannot start its threads: {error}"));
+            return ExitCode::FAILURE;
+        }
+    };
+    let done = runtime.block_on(run(cli, app));
+    if let Err(error) = &done {
+        log::say(&format!("error: {error}"));
+    }
+    log::finish();
+    if done.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
 /// Prints what a command line asks for instead of a command, such as help, or what is wrong with it.
-pub fn explain(instead: &clap::Error) -> ExitCode {
+fn explain(instead: &clap::Error) -> ExitCode {
     let printed = output::result(instead.print());
     if let (false, Err(error)) = (instead.use_stderr(), printed) {
         log::say(&format!("error: {error}"));
@@ -80,13 +106,13 @@ pub fn explain(instead: &clap::Error) -> ExitCode {
 ///
 /// # Errors
 /// The one sentence to end with.
-pub async fn run(cli: Cli) -> Result<(), Failure> {
+async fn run(cli: Cli, app: BuildApp) -> Result<(), Failure> {
     let settings = cli.settings.with_environment(Environment::read()?)?;
     match cli.command.unwrap_or(Command::Serve) {
         Command::Secret => output::line(format_args!("{}", secret::generate().as_str())),
         Command::Serve => {
             log::start(&settings)?;
-            serve::run(Config::from_settings(&settings)?).await
+            serve::run(Config::from_settings(&settings)?, app).await
         }
         Command::Check => check::run(&settings).await,
         Command::Backup { file } => {
@@ -101,7 +127,7 @@ pub async fn run(cli: Cli) -> Result<(), Failure> {
         }
         Command::Restore { file } => restore::run(&settings, &file).await,
         // Not by the settings: it needs no secret, and servers use one of the two at most.
-        Command::Move(ends) => move_data::run(&ends, settings.data_dir.as_deref()).await,
+        Command::Move(ends) => transfer::run(&ends, settings.data_dir.as_deref()).await,
         Command::User(command) => {
             let state = open_for(&command, &settings).await?;
             let done = user::run(command, &state).await;

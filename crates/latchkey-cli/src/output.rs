@@ -3,8 +3,8 @@
 use std::fmt;
 use std::io::{self, Write};
 
-use crate::server::log;
-use crate::server::serve::Failure;
+use latchkey_axum::log;
+use latchkey_axum::serve::Failure;
 
 /// Writes a line of what was asked for to standard output.
 pub fn line(text: fmt::Arguments<'_>) -> Result<(), Failure> {

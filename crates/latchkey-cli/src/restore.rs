@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use super::output;
-use crate::server::config::{Config, NewFiles, Settings};
-use crate::server::serve::Failure;
+use latchkey_axum::config::{Config, NewFiles, Settings};
+use latchkey_axum::serve::Failure;
 use latchkey_core::clock::Clock;
 use latchkey_core::secret;
 use latchkey_store::{DatabaseUrl, Restored, Store};

@@ -8,8 +8,8 @@ use clap::Args;
 
 use self::progress::Bars;
 use super::output;
-use crate::server::config::EnvironmentError;
-use crate::server::serve::Failure;
+use latchkey_axum::config::EnvironmentError;
+use latchkey_axum::serve::Failure;
 use latchkey_store::database_url::holds_password;
 use latchkey_store::transfer::Moved;
 use latchkey_store::{DatabaseUrl, transfer};

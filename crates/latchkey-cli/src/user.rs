@@ -12,9 +12,9 @@ use jiff::Timestamp;
 use zeroize::Zeroizing;
 
 use super::output;
-use crate::server::errors::HttpRefusal;
-use crate::server::serve::Failure;
-use crate::server::state::AppState;
+use latchkey_axum::errors::HttpRefusal;
+use latchkey_axum::serve::Failure;
+use latchkey_axum::state::AppState;
 use latchkey_core::accounts::{Refusal, SignUpInput};
 use latchkey_store::UnixSeconds;
 use latchkey_types::{Problem, Role, Username};

@@ -7,9 +7,10 @@ mod verified_cache;
 use std::sync::Arc;
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use jsonwebtoken::{Header, Validation, decode, encode};
+use jsonwebtoken::{Validation, decode, encode};
 use serde::{Deserialize, Serialize};
 
+pub use jsonwebtoken::Header;
 pub use keys::{Algorithm, Jwk};
 pub use token_id::TokenId;
 

@@ -3,30 +3,43 @@
 //! Without JavaScript a post is answered by a redirect to a page (303), with `Accept: application/json` by JSON and a
 //! proper status.
 
-mod caller;
 mod change_email;
 mod change_password;
 mod end_other_sessions;
 mod end_session;
+mod form_error;
 mod log_in;
 mod log_out;
-mod refused;
+mod maybe_field;
 mod remove_account;
-mod sent;
+mod respond;
 mod sign_up;
 
+use axum::response::IntoResponse;
 use leptos::server_fn::ServerFn;
 
-pub use caller::{Destination, FormPlace};
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::response::Response;
+use axum::routing::post;
 pub use change_email::ChangeEmail;
 pub use change_password::ChangePassword;
 pub use end_other_sessions::EndOtherSessions;
 pub use end_session::EndSession;
+pub use form_error::Refused;
+use latchkey_axum::errors::refuse;
+use latchkey_axum::state::AppState;
+use latchkey_axum::strict_form;
+use latchkey_axum::strict_form::{Form, FormError};
+use leptos::context::provide_context;
+use leptos::server_fn::axum::server_fn_paths;
+use leptos_axum::handle_server_fns_with_context;
 pub use log_in::LogIn;
 pub use log_out::LogOut;
-pub use refused::Refused;
+pub use maybe_field::Sent;
 pub use remove_account::RemoveAccount;
-pub use sent::Sent;
+pub use respond::{Destination, FormPlace};
 pub use sign_up::SignUp;
 
 /// Returns the page where the form of a server function is, by the function's path.
@@ -42,4 +55,25 @@ pub fn page_of_form(path: &str) -> Option<&'static str> {
         (RemoveAccount::PATH, RemoveAccount::PLACE.page),
     ];
     forms.into_iter().find(|(known, _)| *known == path).map(|(_, page)| page)
+}
+
+/// The routes of every `#[server]` function of the program, each at its own address.
+pub fn routes() -> Router<AppState> {
+    server_fn_paths().fold(Router::new(), |router, (path, _)| router.route(path, post(server_function)))
+}
+
+/// Runs a server function, once its form has been read by the one strict reader.
+async fn server_function(State(state): State<AppState>, request: Request) -> Response {
+    let (parts, body) = request.into_parts();
+    let bytes = match strict_form::read_body(&parts.headers, body)
+        .await
+        .and_then(|bytes| Form::parse(&parts.headers, &bytes).map(|_| bytes))
+    {
+        Ok(bytes) => bytes,
+        Err(FormError { status, sentence }) => return refuse(status, sentence),
+    };
+    let request = Request::from_parts(parts, Body::from(bytes));
+    handle_server_fns_with_context(move || provide_context(state.clone()), request)
+        .await
+        .into_response()
 }

@@ -12,11 +12,11 @@ use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use rust_embed::{Embed, EmbeddedFile};
 
-use crate::app::error::refuse;
+use latchkey_axum::errors::refuse;
 
 /// What `cargo leptos build` makes of `public/`, `style/` and the islands, each file also compressed.
 #[derive(Embed)]
-#[folder = "target/site"]
+#[folder = "$CARGO_MANIFEST_DIR/../../target/site"]
 #[allow_missing = true]
 struct Files;
 
@@ -60,7 +60,7 @@ pub fn has_islands() -> bool {
 
 /// `GET /assets/{path}`: by its hashed name, cached for good; by its plain one only while developing.
 pub async fn serve(path: Result<Path<String>, PathRejection>, headers: HeaderMap) -> Response {
-    find(path.ok(), &headers).unwrap_or_else(|| refuse(&headers, StatusCode::NOT_FOUND, "There is no file at this address."))
+    find(path.ok(), &headers).unwrap_or_else(|| refuse(StatusCode::NOT_FOUND, "There is no file at this address."))
 }
 
 fn find(path: Option<Path<String>>, headers: &HeaderMap) -> Option<Response> {

@@ -6,8 +6,8 @@ use std::borrow::Cow;
 
 use leptos::prelude::*;
 
-use crate::islands::{NewPasswordField, PasswordField, UsernameField};
-use crate::server::flash::Flash;
+use latchkey_axum::flash::Flash;
+use latchkey_islands::{NewPasswordField, PasswordField, UsernameField};
 use latchkey_types::{Field, Problem};
 
 /// The sign-in name of an account that is there.

@@ -1,14 +1,18 @@
-//! The pages: rendered on the server, whole, before the first byte is sent. There is no client router: each
-//! address is a route of `server::router`, each navigation a page.
+//! The pages: rendered on the server, whole, before the first byte is sent. There is no client router: each address is a
+//! route, each navigation a page. `actions` are the server functions that their forms post to.
 
+// A view's type nests as deep as its elements.
+#![recursion_limit = "256"]
+
+pub mod actions;
+pub mod assets;
 pub mod client_name;
-pub mod error;
-mod facts;
-mod fields;
-mod format;
-mod page;
+pub mod description_list;
+pub mod error_pages;
+pub mod fields;
+pub mod page;
 pub mod pages;
-pub mod reload;
-mod shell;
+pub mod shell;
+pub mod time;
 
 pub use page::Page;

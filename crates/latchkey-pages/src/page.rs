@@ -10,9 +10,9 @@ use hydration_context::SsrSharedContext;
 use leptos::prelude::*;
 
 use super::shell::shell;
-use crate::islands::Guard;
-use crate::server::session::{SignedIn, Visitor};
-use crate::server::state::AppState;
+use latchkey_axum::state::AppState;
+use latchkey_axum::visitor::{SignedIn, Visitor};
+use latchkey_islands::Guard;
 
 /// One page about to be rendered: knows who it is for and where it stands.
 pub struct Page {
@@ -35,7 +35,7 @@ impl FromRequestParts<AppState> for Page {
             path: parts.uri.path().to_owned(),
             ends_in: match &visitor {
                 Visitor::SignedIn(signed_in) => Some(signed_in.claims.exp - state.clock.now()),
-                Visitor::Nobody | Visitor::Ended(_) | Visitor::Unknown => None,
+                Visitor::Anonymous | Visitor::Ended(_) | Visitor::Unknown => None,
             },
             channel: Some(state.config.cookie_name.clone()),
             visitor,
@@ -45,7 +45,7 @@ impl FromRequestParts<AppState> for Page {
 
 impl Page {
     /// A page that says nothing of any visitor, for answers given before anybody asked who it is.
-    pub(super) fn for_nobody() -> Self {
+    pub(super) fn anonymous() -> Self {
         Self {
             path: String::new(),
             visitor: Visitor::Unknown,

@@ -1,17 +1,11 @@
 //! One file per page: its handler, then its view.
 
 mod account;
-mod dashboard;
-mod docs;
-mod home;
 mod log_in;
 mod sessions;
 mod sign_up;
 
 pub use account::account;
-pub use dashboard::dashboard;
-pub use docs::docs;
-pub use home::home;
 pub use log_in::log_in;
 pub use sessions::sessions;
 pub use sign_up::sign_up;
@@ -25,11 +19,13 @@ use http::request::Parts;
 use http::{HeaderMap, Uri, header};
 use percent_encoding::{CONTROLS, utf8_percent_encode};
 
-use crate::api::LogIn;
-use crate::server::cookie_check;
-use crate::server::cookies::Cookie;
-use crate::server::flash::Flash;
-use crate::server::state::AppState;
+use crate::actions::LogIn;
+use axum::Router;
+use axum::routing::get;
+use latchkey_axum::cookie_check;
+use latchkey_axum::cookies::Cookie;
+use latchkey_axum::flash::Flash;
+use latchkey_axum::state::AppState;
 use latchkey_types::Next;
 
 /// The addresses of the pages, `/` aside.
@@ -57,19 +53,19 @@ impl FromRequestParts<AppState> for NextQuery {
 }
 
 /// A value of the query, by its name.
-fn query_value<'q>(parts: &'q Parts, name: &str) -> Option<Cow<'q, str>> {
+pub fn query_value<'q>(parts: &'q Parts, name: &str) -> Option<Cow<'q, str>> {
     let query = parts.uri.query().unwrap_or_default();
     let mut pairs = url::form_urlencoded::parse(query.as_bytes());
     pairs.find(|(known, _)| known == name).map(|(_, value)| value)
 }
 
 /// Whoever is signed in already goes where signing in would lead.
-fn already_signed_in(next: &Next) -> Response {
+pub fn already_signed_in(next: &Next) -> Response {
     Redirect::to(next.as_str()).into_response()
 }
 
 /// What the last post had to say to this page.
-fn flash(state: &AppState, headers: &HeaderMap, page: &str) -> Flash {
+pub fn flash(state: &AppState, headers: &HeaderMap, page: &str) -> Flash {
     let value = state.cookies.read(headers, Cookie::Flash);
     value
         .and_then(|value| state.flash.open(value, page, state.clock.now()))
@@ -77,7 +73,7 @@ fn flash(state: &AppState, headers: &HeaderMap, page: &str) -> Flash {
 }
 
 /// Once shown, it is gone.
-fn shown(state: &AppState, flash: &Flash, mut page: Response) -> Response {
+pub fn shown(state: &AppState, flash: &Flash, mut page: Response) -> Response {
     if *flash != Flash::default() {
         page.headers_mut().append(header::SET_COOKIE, state.cookies.clear(Cookie::Flash));
     }
@@ -93,7 +89,16 @@ fn shown_with_probe(state: &AppState, headers: &HeaderMap, flash: &Flash, mut pa
 }
 
 /// Somebody whose account was removed this moment.
-fn gone(state: &AppState) -> impl IntoResponse + use<> {
+pub fn gone(state: &AppState) -> impl IntoResponse + use<> {
     let cookies = state.cookies.sign_out().map(|cookie| (header::SET_COOKIE, cookie));
     (AppendHeaders(cookies), Redirect::to(LogIn::PAGE))
+}
+
+/// The routes of the pages. A protected one takes a `SignedIn` and cannot be rendered without.
+pub fn routes() -> Router<AppState> {
+    Router::new()
+        .route("/login", get(log_in))
+        .route("/signup", get(sign_up))
+        .route("/sessions", get(sessions))
+        .route("/account", get(account))
 }

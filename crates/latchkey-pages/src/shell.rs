@@ -3,9 +3,9 @@
 use leptos::prelude::*;
 
 use super::page::Page;
-use super::reload;
-use crate::server::assets;
-use crate::server::session::{SignedIn, Visitor};
+use crate::assets;
+use latchkey_axum::dev_reload;
+use latchkey_axum::visitor::{SignedIn, Visitor};
 use latchkey_types::User;
 
 /// The whole document. The session's id, the seconds its token has left and the name
@@ -13,7 +13,7 @@ use latchkey_types::User;
 pub fn shell(page: Page, title: &str, class: &'static str, main: AnyView) -> impl IntoView {
     let session = match &page.visitor {
         Visitor::SignedIn(signed_in) => Some(signed_in.claims.sid.to_string()),
-        Visitor::Nobody | Visitor::Ended(_) => Some(String::new()),
+        Visitor::Anonymous | Visitor::Ended(_) => Some(String::new()),
         Visitor::Unknown => None,
     };
     let user = page.visitor.signed_in().map(|SignedIn { user, .. }| user);
@@ -64,7 +64,7 @@ fn scripts() -> impl IntoView {
         view! {
             <link rel="modulepreload" href=assets::url("pkg/latchkey.js") />
             <script type="module" src=assets::url("boot.js") data-wasm=assets::url("pkg/latchkey.wasm")></script>
-            {reload::port().map(|port| view! { <script type="module" src=format!("{}?port={port}", assets::url("reload.js"))></script> })}
+            {dev_reload::port().map(|port| view! { <script type="module" src=format!("{}?port={port}", assets::url("reload.js"))></script> })}
         }
     })
 }

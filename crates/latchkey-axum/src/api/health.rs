@@ -7,8 +7,8 @@ use http::header;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::server::errors::{DatabaseError, Detail};
-use crate::server::state::AppState;
+use crate::errors::{DatabaseError, Detail};
+use crate::state::AppState;
 
 /// All is well.
 #[derive(Serialize, ToSchema)]

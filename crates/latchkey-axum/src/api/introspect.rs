@@ -7,9 +7,9 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::token::{SentToken, TokenError, no_store};
-use crate::server::errors::{Detail, unavailable};
-use crate::server::session::Bearer;
-use crate::server::state::AppState;
+use crate::errors::{Detail, unavailable};
+use crate::state::AppState;
+use crate::visitor::Bearer;
 use latchkey_core::sessions::Denied;
 use latchkey_types::Role;
 

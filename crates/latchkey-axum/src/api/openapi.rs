@@ -44,7 +44,7 @@ impl Modify for BearerScheme {
     }
 }
 
-/// Forms may hold fields that nobody asked for, each once and with a plain name: [`crate::server::form::Form`] reads no others.
+/// Forms may hold fields that nobody asked for, each once and with a plain name: [`crate::strict_form::Form`] reads no others.
 struct FieldNames;
 
 impl Modify for FieldNames {

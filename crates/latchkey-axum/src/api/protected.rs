@@ -4,8 +4,8 @@ use axum::Json;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::server::errors::Detail;
-use crate::server::session::Bearer;
+use crate::errors::Detail;
+use crate::visitor::Bearer;
 
 /// A greeting.
 #[derive(Serialize, ToSchema)]

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::token::{Program, SentToken, TokenError, no_store, refused};
-use crate::server::state::AppState;
+use crate::state::AppState;
 
 /// What to send.
 #[derive(Deserialize, ToSchema)]

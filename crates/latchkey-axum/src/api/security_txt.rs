@@ -5,8 +5,8 @@ use axum::response::{IntoResponse, Response};
 use http::{StatusCode, header};
 use jiff::Timestamp;
 
-use crate::server::errors::detail;
-use crate::server::state::AppState;
+use crate::errors::detail;
+use crate::state::AppState;
 
 /// How long the answer may be relied on, in seconds: RFC 9116 wants less than a year.
 const GOOD_FOR: i64 = 180 * 24 * 3600;
@@ -18,7 +18,7 @@ const GOOD_FOR: i64 = 180 * 24 * 3600;
     get, path = "/.well-known/security.txt", tag = "Description",
     responses(
         (status = 200, description = "The contact", body = String, content_type = "text/plain"),
-        (status = 404, description = "None was set", body = crate::server::errors::Detail),
+        (status = 404, description = "None was set", body = crate::errors::Detail),
     ),
 )]
 pub async fn security_txt(State(state): State<AppState>) -> Response {

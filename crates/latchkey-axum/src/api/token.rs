@@ -10,10 +10,10 @@ use http::{HeaderValue, StatusCode, header};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::server::errors::HttpRefusal;
-use crate::server::form::{Form, FormError};
-use crate::server::session;
-use crate::server::state::AppState;
+use crate::errors::HttpRefusal;
+use crate::state::AppState;
+use crate::strict_form::{Form, FormError};
+use crate::visitor;
 use latchkey_core::accounts::Refusal;
 use latchkey_core::sessions::{RefreshError, Tokens};
 use latchkey_store::{Client, ClientKind};
@@ -113,7 +113,7 @@ impl FromRequestParts<AppState> for Program {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Infallible> {
-        Ok(Self(session::client(state, ClientKind::Api, &parts.headers, &parts.extensions)))
+        Ok(Self(visitor::client(state, ClientKind::Api, &parts.headers, &parts.extensions)))
     }
 }
 

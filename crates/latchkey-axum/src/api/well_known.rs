@@ -6,8 +6,8 @@ use axum::response::Redirect;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::api::{ChangePassword, FormPlace};
-use crate::server::state::AppState;
+use crate::paths;
+use crate::state::AppState;
 use latchkey_core::tokens::{self, Algorithm};
 
 /// The public keys (RFC 7517).
@@ -110,6 +110,5 @@ pub async fn metadata(State(state): State<AppState>) -> Json<Metadata> {
 
 /// Leads to the form for a new password; password managers send people here (W3C "A Well-Known URL for Changing Passwords").
 pub async fn change_password() -> Redirect {
-    const FORM: FormPlace = ChangePassword::PLACE;
-    Redirect::to(&format!("{}#{}", FORM.page, FORM.form))
+    Redirect::to(paths::CHANGE_PASSWORD)
 }

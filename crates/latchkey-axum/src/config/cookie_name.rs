@@ -1,6 +1,6 @@
 //! The stem of our cookies' names.
 
-use crate::server::cookies::SUFFIXES;
+use crate::cookies::SUFFIXES;
 
 /// Longest stem, in bytes.
 const MAX: usize = 32;

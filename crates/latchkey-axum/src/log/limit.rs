@@ -15,7 +15,7 @@ use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::Layer;
 use tracing_subscriber::layer::Context;
 
-use super::asked;
+use crate::request_context;
 use latchkey_core::audit::AUDIT;
 
 /// Lines of one kind about the requests of one client, in a window.
@@ -192,7 +192,7 @@ impl<S: Subscriber> Layer<S> for &'static Limit {
             return true;
         }
         let admit = |client| self.admit(metadata.name(), || message_of(event), client, Instant::now());
-        asked::by_client(admit).unwrap_or(true)
+        request_context::by_client(admit).unwrap_or(true)
     }
 }
 
@@ -223,7 +223,7 @@ mod tests {
     use tracing_subscriber::prelude::*;
 
     use super::*;
-    use crate::server::log::Asked;
+    use crate::request_context::RequestContext;
 
     #[derive(Clone, Default)]
     struct Log(Arc<Mutex<Vec<u8>>>);
@@ -250,7 +250,7 @@ mod tests {
         let mut request = Request::get("/protected").body(()).expect("a request");
         let peer = SocketAddr::new(address.parse().expect("an address"), 1);
         request.extensions_mut().insert(ConnectInfo(peer));
-        Asked::of(&[], &request).scope(work).await;
+        RequestContext::of(&[], &request).scope(work).await;
     }
 
     #[tokio::test]

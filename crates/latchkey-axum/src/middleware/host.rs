@@ -5,8 +5,8 @@ use axum::response::{IntoResponse, Redirect, Response};
 use http::{StatusCode, header};
 use percent_encoding::{CONTROLS, utf8_percent_encode};
 
-use crate::app::error::{refuse, wants_page};
-use crate::server::state::AppState;
+use crate::errors::{refuse, wants_page};
+use crate::state::AppState;
 
 /// Refuses a `Host` that is not the public URL's (RFC 9110 section 15.5.20). Another name of the same
 /// loopback address will do for programs; a person is led to the right one, where the cookies are.
@@ -29,7 +29,6 @@ pub fn check(state: &AppState, request: &Request) -> Option<Response> {
         return None;
     }
     Some(refuse(
-        request.headers(),
         StatusCode::MISDIRECTED_REQUEST,
         &format!("This server answers to {url} only."),
     ))

@@ -4,8 +4,8 @@ use axum::extract::Request;
 use axum::response::Response;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 
-use crate::app::error::refuse;
-use crate::server::state::AppState;
+use crate::errors::refuse;
+use crate::state::AppState;
 
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
@@ -19,7 +19,6 @@ pub fn check(state: &AppState, request: &Request) -> Option<Response> {
         return None;
     }
     Some(refuse(
-        request.headers(),
         StatusCode::FORBIDDEN,
         "This request came from another site, so nothing was done.",
     ))

@@ -49,7 +49,7 @@ impl SecurityHeaders {
 
 /// While `cargo leptos watch` runs, pages also listen for its reload signal.
 fn content_security_policy() -> HeaderValue {
-    match crate::app::reload::port() {
+    match crate::dev_reload::port() {
         None => HeaderValue::from_static(CONTENT_SECURITY_POLICY),
         Some(port) => {
             let with_reload = format!("connect-src 'self' ws://localhost:{port} ws://127.0.0.1:{port}");

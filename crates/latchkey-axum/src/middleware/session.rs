@@ -5,10 +5,9 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Redirect, Response};
 use http::header::SET_COOKIE;
 
-use crate::api::{LogIn, SignUp};
-use crate::server::cookie_check;
-use crate::server::session::{Resolved, resolve, with_next};
-use crate::server::state::AppState;
+use crate::state::AppState;
+use crate::visitor::{Resolved, resolve, with_next};
+use crate::{cookie_check, paths};
 
 /// Puts the visitor into the request and, where their tokens were renewed, the new ones into the answer, unless the
 /// answer signs somebody in or out itself. Decides nothing about access.
@@ -32,10 +31,10 @@ pub async fn attach(State(state): State<AppState>, mut request: Request, next: N
 /// Leads a browser that keeps no cookies to the sign-in page, which says so. The sign-in pages say it themselves.
 fn lead_to_the_cookie_notice(state: &AppState, request: &Request) -> Option<Response> {
     let (uri, headers) = (request.uri(), request.headers());
-    let says_so = [LogIn::PAGE, SignUp::PAGE].contains(&uri.path());
+    let says_so = [paths::LOG_IN, paths::SIGN_UP].contains(&uri.path());
     if says_so || !request.method().is_safe() || !cookie_check::failed(state, uri, headers) {
         return None;
     }
     let next = latchkey_types::Next::parse(&cookie_check::unmarked(uri));
-    Some(Redirect::to(&cookie_check::mark(&with_next(LogIn::PAGE, &next))).into_response())
+    Some(Redirect::to(&cookie_check::mark(&with_next(paths::LOG_IN, &next))).into_response())
 }

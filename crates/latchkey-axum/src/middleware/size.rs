@@ -5,8 +5,7 @@ use axum::extract::Request;
 use axum::response::{Html, IntoResponse, Response};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 
-use crate::app::error::{refuse, wants_page};
-use crate::server::errors::{RETRY_AFTER, detail};
+use crate::errors::{RETRY_AFTER, detail, refuse, wants_page};
 
 /// Longest path and query, in bytes.
 const MAX_TARGET: usize = 8 * 1024;
@@ -33,7 +32,7 @@ pub fn check(request: &Request) -> Option<Response> {
     }
     let target = request.uri().path_and_query().map_or(0, |target| target.as_str().len());
     if target > MAX_TARGET {
-        return Some(refuse(headers, StatusCode::URI_TOO_LONG, "This address is too long."));
+        return Some(refuse(StatusCode::URI_TOO_LONG, "This address is too long."));
     }
     // HTTP/2 has a field for each cookie: they are weighed, not counted.
     let (mut others, mut weight, mut cookies_weight) = (0, 0, 0);
@@ -47,14 +46,13 @@ pub fn check(request: &Request) -> Option<Response> {
         }
     }
     if others > MAX_FIELDS || weight > MAX_HEADER {
-        return Some(refuse(headers, TOO_LARGE, "The header of this request is too large."));
+        return Some(refuse(TOO_LARGE, "The header of this request is too large."));
     }
     if weight + cookies_weight <= MAX_HEADER {
         return None;
     }
     // Another site of the same domain may have planted them, and nobody could sign in any more.
     let mut response = refuse(
-        headers,
         TOO_LARGE,
         "Your browser sent too many cookies; they are removed now. Load the page again.",
     );

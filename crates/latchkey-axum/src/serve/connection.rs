@@ -24,8 +24,8 @@ use tokio_rustls::TlsAcceptor;
 
 use super::http2::Room;
 use super::progress::StreamExecutor;
-use crate::server::network_quota::NetworkPermit;
-use crate::server::stop::Stop;
+use crate::network_quota::NetworkPermit;
+use tokio_util::sync::CancellationToken;
 
 /// Longest wait for the header of a request, the first one or the next on the same connection. On HTTP/2 for the first one.
 const HEADER_DEADLINE: Duration = Duration::from_secs(15);
@@ -64,9 +64,9 @@ pub struct Connection<A> {
     /// Answers a request.
     pub answer: A,
     /// Whether the server is asked to stop.
-    pub stop: Stop,
+    pub stop: CancellationToken,
     /// Whether connections close when what is under way is finished.
-    pub closing: Stop,
+    pub closing: CancellationToken,
 }
 
 impl<A, F> Connection<A>
@@ -83,7 +83,7 @@ where
         };
         let handshake = tokio::select! {
             handshake = timeout(HANDSHAKE_DEADLINE, tls.accept(stream)) => handshake,
-            () = self.closing.asked() => return,
+            () = self.closing.cancelled() => return,
         };
         let Ok(Ok(stream)) = handshake else { return };
         match stream.get_ref().1.alpn_protocol() {
@@ -104,7 +104,7 @@ where
             let (answer, stop) = (answer.clone(), stop.clone());
             async move {
                 let mut response = answer(prepared(request, peer)).await;
-                if stop.is_asked() {
+                if stop.is_cancelled() {
                     response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
                 }
                 Ok::<_, Infallible>(response)
@@ -114,7 +114,7 @@ where
         tokio::select! {
             // Clients go away whenever they like: nobody needs to know.
             _ = connection.as_mut() => return,
-            () = self.closing.asked() => connection.as_mut().graceful_shutdown(),
+            () = self.closing.cancelled() => connection.as_mut().graceful_shutdown(),
         }
         let _ = connection.await;
     }
@@ -157,7 +157,7 @@ where
             () = silent => return,
             // Its other streams are finished, and the client begins no new ones.
             () = streams.stalled() => connection.as_mut().graceful_shutdown(),
-            () = self.closing.asked() => connection.as_mut().graceful_shutdown(),
+            () = self.closing.cancelled() => connection.as_mut().graceful_shutdown(),
         }
         let _ = connection.await;
     }

@@ -15,9 +15,9 @@ use tokio::time::{Instant, sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 
 use super::connection::{Client, Connection};
-use crate::server::network_quota::NetworkQuota;
-use crate::server::stop::Stop;
+use crate::network_quota::NetworkQuota;
 use latchkey_core::throttle::Network;
+use tokio_util::sync::CancellationToken;
 
 /// Connections at a time; the next one waits until another closes.
 const MAX_CONNECTIONS: usize = 8192;
@@ -88,14 +88,14 @@ impl Limits {
 }
 
 /// Serves until it is asked to stop, then finishes what is under way.
-pub async fn serve<A, F>(listener: TcpListener, tls: Option<TlsAcceptor>, limits: Limits, stop: &Stop, answer: A)
+pub async fn serve<A, F>(listener: TcpListener, tls: Option<TlsAcceptor>, limits: Limits, stop: &CancellationToken, answer: A)
 where
     A: Fn(Request<Body>) -> F + Clone + Send + Sync + 'static,
     F: Future<Output = Response<Body>> + Send + 'static,
 {
     let all = limits.connections;
     let places = Arc::new(Semaphore::new(all));
-    let closing = Stop::default();
+    let closing = CancellationToken::default();
     let begin = |place: OwnedSemaphorePermit, (stream, peer): (TcpStream, SocketAddr)| {
         let Some(client) = limits.admit(peer) else { return };
         let connection = Connection {
@@ -118,7 +118,7 @@ where
         };
         tokio::select! {
             (place, connection) = next => if let Ok(place) = place { begin(place, connection) },
-            () = stop.asked() => break,
+            () = stop.cancelled() => break,
         }
     }
     for connection in already_connected(listener) {
@@ -127,7 +127,7 @@ where
         }
     }
     linger(&places, all).await;
-    closing.ask();
+    closing.cancel();
     let all = u32::try_from(all).unwrap_or(u32::MAX);
     if timeout(STOP_DEADLINE, places.acquire_many(all)).await.is_err() {
         tracing::warn!("some clients did not take their answers in time");

@@ -12,7 +12,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
 use super::progress::{PROGRESS_DEADLINE, Progress};
-use crate::server::middleware::size::ConnectionIsFull;
+use crate::middleware::size::ConnectionIsFull;
 
 /// Requests that one connection is worked for at a time, until the client has taken the answer. Each holds a form of 16 KiB
 /// or an answer.

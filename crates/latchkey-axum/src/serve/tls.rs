@@ -15,7 +15,7 @@ use tokio_rustls::rustls::sign::CertifiedKey;
 use tokio_rustls::rustls::{self, ServerConfig};
 use zeroize::Zeroizing;
 
-use crate::server::config::{ConfigError, TlsFiles};
+use crate::config::{ConfigError, TlsFiles};
 
 /// How often to look whether the files have changed.
 const EVERY: Duration = Duration::from_secs(10);

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::server::network_quota::{NetworkPermit, NetworkQuota};
+use crate::network_quota::{NetworkPermit, NetworkQuota};
 use latchkey_core::throttle::Network;
 
 /// Event streams at a time.

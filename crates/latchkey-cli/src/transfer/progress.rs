@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{HumanFloatCount, ProgressBar, ProgressState, ProgressStyle};
 
-use crate::server::cli::output;
+use crate::output;
 use latchkey_store::transfer::Progress;
 
 /// Between two looks of a bar.

@@ -6,8 +6,8 @@ use std::path::Path;
 use csv::StringRecord;
 
 use super::output;
-use crate::server::serve::Failure;
-use crate::server::state::AppState;
+use latchkey_axum::serve::Failure;
+use latchkey_axum::state::AppState;
 use latchkey_core::accounts::Refusal;
 use latchkey_core::accounts::admin::Imported;
 

@@ -3,8 +3,8 @@
 use std::io::{self, BufWriter, Write};
 
 use super::{date, output};
-use crate::server::serve::Failure;
-use crate::server::state::AppState;
+use latchkey_axum::serve::Failure;
+use latchkey_axum::state::AppState;
 use latchkey_store::Account;
 
 /// Accounts read at a time: however many there are, these are all that memory holds.

@@ -3,8 +3,8 @@
 use std::io::{self, Write};
 
 use super::{date, output, unknown};
-use crate::server::serve::Failure;
-use crate::server::state::AppState;
+use latchkey_axum::serve::Failure;
+use latchkey_axum::state::AppState;
 use latchkey_store::Account;
 use latchkey_types::Username;
 

@@ -2,10 +2,10 @@
 
 use leptos::prelude::*;
 
-use super::caller::{Caller, Destination, FormPlace};
-use super::refused::Refused;
-use super::sent::Sent;
-use crate::server::flash::Notice;
+use crate::actions::form_error::Refused;
+use crate::actions::maybe_field::Sent;
+use crate::actions::respond::{Caller, Destination, FormPlace};
+use latchkey_axum::flash::Notice;
 use latchkey_core::accounts::Refusal;
 use latchkey_core::sessions::Tokens;
 use latchkey_types::{Field, Next, Problem};

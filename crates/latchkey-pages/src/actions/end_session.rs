@@ -2,9 +2,9 @@
 
 use leptos::prelude::*;
 
-use super::caller::{Caller, Destination};
-use super::refused::Refused;
-use crate::server::flash::{Flash, Notice};
+use crate::actions::form_error::Refused;
+use crate::actions::respond::{Caller, Destination};
+use latchkey_axum::flash::{Flash, Notice};
 use latchkey_core::accounts::Refusal;
 use latchkey_store::{EndReason, SessionId, SessionScope};
 use latchkey_types::Next;

@@ -6,7 +6,7 @@ use leptos::server_fn::codec::JsonEncoding;
 use leptos::server_fn::error::{FromServerFnError, ServerFnErrorErr};
 use serde::{Deserialize, Serialize};
 
-use crate::server::errors::HttpRefusal;
+use latchkey_axum::errors::HttpRefusal;
 use latchkey_core::accounts::Refusal;
 
 /// A sentence, and one more for each field that something is wrong with.

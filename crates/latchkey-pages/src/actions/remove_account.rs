@@ -2,9 +2,9 @@
 
 use leptos::prelude::*;
 
-use super::caller::{Caller, Destination, FormPlace};
-use super::refused::Refused;
-use crate::server::flash::Notice;
+use crate::actions::form_error::Refused;
+use crate::actions::respond::{Caller, Destination, FormPlace};
+use latchkey_axum::flash::Notice;
 use latchkey_core::accounts::Refusal;
 use latchkey_types::Next;
 

@@ -7,13 +7,12 @@ use leptos_axum::ResponseOptions;
 use serde::{Deserialize, Serialize};
 
 use super::Refused;
-use crate::app::error::wants_page;
-use crate::server::cookie_check;
-use crate::server::cookies::Cookie;
-use crate::server::errors::HttpRefusal;
-use crate::server::flash::{self, Flash, Notice};
-use crate::server::session::{self, SignedIn, Visitor, with_next};
-use crate::server::state::AppState;
+use latchkey_axum::cookies::Cookie;
+use latchkey_axum::errors::{HttpRefusal, wants_page};
+use latchkey_axum::flash::{Flash, Notice};
+use latchkey_axum::state::AppState;
+use latchkey_axum::visitor::{SignedIn, Visitor, with_next};
+use latchkey_axum::{cookie_check, flash, visitor};
 use latchkey_core::accounts::Refusal;
 use latchkey_core::devices;
 use latchkey_core::sessions::Tokens;
@@ -70,7 +69,7 @@ impl Caller {
         let parts: Parts = expect_context();
         let state: AppState = expect_context();
         Self {
-            client: session::client(&state, ClientKind::Browser, &parts.headers, &parts.extensions),
+            client: visitor::client(&state, ClientKind::Browser, &parts.headers, &parts.extensions),
             visitor: parts.extensions.get().cloned().unwrap_or_default(),
             wants_page: wants_page(&parts.headers),
             cookie_check_is_due: cookie_check::is_due(&state, &parts.headers),
@@ -86,7 +85,7 @@ impl Caller {
     pub fn signed_in(&self) -> Result<&SignedIn, Refusal> {
         match &self.visitor {
             Visitor::SignedIn(signed_in) => Ok(signed_in),
-            Visitor::Nobody | Visitor::Ended(_) => Err(Refusal::NotSignedIn),
+            Visitor::Anonymous | Visitor::Ended(_) => Err(Refusal::NotSignedIn),
             Visitor::Unknown => Err(Refusal::Unavailable),
         }
     }

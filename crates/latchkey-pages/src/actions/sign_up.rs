@@ -2,8 +2,8 @@
 
 use leptos::prelude::*;
 
-use super::caller::{Caller, Destination, FormPlace};
-use super::refused::Refused;
+use crate::actions::form_error::Refused;
+use crate::actions::respond::{Caller, Destination, FormPlace};
 use latchkey_core::accounts::SignUpInput;
 use latchkey_types::Next;
 

@@ -7,14 +7,15 @@ use leptos::prelude::*;
 use leptos::server_fn::ServerFn;
 
 use super::{flash, shown};
-use crate::api::{ChangeEmail, ChangePassword, RemoveAccount};
-use crate::app::error::unavailable;
-use crate::app::facts::fact;
-use crate::app::{Page, fields, format};
-use crate::islands::PendingForm;
-use crate::server::flash::Flash;
-use crate::server::session::SignedIn;
-use crate::server::state::AppState;
+use crate::actions::{ChangeEmail, ChangePassword, RemoveAccount};
+use crate::description_list::fact;
+use crate::error_pages::unavailable;
+use crate::page::Page;
+use crate::{fields, time};
+use latchkey_axum::flash::Flash;
+use latchkey_axum::state::AppState;
+use latchkey_axum::visitor::SignedIn;
+use latchkey_islands::PendingForm;
 use latchkey_store::{Account, StoreError};
 use latchkey_types::{Field, Role};
 
@@ -55,7 +56,7 @@ fn Facts(account: Account) -> impl IntoView {
         <section class="panel" aria-label="Facts">
             <dl class="facts columns">
                 {fact("Sign-in name", account.username)} {fact("Email", email)}
-                {fact("Role", role)} {fact("Member since", format::date(account.created_at))}
+                {fact("Role", role)} {fact("Member since", time::date(account.created_at))}
                 {fact("User id", view! { <code>{account.id.to_string()}</code> })}
             </dl>
         </section>

@@ -8,14 +8,14 @@ use leptos::prelude::*;
 use leptos::server_fn::ServerFn;
 
 use super::{NextQuery, already_signed_in, flash, shown_with_probe};
-use crate::api::LogIn;
-use crate::app::Page;
-use crate::app::fields;
-use crate::islands::PendingForm;
-use crate::server::cookie_check;
-use crate::server::flash::Flash;
-use crate::server::session::{Visitor, with_next};
-use crate::server::state::AppState;
+use crate::actions::LogIn;
+use crate::fields;
+use crate::page::Page;
+use latchkey_axum::cookie_check;
+use latchkey_axum::flash::Flash;
+use latchkey_axum::state::AppState;
+use latchkey_axum::visitor::{Visitor, with_next};
+use latchkey_islands::PendingForm;
 use latchkey_types::{Field, Next};
 
 /// `GET /login`
@@ -30,7 +30,7 @@ pub async fn log_in(
     let why = match visitor {
         Visitor::SignedIn(_) => return already_signed_in(&next),
         Visitor::Ended(reason) => reason.sentence(),
-        Visitor::Nobody | Visitor::Unknown => cookie_check::failed(&state, &uri, &headers).then_some(cookie_check::BLOCKED),
+        Visitor::Anonymous | Visitor::Unknown => cookie_check::failed(&state, &uri, &headers).then_some(cookie_check::BLOCKED),
     };
     let flash = flash(&state, &headers, LogIn::PAGE);
     let mut response = page.narrow("Sign in", || view! { <LogInForm flash=flash.clone() why next /> });

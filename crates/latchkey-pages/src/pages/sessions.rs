@@ -10,13 +10,14 @@ use leptos::prelude::*;
 use leptos::server_fn::ServerFn;
 
 use super::{flash, query_value, shown};
-use crate::api::{EndOtherSessions, EndSession};
-use crate::app::client_name::client_name;
-use crate::app::error::unavailable;
-use crate::app::facts::fact;
-use crate::app::{Page, fields, format};
-use crate::server::session::SignedIn;
-use crate::server::state::AppState;
+use crate::actions::{EndOtherSessions, EndSession};
+use crate::client_name::client_name;
+use crate::description_list::fact;
+use crate::error_pages::unavailable;
+use crate::page::Page;
+use crate::{fields, time};
+use latchkey_axum::state::AppState;
+use latchkey_axum::visitor::SignedIn;
 use latchkey_store::{COUNT_CAP, Client, ClientKind, Counted, Session, SessionId, SessionPage};
 
 /// Sessions on a page.
@@ -115,8 +116,8 @@ fn card(session: Session, here: SessionId, after: Option<SessionId>) -> impl Int
             <div class="stack close">
                 <h2>{words} {this.then(|| view! { " " <span class="badge">"This device"</span> })}</h2>
                 <dl class="facts columns">
-                    {fact("Address", place(&session.client))} {fact("Signed in", format::minute(session.started_at))}
-                    {fact("Last used", format::minute(session.last_used_at))}
+                    {fact("Address", place(&session.client))} {fact("Signed in", time::minute(session.started_at))}
+                    {fact("Last used", time::minute(session.last_used_at))}
                 </dl>
             </div>
             <form method="post" action=EndSession::url()>

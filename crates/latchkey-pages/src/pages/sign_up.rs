@@ -7,15 +7,15 @@ use leptos::prelude::*;
 use leptos::server_fn::ServerFn;
 
 use super::{NextQuery, already_signed_in, flash, shown_with_probe};
-use crate::api::SignUp;
-use crate::app::Page;
-use crate::app::error::unavailable;
-use crate::app::fields;
-use crate::islands::PendingForm;
-use crate::server::cookie_check;
-use crate::server::flash::{Flash, Notice};
-use crate::server::session::{SignedIn, with_next};
-use crate::server::state::AppState;
+use crate::actions::SignUp;
+use crate::error_pages::unavailable;
+use crate::fields;
+use crate::page::Page;
+use latchkey_axum::cookie_check;
+use latchkey_axum::flash::{Flash, Notice};
+use latchkey_axum::state::AppState;
+use latchkey_axum::visitor::{SignedIn, with_next};
+use latchkey_islands::PendingForm;
 use latchkey_types::{Field, Next};
 
 /// `GET /signup`

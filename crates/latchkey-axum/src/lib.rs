@@ -1,0 +1,32 @@
+//! HTTP around the rules: cookies and the visitor they stand for, the API for other programs, the layers around every route,
+//! and the listener.
+//!
+//! | module | is |
+//! |---|---|
+//! | `app` | what every request passes on its way to a route and back |
+//! | `api` | the API for other programs: `/token` and the like |
+//! | `visitor`, `cookies`, `flash` | who is asking, and what their browser keeps |
+//! | `middleware`, `strict_form` | what is refused before a route sees it |
+//! | `serve` | the listener and the limits of connections |
+//! | `config`, `log` | the settings, and lines on standard error |
+
+pub mod api;
+pub mod app;
+pub mod client_ip;
+pub mod config;
+pub mod cookie_check;
+pub mod cookies;
+pub mod dev_reload;
+pub mod errors;
+pub mod flash;
+pub mod log;
+pub mod metrics;
+pub mod middleware;
+pub mod network_quota;
+pub mod paths;
+pub mod request_context;
+pub mod serve;
+pub mod session_stream;
+pub mod state;
+pub mod strict_form;
+pub mod visitor;

@@ -1,0 +1,51 @@
+//! Every route of the app.
+
+use axum::Router;
+use axum::middleware::from_fn_with_state;
+use axum::routing::get;
+use latchkey_axum::app::App;
+use latchkey_axum::middleware::session;
+use latchkey_axum::session_stream::session_events;
+use latchkey_axum::state::AppState;
+use latchkey_axum::{api, metrics};
+use latchkey_pages::{actions, assets, error_pages};
+
+use crate::pages;
+
+/// The app: its routes, and what each request passes on its way to them and back.
+pub fn app(state: AppState) -> App {
+    App::new(state.clone(), routes(state), error_pages::refused_request)
+}
+
+/// Every route.
+pub fn routes(state: AppState) -> Router {
+    let routes = Router::new()
+        .merge(with_cookies().layer(from_fn_with_state(state.clone(), session::attach)))
+        .merge(api::routes())
+        .route("/assets/{*path}", get(assets::serve))
+        .method_not_allowed_fallback(error_pages::method_not_allowed);
+    let routes = match state.config.metrics_addr {
+        Some(_) => routes.layer(from_fn_with_state(state.clone(), metrics::time)),
+        None => routes,
+    };
+    routes.with_state(state)
+}
+
+/// What knows its visitor by cookies: pages, the posts of their forms, the events of their session. Everything else
+/// reads no cookie.
+fn with_cookies() -> Router<AppState> {
+    Router::new()
+        .merge(pages())
+        .merge(latchkey_pages::pages::routes())
+        .merge(actions::routes())
+        .route("/session/events", get(session_events))
+        .fallback(error_pages::not_found)
+}
+
+/// The pages of this app. A protected one takes a `SignedIn` and cannot be rendered without.
+fn pages() -> Router<AppState> {
+    Router::new()
+        .route("/", get(pages::home))
+        .route("/dashboard", get(pages::dashboard))
+        .route("/docs", get(pages::docs))
+}
