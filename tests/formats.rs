@@ -7,7 +7,7 @@
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use http::{HeaderMap, HeaderValue, header};
-use latchkey_axum::cookies::{Cookie, Cookies};
+use latchkey_axum::cookies::{CookieKind, Cookies};
 use latchkey_axum::visitor::bearer_token;
 use latchkey_core::keys;
 use latchkey_core::keys::Use;
@@ -134,7 +134,7 @@ proptest! {
     fn a_cookie_is_read_exactly_when_it_is_there_once_under_its_name(values in vec(header_bytes(), 0..4), https in any::<bool>()) {
         let cookies = Cookies::new("latchkey", https);
         let read = headers(header::COOKIE, &values);
-        for cookie in [Cookie::Access, Cookie::Refresh, Cookie::Flash] {
+        for cookie in [CookieKind::Access, CookieKind::Refresh, CookieKind::Flash] {
             let name = cookies.name(cookie).as_bytes();
             // The same rule, written another way.
             let joined = values.join(&b';');

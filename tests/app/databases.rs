@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
+use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{AssertSqlSafe, Connection, Executor};
@@ -113,11 +114,42 @@ impl Database {
         }
     }
 
+    /// Whether there is a table of this name.
+    pub async fn has_table(&self, name: &str) -> bool {
+        let question = match self {
+            Self::Sqlite(_) => format!("SELECT COUNT(*) FROM sqlite_master WHERE name = '{name}'"),
+            Self::Postgres { .. } => format!("SELECT COUNT(*) FROM pg_tables WHERE tablename = '{name}'"),
+        };
+        self.number(&question).await > 0
+    }
+
+    /// Runs the migrations of this program as it did when sqlx chose the name of their table.
+    pub async fn migrate_as_before_the_rename(&self) -> Result<(), MigrateError> {
+        let steps = Path::new(env!("CARGO_MANIFEST_DIR")).join("crates/latchkey-store/migrations");
+        let steps = Migrator::new(steps).await.expect("read");
+        match self {
+            Self::Sqlite(file) => {
+                let options = SqliteConnectOptions::new().filename(file);
+                let mut connection = SqliteConnection::connect_with(&options).await.expect("opened");
+                let done = steps.run(&mut connection).await;
+                connection.close().await.expect("closed");
+                done
+            }
+            Self::Postgres { server, name, .. } => {
+                let options = PgConnectOptions::clone(server).database(name);
+                let mut connection = PgConnection::connect_with(&options).await.expect("connected");
+                let done = steps.run(&mut connection).await;
+                connection.close().await.expect("closed");
+                done
+            }
+        }
+    }
+
     /// Runs a statement beside the program.
     pub async fn execute(&self, statement: &str) {
         match self {
             Self::Sqlite(file) => {
-                let options = SqliteConnectOptions::new().filename(file);
+                let options = SqliteConnectOptions::new().filename(file).create_if_missing(true);
                 let mut connection = SqliteConnection::connect_with(&options).await.expect("opened");
                 connection.execute(AssertSqlSafe(statement.to_owned())).await.expect("done");
                 connection.close().await.expect("closed");

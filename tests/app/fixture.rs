@@ -125,6 +125,17 @@ async fn sessions_from_before_the_update_go_on() {
 }
 
 #[tokio::test]
+async fn the_migrations_move_to_a_table_of_their_own() {
+    let fixture = Fixture::open().await;
+    let database = &fixture.app.database;
+    assert!(!database.has_table("_sqlx_migrations").await);
+    let had = database
+        .number("SELECT COUNT(*) FROM _latchkey_migrations WHERE version <= 6")
+        .await;
+    assert_eq!(had, 6);
+}
+
+#[tokio::test]
 async fn sessions_that_ended_before_the_update_stay_ended() {
     let fixture = Fixture::open().await;
     for name in ["ada_ended", "bob_before_password_change", "carol_disabled", "dave_removed"] {

@@ -33,7 +33,7 @@ async fn a_database_is_created_and_migrated_only_by_those_who_may() {
     }
 
     database
-        .execute("DELETE FROM _sqlx_migrations WHERE version = (SELECT MAX(version) FROM _sqlx_migrations)")
+        .execute("DELETE FROM _latchkey_migrations WHERE version = (SELECT MAX(version) FROM _latchkey_migrations)")
         .await;
     for mode in [OpenMode::Existing, OpenMode::CreateIfMissing] {
         let refused = refusal(&url, mode).await;
@@ -46,7 +46,9 @@ async fn a_database_is_created_and_migrated_only_by_those_who_may() {
 async fn a_database_of_another_program_is_refused_by_every_command() {
     let app = TestApp::new().await;
     app.database
-        .execute("UPDATE _sqlx_migrations SET checksum = (SELECT checksum FROM _sqlx_migrations WHERE version = 3) WHERE version = 1")
+        .execute(
+            "UPDATE _latchkey_migrations SET checksum = (SELECT checksum FROM _latchkey_migrations WHERE version = 3) WHERE version = 1",
+        )
         .await;
     let url = url_of(&app.database);
     for mode in [OpenMode::Existing, OpenMode::CreateIfMissing, OpenMode::Migrate] {
@@ -108,4 +110,42 @@ async fn the_sessions_of_all_accounts_end_at_once_for_other_programs_too() {
     let again = app.grant("ada").await;
     assert!(app.opens(&again.access).await);
     operator.store.close().await;
+}
+
+/// The table that an app's own migrations have left, as sqlx makes it.
+const OF_AN_APP: &str = "CREATE TABLE _sqlx_migrations (version BIGINT PRIMARY KEY, description TEXT NOT NULL, installed_on TIMESTAMP NOT NULL DEFAULT CURRENT_TIMESTAMP, success BOOLEAN NOT NULL, checksum {bytes} NOT NULL, execution_time BIGINT NOT NULL);
+    INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) VALUES (1, 'notes', TRUE, {checksum}, 0);
+    CREATE TABLE notes (id BIGINT PRIMARY KEY)";
+
+#[tokio::test]
+async fn an_app_keeps_its_own_migrations_on_the_same_database() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let database = Database::new(dir.path()).await;
+    let (bytes, checksum) = match &database {
+        Database::Sqlite(_) => ("BLOB", "X'0102'"),
+        Database::Postgres { .. } => ("BYTEA", "'\\x0102'"),
+    };
+    let of_an_app = OF_AN_APP.replace("{bytes}", bytes).replace("{checksum}", checksum);
+    database.execute(&of_an_app).await;
+    let url = url_of(&database);
+    assert_eq!(Store::pending_migrations(&url).await.expect("read"), None, "none of it is ours");
+    for _ in 0..2 {
+        Store::open(&url, 1).await.expect("opened").close().await;
+        assert_eq!(database.number("SELECT COUNT(*) FROM _sqlx_migrations").await, 1);
+        assert!(database.number("SELECT COUNT(*) FROM _latchkey_migrations").await > 1);
+        assert!(database.has_table("notes").await && database.has_table("users").await);
+    }
+}
+
+#[tokio::test]
+async fn a_program_from_before_the_rename_stops_without_changing_our_tables() {
+    let app = TestApp::new().await;
+    app.signed_up("ada").await;
+    let tokens = app.grant("ada").await;
+    let stopped = app.database.migrate_as_before_the_rename().await;
+    let stopped = stopped.expect_err("stopped").to_string();
+    assert!(stopped.contains("users"), "{stopped}");
+    let app = app.restarted(|_| {}).await;
+    assert!(app.opens(&tokens.access).await);
+    app.grant("ada").await;
 }

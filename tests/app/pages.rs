@@ -204,7 +204,7 @@ async fn cookies_are_secure_and_bound_to_the_host_on_https() {
     assert_eq!(answer.status, 200, "{}", answer.body);
     let cookies = answer.set_cookies();
     assert!(
-        cookies[0].starts_with("__Host-latchkey=") && cookies[0].ends_with("; Path=/; Max-Age=900; HttpOnly; SameSite=Lax; Secure"),
+        cookies[0].starts_with("__Host-latchkey=") && cookies[0].ends_with("; HttpOnly; SameSite=Lax; Secure; Path=/; Max-Age=900"),
         "{cookies:?}"
     );
     assert_eq!(answer.header("strict-transport-security"), Some("max-age=31536000"));

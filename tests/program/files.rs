@@ -91,7 +91,7 @@ fn pages_of_users(file: &Path) -> Vec<usize> {
 fn make_older(database: &Path) {
     execute(
         database,
-        "DELETE FROM _sqlx_migrations WHERE version = (SELECT MAX(version) FROM _sqlx_migrations)",
+        "DELETE FROM _latchkey_migrations WHERE version = (SELECT MAX(version) FROM _latchkey_migrations)",
     );
 }
 

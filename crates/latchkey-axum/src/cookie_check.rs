@@ -5,7 +5,7 @@
 
 use http::{HeaderMap, HeaderValue, Uri};
 
-use super::cookies::Cookie;
+use super::cookies::CookieKind;
 use super::state::AppState;
 
 /// What a page says to a browser that keeps no cookies.
@@ -22,11 +22,11 @@ const MARKER: &str = "cookies=check";
 
 /// Whether a request carries any cookie of ours.
 pub fn has_any(state: &AppState, headers: &HeaderMap) -> bool {
-    has_lasting(state, headers) || state.cookies.read(headers, Cookie::Flash).is_some()
+    has_lasting(state, headers) || state.cookies.read(headers, CookieKind::Flash).is_some()
 }
 
 fn has_lasting(state: &AppState, headers: &HeaderMap) -> bool {
-    [Cookie::Access, Cookie::Refresh, Cookie::Device]
+    [CookieKind::Access, CookieKind::Refresh, CookieKind::Device]
         .into_iter()
         .any(|cookie| state.cookies.read(headers, cookie).is_some())
 }
@@ -62,11 +62,11 @@ pub fn unmarked(uri: &Uri) -> String {
 /// The cookie that a sign-in page sets: the probe for a browser that has none of ours once the flash was shown, an end to a
 /// flash that was shown elsewhere, or nothing.
 pub fn after_sign_in_page(state: &AppState, headers: &HeaderMap, flash_was_shown: bool) -> Option<HeaderValue> {
-    let has_flash = state.cookies.read(headers, Cookie::Flash).is_some();
+    let has_flash = state.cookies.read(headers, CookieKind::Flash).is_some();
     match (has_lasting(state, headers), flash_was_shown, has_flash) {
-        (true, true, _) => Some(state.cookies.clear(Cookie::Flash)),
+        (true, true, _) => Some(state.cookies.clear(CookieKind::Flash)),
         (true, false, _) | (false, false, true) => None,
-        (false, true, _) | (false, false, false) => Some(state.cookies.set(Cookie::Flash, PROBE, PROBE_LIFE)),
+        (false, true, _) | (false, false, false) => Some(state.cookies.set(CookieKind::Flash, PROBE, PROBE_LIFE)),
     }
 }
 

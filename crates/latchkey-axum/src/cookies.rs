@@ -1,5 +1,7 @@
 //! The one place that builds our cookies, and the one that reads them.
 
+use axum_extra::extract::cookie::{Cookie, SameSite};
+use cookie::time::Duration;
 use http::header::{COOKIE, SET_COOKIE};
 use http::{HeaderMap, HeaderValue};
 
@@ -7,7 +9,7 @@ use latchkey_core::sessions::Tokens;
 
 /// Our cookies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Cookie {
+pub enum CookieKind {
     /// The access token.
     Access,
     /// The refresh token.
@@ -18,14 +20,14 @@ pub enum Cookie {
     Flash,
 }
 
-/// What follows the stem in the name of each cookie, in the order of [`Cookie`].
+/// What follows the stem in the name of each cookie, in the order of [`CookieKind`].
 pub const SUFFIXES: [&str; 4] = ["", "-refresh", "-device", "-flash"];
 
 /// Builds and reads cookies for one public URL.
 #[derive(Clone, Debug)]
 pub struct Cookies {
     https: bool,
-    /// In the order of [`Cookie`]; put together once, not for each request.
+    /// In the order of [`CookieKind`]; put together once, not for each request.
     names: [String; 4],
 }
 
@@ -41,7 +43,7 @@ impl Cookies {
     }
 
     /// The cookie's name in a browser.
-    pub fn name(&self, cookie: Cookie) -> &str {
+    pub fn name(&self, cookie: CookieKind) -> &str {
         &self.names[cookie as usize]
     }
 
@@ -49,18 +51,19 @@ impl Cookies {
     ///
     /// # Panics
     /// When the value is none: our own values always are.
-    pub fn set(&self, cookie: Cookie, value: &str, max_age: i64) -> HeaderValue {
-        let secure = if self.https { "; Secure" } else { "" };
-        let text = format!(
-            "{}={value}; Path=/; Max-Age={max_age}; HttpOnly; SameSite=Lax{secure}",
-            self.name(cookie)
-        );
+    pub fn set(&self, cookie: CookieKind, value: &str, max_age: i64) -> HeaderValue {
+        let cookie = Cookie::build((self.name(cookie), value))
+            .path("/")
+            .max_age(Duration::seconds(max_age))
+            .http_only(true)
+            .same_site(SameSite::Lax)
+            .secure(self.https);
         #[expect(clippy::expect_used, reason = "tokens are base64url")]
-        HeaderValue::from_str(&text).expect("a cookie of base64url")
+        HeaderValue::from_str(&cookie.to_string()).expect("a cookie of base64url")
     }
 
     /// Removes a cookie: the same attributes, no life left.
-    pub fn clear(&self, cookie: Cookie) -> HeaderValue {
+    pub fn clear(&self, cookie: CookieKind) -> HeaderValue {
         self.set(cookie, "", 0)
     }
 
@@ -68,33 +71,33 @@ impl Cookies {
     pub fn sign_in(&self, tokens: &Tokens) -> [HeaderValue; 2] {
         let claims = &tokens.access.claims;
         [
-            self.set(Cookie::Access, &tokens.access.jwt, claims.exp - claims.iat),
-            self.set(Cookie::Refresh, &tokens.refresh, tokens.refresh_life),
+            self.set(CookieKind::Access, &tokens.access.jwt, claims.exp - claims.iat),
+            self.set(CookieKind::Refresh, &tokens.refresh, tokens.refresh_life),
         ]
     }
 
     /// The cookies that take a session from the browser.
     pub fn sign_out(&self) -> [HeaderValue; 2] {
-        [self.clear(Cookie::Access), self.clear(Cookie::Refresh)]
+        [self.clear(CookieKind::Access), self.clear(CookieKind::Refresh)]
     }
 
     /// Whether an answer sets or removes the cookies of a session.
     pub fn decides(&self, answer: &HeaderMap) -> bool {
-        let name = self.name(Cookie::Access).as_bytes();
+        let name = self.name(CookieKind::Access).as_bytes();
         let mut set = answer.get_all(SET_COOKIE).into_iter();
         set.any(|cookie| cookie.as_bytes().strip_prefix(name).is_some_and(|rest| rest.first() == Some(&b'=')))
     }
 
     /// Whether a request carries a cookie of a session, good or not, once or twice.
     pub fn are_there(&self, headers: &HeaderMap) -> bool {
-        let names = [Cookie::Access, Cookie::Refresh].map(|cookie| self.name(cookie).as_bytes());
+        let names = [CookieKind::Access, CookieKind::Refresh].map(|cookie| self.name(cookie).as_bytes());
         pairs(headers).any(|(name, _)| names.contains(&name))
     }
 
     /// Reads a cookie from the raw headers, by the exact bytes of its name and without any decoding:
     /// a browser holds no `%5F%5FHost-` name back from other hosts. A name seen twice is no cookie,
     /// for nothing tells which one is ours.
-    pub fn read<'h>(&self, headers: &'h HeaderMap, cookie: Cookie) -> Option<&'h str> {
+    pub fn read<'h>(&self, headers: &'h HeaderMap, cookie: CookieKind) -> Option<&'h str> {
         let name = self.name(cookie).as_bytes();
         let mut found = pairs(headers).filter(|(key, _)| *key == name).map(|(_, value)| value);
         match (found.next(), found.next()) {
@@ -125,15 +128,15 @@ mod tests {
         for header in headers {
             map.append(COOKIE, HeaderValue::from_bytes(header).expect("a header"));
         }
-        cookies.read(&map, Cookie::Access).map(str::to_owned)
+        cookies.read(&map, CookieKind::Access).map(str::to_owned)
     }
 
     #[test]
     fn attributes_follow_the_public_url() {
-        let set = Cookies::new("latchkey", true).set(Cookie::Access, "a.b.c", 900);
-        assert_eq!(set, "__Host-latchkey=a.b.c; Path=/; Max-Age=900; HttpOnly; SameSite=Lax; Secure");
-        let clear = Cookies::new("latchkey", false).clear(Cookie::Access);
-        assert_eq!(clear, "latchkey=; Path=/; Max-Age=0; HttpOnly; SameSite=Lax");
+        let set = Cookies::new("latchkey", true).set(CookieKind::Access, "a.b.c", 900);
+        assert_eq!(set, "__Host-latchkey=a.b.c; HttpOnly; SameSite=Lax; Secure; Path=/; Max-Age=900");
+        let clear = Cookies::new("latchkey", false).clear(CookieKind::Access);
+        assert_eq!(clear, "latchkey=; HttpOnly; SameSite=Lax; Path=/; Max-Age=0");
     }
 
     #[test]
@@ -178,7 +181,8 @@ mod tests {
     #[test]
     fn every_name_begins_with_the_stem() {
         let cookies = Cookies::new("my-app", true);
-        let names = [Cookie::Access, Cookie::Refresh, Cookie::Device, Cookie::Flash].map(|cookie| cookies.name(cookie).to_owned());
+        let names =
+            [CookieKind::Access, CookieKind::Refresh, CookieKind::Device, CookieKind::Flash].map(|cookie| cookies.name(cookie).to_owned());
         assert_eq!(
             names,
             [

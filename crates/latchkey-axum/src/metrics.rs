@@ -1,5 +1,7 @@
 //! Counts and times, in the text format of Prometheus, on a listener of their own.
 
+pub mod registry;
+
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
@@ -9,91 +11,17 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use http::{StatusCode, header};
-use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
-use prometheus_client::metrics::counter::Counter;
-use prometheus_client::metrics::family::Family;
-use prometheus_client::metrics::gauge::Gauge;
-use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
-use prometheus_client::registry::{Registry, Unit};
 use tokio::time::interval;
 use tower::Service;
 
+use self::registry::{Answer, ConnectionState};
 use super::log;
 use super::state::AppState;
 use latchkey_store::StoreError;
 
 /// How often the live sessions are counted. A count reads them all, so a scrape shows the last one.
 const COUNT_EVERY: Duration = Duration::from_mins(1);
-
-/// What a connection to the database, or whoever waits for one, does.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct ConnectionState {
-    state: &'static str,
-}
-
-/// What was asked for and how it was answered. The route, not the path: so there are only so many.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Answer {
-    route: String,
-    method: &'static str,
-    status: u16,
-}
-
-type Times = Family<Answer, Histogram, fn() -> Histogram>;
-
-/// Everything that is counted.
-pub struct Metrics {
-    registry: Registry,
-    times: Times,
-    sessions: Gauge,
-    hashing: Gauge,
-    connections: Family<ConnectionState, Gauge>,
-    log_dropped: Counter,
-    log_suppressed: Counter,
-}
-
-impl Metrics {
-    /// Everything at zero, and what the rules count.
-    pub fn new(sign_ins_and_refreshes: &latchkey_core::metrics::Metrics) -> Self {
-        let mut registry = Registry::with_prefix("latchkey");
-        sign_ins_and_refreshes.register(&mut registry);
-        let sessions = Gauge::default();
-        registry.register("sessions_live", "Live sessions, counted once a minute", sessions.clone());
-        let hashing = Gauge::default();
-        registry.register("hashing_queue", "Password hashes running or waiting", hashing.clone());
-        let connections = Family::<ConnectionState, Gauge>::default();
-        registry.register(
-            "database_connections",
-            "Connections to PostgreSQL in use and idle, and requests that wait for one",
-            connections.clone(),
-        );
-        let log_dropped = Counter::default();
-        registry.register(
-            "log_lines_dropped",
-            "Log lines lost because standard error was too slow or full",
-            log_dropped.clone(),
-        );
-        let log_suppressed = Counter::default();
-        registry.register(
-            "log_lines_suppressed",
-            "Log lines not written because a client caused too many of their kind",
-            log_suppressed.clone(),
-        );
-        let buckets: fn() -> Histogram = || Histogram::new(exponential_buckets(0.000_1, 4.0, 9));
-        let times = Times::new_with_constructor(buckets);
-        registry.register_with_unit("request", "Time to answer, by route", Unit::Seconds, times.clone());
-        Self {
-            registry,
-            times,
-            sessions,
-            hashing,
-            connections,
-            log_dropped,
-            log_suppressed,
-        }
-    }
-}
 
 /// Times every request. A layer of the router only when metrics are shown.
 pub async fn time(State(state): State<AppState>, request: Request, next: Next) -> Response {

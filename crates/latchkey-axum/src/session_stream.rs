@@ -1,7 +1,7 @@
 //! `GET /session/events`: tells an open page that its session is over, or that its facts have changed (server-sent
 //! events, HTML Living Standard section 9.2). The guard island listens.
 
-mod quota;
+pub mod quota;
 
 use std::convert::Infallible;
 use std::future::ready;
@@ -14,7 +14,7 @@ use axum::response::{IntoResponse, Response};
 use futures_util::stream::{self, Stream, StreamExt};
 use http::{Extensions, HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 
-pub use self::quota::{EventStreamPermit, EventStreams};
+use self::quota::EventStreamPermit;
 use super::errors::RETRY_AFTER;
 use super::state::AppState;
 use crate::client_ip;

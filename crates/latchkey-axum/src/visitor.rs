@@ -9,7 +9,7 @@ use axum::response::{IntoResponse, Redirect, Response};
 use http::request::Parts;
 use http::{Extensions, HeaderMap, HeaderValue, StatusCode, header};
 
-use super::cookies::Cookie;
+use super::cookies::CookieKind;
 use super::errors::{detail, unavailable};
 use super::state::AppState;
 use crate::client_ip;
@@ -87,7 +87,7 @@ impl From<Visitor> for Resolved {
 /// Finds out who a browser belongs to: by its access token; when that has ended, is stale or about to end, by its
 /// refresh token. Whatever is wrong with them, the visitor is nobody.
 pub async fn resolve(state: &AppState, headers: &HeaderMap, extensions: &Extensions) -> Resolved {
-    let access = match state.cookies.read(headers, Cookie::Access) {
+    let access = match state.cookies.read(headers, CookieKind::Access) {
         Some(jwt) => state.sessions.verify(jwt).await,
         None => Err(Denied::Invalid),
     };
@@ -96,7 +96,7 @@ pub async fn resolve(state: &AppState, headers: &HeaderMap, extensions: &Extensi
         Err(Denied::Unavailable(error)) => return unknown(&error).into(),
         access => access.ok(),
     };
-    let Some(refresh) = state.cookies.read(headers, Cookie::Refresh) else {
+    let Some(refresh) = state.cookies.read(headers, CookieKind::Refresh) else {
         return access.map_or(Visitor::Anonymous, Visitor::from).into();
     };
     let client = client(state, ClientKind::Browser, headers, extensions);
@@ -246,7 +246,7 @@ pub fn bearer_token(headers: &HeaderMap) -> Result<&str, BearerRejection> {
 pub fn client(state: &AppState, kind: ClientKind, headers: &HeaderMap, extensions: &Extensions) -> Client {
     let user_agent = headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok());
     let address = client_ip::address(&state.config.trusted_proxies, headers, extensions);
-    let device = state.cookies.read(headers, Cookie::Device);
+    let device = state.cookies.read(headers, CookieKind::Device);
     let device = device.filter(|_| kind == ClientKind::Browser);
     Client {
         devices: device.map(|value| state.devices.read(value)).unwrap_or_default(),

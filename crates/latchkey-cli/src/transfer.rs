@@ -59,7 +59,7 @@ fn parse(flag: &'static str, text: &str) -> Result<DatabaseUrl, Failure> {
     DatabaseUrl::parse(text).map_err(|reason| format!("{flag}: {reason}.").into())
 }
 
-fn what(table: &'static str) -> &'static str {
+fn what(table: &str) -> &str {
     match table {
         "users" => "accounts",
         "sessions" => "sessions, ended ones included",

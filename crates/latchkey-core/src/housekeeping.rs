@@ -6,7 +6,7 @@ use tokio::time::{interval, sleep};
 
 use crate::clock::Clock;
 use crate::sessions::Sessions;
-use crate::write_behind::Writer;
+use crate::sessions::write_behind::Writer;
 use latchkey_store::{EndReason, Horizon, Store, StoreError};
 
 /// How often.

@@ -17,6 +17,5 @@ mod services;
 pub mod sessions;
 pub mod throttle;
 pub mod tokens;
-pub mod write_behind;
 
 pub use services::{Rules, Services};

@@ -13,10 +13,10 @@ use crate::refresh_tokens::RefreshTokens;
 use crate::revocations::Revocations;
 use crate::revocations::sync::RevocationSync;
 use crate::secret::Secrets;
+use crate::sessions::write_behind::Writer;
 use crate::sessions::{Lifetimes, Sessions};
 use crate::throttle::{Budgets, Throttle};
 use crate::tokens::{AccessTokens, Algorithm};
-use crate::write_behind::Writer;
 
 /// What the rules depend on.
 #[derive(Clone, Debug)]

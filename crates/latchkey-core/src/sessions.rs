@@ -7,6 +7,7 @@ mod first_use;
 mod refresh;
 pub mod refresh_rule;
 mod verify;
+pub mod write_behind;
 
 pub use begin::PendingSession;
 pub use first_use::{EXACT_TO, FirstUses};
@@ -19,9 +20,9 @@ use crate::metrics::Metrics;
 use crate::refresh_tokens::RefreshTokens;
 use crate::revocations::Revocations;
 use crate::revocations::sync::RevocationSync;
+use crate::sessions::write_behind::WriteBehind;
 use crate::throttle::Addresses;
 use crate::tokens::{AccessTokens, TokenGrant};
-use crate::write_behind::WriteBehind;
 use latchkey_store::{Account, Salt, Store};
 use std::sync::Arc;
 

@@ -31,7 +31,7 @@ pub async fn method_not_allowed(page: Page, method: Method, headers: HeaderMap) 
     const STATUS: StatusCode = StatusCode::METHOD_NOT_ALLOWED;
     if is_read(&method)
         && wants_page(&headers)
-        && let Some(form) = actions::page_of_form(&page.path)
+        && let Some(form) = actions::page_of_form(&page.0.path)
     {
         return Redirect::to(form).into_response();
     }

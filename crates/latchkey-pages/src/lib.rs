@@ -14,5 +14,6 @@ pub mod page;
 pub mod pages;
 pub mod shell;
 pub mod time;
+mod visit;
 
 pub use page::Page;

@@ -10,48 +10,26 @@ use hydration_context::SsrSharedContext;
 use leptos::prelude::*;
 
 use super::shell::shell;
+use super::visit::Visit;
 use latchkey_axum::state::AppState;
-use latchkey_axum::visitor::{SignedIn, Visitor};
+use latchkey_axum::visitor::SignedIn;
 use latchkey_islands::Guard;
 
-/// One page about to be rendered: knows who it is for and where it stands.
-pub struct Page {
-    /// The address without its query, to mark it in the navigation.
-    pub(super) path: String,
-    /// Who it is for.
-    pub(super) visitor: Visitor,
-    /// Seconds until the visitor's access token ends.
-    pub(super) ends_in: Option<i64>,
-    /// Name of the channel on which tabs tell each other who is signed in.
-    pub(super) channel: Option<String>,
-}
+/// One page about to be rendered.
+pub struct Page(pub(crate) Visit);
 
 impl FromRequestParts<AppState> for Page {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Infallible> {
-        let visitor = Visitor::from_request_parts(parts, state).await?;
-        Ok(Self {
-            path: parts.uri.path().to_owned(),
-            ends_in: match &visitor {
-                Visitor::SignedIn(signed_in) => Some(signed_in.claims.exp - state.clock.now()),
-                Visitor::Anonymous | Visitor::Ended(_) | Visitor::Unknown => None,
-            },
-            channel: Some(state.config.cookie_name.clone()),
-            visitor,
-        })
+        Visit::from_request_parts(parts, state).await.map(Self)
     }
 }
 
 impl Page {
-    /// A page that says nothing of any visitor, for answers given before anybody asked who it is.
-    pub(super) fn anonymous() -> Self {
-        Self {
-            path: String::new(),
-            visitor: Visitor::Unknown,
-            ends_in: None,
-            channel: None,
-        }
+    /// A page that says nothing of any visitor.
+    pub(crate) fn anonymous() -> Self {
+        Self(Visit::anonymous())
     }
 
     /// Renders a page that anybody may see. `main` is what stands between header and footer, its `<h1>` first.
@@ -84,7 +62,7 @@ impl Page {
         // Everything a page shows is there before this begins, so rendering is one synchronous call: no stream
         // that could be left half read, and no inline scripts for the policy to allow.
         let owner = Owner::new_root(Some(Arc::new(SsrSharedContext::new_islands())));
-        let html = owner.with(|| shell(self, title, class, main().into_any()).to_html());
+        let html = owner.with(|| shell(self.0, title, class, main().into_any()).to_html());
         owner.unset_with_forced_cleanup();
         Html(html).into_response()
     }

@@ -23,7 +23,7 @@ use crate::actions::LogIn;
 use axum::Router;
 use axum::routing::get;
 use latchkey_axum::cookie_check;
-use latchkey_axum::cookies::Cookie;
+use latchkey_axum::cookies::CookieKind;
 use latchkey_axum::flash::Flash;
 use latchkey_axum::state::AppState;
 use latchkey_types::Next;
@@ -66,7 +66,7 @@ pub fn already_signed_in(next: &Next) -> Response {
 
 /// What the last post had to say to this page.
 pub fn flash(state: &AppState, headers: &HeaderMap, page: &str) -> Flash {
-    let value = state.cookies.read(headers, Cookie::Flash);
+    let value = state.cookies.read(headers, CookieKind::Flash);
     value
         .and_then(|value| state.flash.open(value, page, state.clock.now()))
         .unwrap_or_default()
@@ -75,7 +75,8 @@ pub fn flash(state: &AppState, headers: &HeaderMap, page: &str) -> Flash {
 /// Once shown, it is gone.
 pub fn shown(state: &AppState, flash: &Flash, mut page: Response) -> Response {
     if *flash != Flash::default() {
-        page.headers_mut().append(header::SET_COOKIE, state.cookies.clear(Cookie::Flash));
+        page.headers_mut()
+            .append(header::SET_COOKIE, state.cookies.clear(CookieKind::Flash));
     }
     page
 }

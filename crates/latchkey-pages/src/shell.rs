@@ -2,7 +2,7 @@
 
 use leptos::prelude::*;
 
-use super::page::Page;
+use super::visit::Visit;
 use crate::assets;
 use latchkey_axum::dev_reload;
 use latchkey_axum::visitor::{SignedIn, Visitor};
@@ -10,13 +10,13 @@ use latchkey_types::User;
 
 /// The whole document. The session's id, the seconds its token has left and the name
 /// of the channel between tabs stand on the root element, for the islands.
-pub fn shell(page: Page, title: &str, class: &'static str, main: AnyView) -> impl IntoView {
-    let session = match &page.visitor {
+pub fn shell(visit: Visit, title: &str, class: &'static str, main: AnyView) -> impl IntoView {
+    let session = match &visit.visitor {
         Visitor::SignedIn(signed_in) => Some(signed_in.claims.sid.to_string()),
         Visitor::Anonymous | Visitor::Ended(_) => Some(String::new()),
         Visitor::Unknown => None,
     };
-    let user = page.visitor.signed_in().map(|SignedIn { user, .. }| user);
+    let user = visit.visitor.signed_in().map(|SignedIn { user, .. }| user);
     let title = if title == "Latchkey" {
         title.to_owned()
     } else {
@@ -24,7 +24,7 @@ pub fn shell(page: Page, title: &str, class: &'static str, main: AnyView) -> imp
     };
     view! {
         <!DOCTYPE html>
-        <html lang="en" data-channel=page.channel data-session=session data-ends-in=page.ends_in.map(|seconds| seconds.to_string())>
+        <html lang="en" data-channel=visit.channel data-session=session data-ends-in=visit.ends_in.map(|seconds| seconds.to_string())>
             <head>
                 <meta charset="utf-8" />
                 <meta name="viewport" content="width=device-width, initial-scale=1" />
@@ -44,7 +44,7 @@ pub fn shell(page: Page, title: &str, class: &'static str, main: AnyView) -> imp
                         <Mark class="logo" />
                         "Latchkey"
                     </a>
-                    {navigation(user, &page.path)}
+                    {navigation(user, &visit.path)}
                 </header>
                 <main id="main" class=class tabindex="-1">
                     {main}
@@ -108,7 +108,10 @@ fn navigation(user: Option<User>, here: &str) -> AnyView {
 
 /// The latchkey itself.
 #[component]
-pub fn Mark(class: &'static str) -> impl IntoView {
+pub fn Mark(
+    /// The class of the drawing.
+    class: &'static str,
+) -> impl IntoView {
     view! {
         <svg class=class width="18" height="27" viewBox="5 2 18 27" aria-hidden="true">
             <path

@@ -2,7 +2,7 @@
 //! The futures of PostgreSQL are boxed: they are large, and every request would carry them.
 
 mod exclusive;
-mod migrations;
+pub(crate) mod migrations;
 mod postgres;
 mod query;
 mod sqlite;

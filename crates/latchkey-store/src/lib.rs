@@ -2,6 +2,7 @@
 //!
 //! Holds no rule: what an account may do, when a session ends and which sign-ins are refused is decided in `latchkey-core`.
 
+mod account_lock;
 mod audit_events;
 pub mod database_url;
 mod end_all;

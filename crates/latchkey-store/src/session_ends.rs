@@ -2,8 +2,8 @@
 //! `sessions_from` is the lowest epoch whose sessions live. The rows of the others are marked later, in batches.
 
 use super::revocations::{insert_for_sessions, insert_for_user};
-use super::users::hold;
 use super::{Store, StoreError};
+use crate::account_lock::lock_account;
 use crate::engine::{Row, StoreTransaction, query};
 use crate::{COUNT_CAP, Ended, Ending, NewEvent, Revocation, SessionId, SessionScope, UnixSeconds};
 use latchkey_types::UserId;
@@ -21,7 +21,7 @@ impl Store {
     /// When the database cannot be used; then none has ended.
     pub async fn end_sessions(&self, which: SessionScope, ending: &Ending, event: &NewEvent<'_>) -> Result<Ended, StoreError> {
         let mut tx = self.database.begin().await?;
-        hold(&mut tx, event.user).await?;
+        lock_account(&mut tx, event.user).await?;
         let ended = match which {
             SessionScope::One(id) => {
                 let revocations = end_one(&mut tx, id, Some(event.user), ending).await?;

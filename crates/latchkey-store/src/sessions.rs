@@ -1,8 +1,9 @@
 //! Sessions at rest.
 
 use super::session_ends::{end_one, end_over_limit};
-use super::users::{account, hold};
+use super::users::account;
 use super::{Store, StoreError, throttles};
+use crate::account_lock::lock_account;
 use crate::audit_events::{address, client};
 use crate::engine::{Row, StoreTransaction, query};
 use crate::{
@@ -13,7 +14,7 @@ impl NewSession<'_> {
     /// Begins it, but only for an account that is enabled and still has the password that was verified: then the revocations of
     /// the sessions that end with it.
     pub(super) async fn insert(&self, tx: &mut StoreTransaction, password_hash: &str) -> Result<Option<Vec<Revocation>>, StoreError> {
-        hold(tx, self.user).await?;
+        lock_account(tx, self.user).await?;
         if !self.insert_row(tx, password_hash).await? {
             return Ok(None);
         }
@@ -31,7 +32,7 @@ impl NewSession<'_> {
     /// Ends the session that it replaces. Returns no revocation when that one has ended: a session that was ended meanwhile must
     /// not live on in another one.
     pub(super) async fn end_replaced(&self, tx: &mut StoreTransaction) -> Result<Vec<Revocation>, StoreError> {
-        hold(tx, self.user).await?;
+        lock_account(tx, self.user).await?;
         match self.replaced {
             Some(replaced) => end_one(tx, replaced, Some(self.user), &self.ending(EndReason::Replaced)).await,
             None => Ok(Vec::new()),

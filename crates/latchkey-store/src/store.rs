@@ -119,8 +119,7 @@ mod tests {
         let url = DatabaseUrl::Sqlite(dir.path().join("latchkey.db"));
         let store = Store::open(&url, 1).await.expect("opened");
         let mut tx = store.database.begin().await.expect("begun");
-        let later =
-            "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) VALUES (9999, 'later', TRUE, X'00', 0)";
+        let later = "INSERT INTO _latchkey_migrations (version, description, success, checksum, execution_time) VALUES (9999, 'later', TRUE, X'00', 0)";
         tx.run(query(later)).await.expect("inserted");
         tx.commit().await.expect("committed");
         store.close().await;

@@ -10,7 +10,7 @@ use futures_util::TryStreamExt;
 use futures_util::future::try_join;
 use tokio::time::timeout;
 
-pub use self::tables::{Column, TABLES, Table};
+pub use self::tables::{Column, Table, tables};
 pub use error::TransferError;
 
 use self::tables::MARK;
@@ -22,13 +22,13 @@ use crate::engine::{Database, ExclusiveConnection, LockMode, OpenMode, Row, Rows
 const SILENCE: Duration = Duration::from_mins(1);
 
 /// How far a move is.
-pub enum Progress {
+pub enum Progress<'t> {
     /// Counts what there is.
     Counts,
     /// Moves the rows of a table.
     Moves {
         /// Its name.
-        table: &'static str,
+        table: &'t str,
         /// Its rows so far.
         moved: u64,
         /// All of its rows.
@@ -43,7 +43,7 @@ pub struct Moved {
     /// Nothing had to be done: the same move was made before.
     pub already: bool,
     /// Each table with its rows, the same on both sides.
-    pub rows: Vec<(&'static str, i64)>,
+    pub rows: Vec<(String, i64)>,
 }
 
 /// What a table holds.
@@ -57,25 +57,26 @@ struct Tally {
 ///
 /// # Errors
 /// When it cannot be done; then the target is as it was, but for tables brought up to date.
-pub async fn run(from: &DatabaseUrl, to: &DatabaseUrl, mut watch: impl FnMut(Progress)) -> Result<Moved, TransferError> {
-    let mut source = hold_source(from).await?;
+pub async fn run(from: &DatabaseUrl, to: &DatabaseUrl, mut watch: impl FnMut(Progress<'_>)) -> Result<Moved, TransferError> {
+    let tables = tables().await.map_err(TransferError::Source)?;
+    let mut source = hold_source(from, &tables).await?;
     if source.is_at(to).await.map_err(TransferError::Target)? {
         return Err(TransferError::Same);
     }
     watch(Progress::Counts);
-    let tallies = tallies(&mut source).await.map_err(TransferError::Source)?;
-    let mark = mark_of(&mut source, &tallies).await?;
-    let mut target = hold_target(to).await?;
-    let already = is_there(&mut target, &mark, &tallies).await?;
+    let tallies = tallies(&mut source, &tables).await.map_err(TransferError::Source)?;
+    let mark = mark_of(&mut source, &tables, &tallies).await?;
+    let mut target = hold_target(to, &tables).await?;
+    let already = is_there(&mut target, &tables, &mark, &tallies).await?;
     if already {
         target.let_go().await.map_err(TransferError::Target)?;
     } else {
         clear_budgets(&mut target).await.map_err(TransferError::Target)?;
-        for (table, tally) in TABLES.iter().zip(&tallies) {
+        for (table, tally) in tables.iter().zip(&tallies) {
             copy(&mut source, &mut target, table, tally.rows.unsigned_abs(), &mut watch).await?;
         }
         watch(Progress::Checks);
-        check(&mut target, &tallies).await?;
+        check(&mut target, &tables, &tallies).await?;
         set_mark(&mut target, &mark).await.map_err(TransferError::Target)?;
         target.commit().await.map_err(TransferError::Target)?;
     }
@@ -83,14 +84,18 @@ pub async fn run(from: &DatabaseUrl, to: &DatabaseUrl, mut watch: impl FnMut(Pro
     source.let_go().await.map_err(TransferError::Source)?;
     Ok(Moved {
         already,
-        rows: TABLES.iter().zip(tallies).map(|(table, tally)| (table.name, tally.rows)).collect(),
+        rows: tables
+            .into_iter()
+            .zip(tallies)
+            .map(|(table, tally)| (table.name, tally.rows))
+            .collect(),
     })
 }
 
-async fn hold_source(from: &DatabaseUrl) -> Result<ExclusiveConnection, TransferError> {
+async fn hold_source(from: &DatabaseUrl, tables: &[Table]) -> Result<ExclusiveConnection, TransferError> {
     match pending(from).await.map_err(TransferError::Source)? {
         None => Err(TransferError::NoSource),
-        Some(0) => ExclusiveConnection::hold(from, LockMode::Reading, &names())
+        Some(0) => ExclusiveConnection::hold(from, LockMode::Reading, &names(tables))
             .await
             .map_err(TransferError::Source),
         Some(_) => Err(TransferError::OldSource),
@@ -98,7 +103,7 @@ async fn hold_source(from: &DatabaseUrl) -> Result<ExclusiveConnection, Transfer
 }
 
 /// Creates the target where there is none and holds it.
-async fn hold_target(to: &DatabaseUrl) -> Result<ExclusiveConnection, TransferError> {
+async fn hold_target(to: &DatabaseUrl, tables: &[Table]) -> Result<ExclusiveConnection, TransferError> {
     // Accounts of an older version are told apart from empty tables of one. Where there is no such table yet, there are none.
     if pending(to).await.map_err(TransferError::Target)?.is_some_and(|steps| steps > 0)
         && let Ok(mut old) = ExclusiveConnection::hold(to, LockMode::Reading, &["meta"]).await
@@ -114,7 +119,7 @@ async fn hold_target(to: &DatabaseUrl) -> Result<ExclusiveConnection, TransferEr
         .await
         .map_err(TransferError::Target)?;
     target.close().await;
-    ExclusiveConnection::hold(to, LockMode::Writing, &names())
+    ExclusiveConnection::hold(to, LockMode::Writing, &names(tables))
         .await
         .map_err(TransferError::Target)
 }
@@ -124,10 +129,10 @@ async fn pending(url: &DatabaseUrl) -> Result<Option<usize>, StoreError> {
 }
 
 /// Whether the target holds this very move. It is refused when it holds anything else.
-async fn is_there(target: &mut ExclusiveConnection, mark: &str, expected: &[Tally]) -> Result<bool, TransferError> {
+async fn is_there(target: &mut ExclusiveConnection, tables: &[Table], mark: &str, expected: &[Tally]) -> Result<bool, TransferError> {
     let found = meta(target, MARK).await.map_err(TransferError::Target)?;
-    let there = tallies(target).await.map_err(TransferError::Target)?;
-    let used = TABLES
+    let there = tallies(target, tables).await.map_err(TransferError::Target)?;
+    let used = tables
         .iter()
         .zip(&there)
         .any(|(table, tally)| table.name != "throttles" && tally.rows > 0);
@@ -152,14 +157,14 @@ async fn copy(
     target: &mut ExclusiveConnection,
     table: &Table,
     of: u64,
-    watch: &mut impl FnMut(Progress),
+    watch: &mut impl FnMut(Progress<'_>),
 ) -> Result<(), TransferError> {
     let (mut moved, size) = (0, target.rows_at_once());
     let mut rows = source.rows(query(table.select()));
     let mut batch = next(&mut rows, size).await?;
     loop {
         watch(Progress::Moves {
-            table: table.name,
+            table: &table.name,
             moved,
             of,
         });
@@ -194,22 +199,22 @@ async fn next(rows: &mut Rows<'_>, size: usize) -> Result<Vec<Row>, TransferErro
 }
 
 /// Whether each table arrived, read back within the transaction that wrote it.
-async fn check(target: &mut ExclusiveConnection, expected: &[Tally]) -> Result<(), TransferError> {
-    let there = tallies(target).await.map_err(TransferError::Target)?;
-    let mut tables = TABLES.iter().zip(expected).zip(&there);
-    match tables.find(|((_, expected), there)| expected != there) {
+async fn check(target: &mut ExclusiveConnection, tables: &[Table], expected: &[Tally]) -> Result<(), TransferError> {
+    let there = tallies(target, tables).await.map_err(TransferError::Target)?;
+    let mut pairs = tables.iter().zip(expected).zip(&there);
+    match pairs.find(|((_, expected), there)| expected != there) {
         None => Ok(()),
         Some(((table, expected), there)) => Err(TransferError::Differs {
-            table: table.name,
+            table: table.name.clone(),
             here: expected.rows,
             there: there.rows,
         }),
     }
 }
 
-async fn tallies(database: &mut ExclusiveConnection) -> Result<Vec<Tally>, StoreError> {
-    let mut tallies = Vec::with_capacity(TABLES.len());
-    for table in &TABLES {
+async fn tallies(database: &mut ExclusiveConnection, tables: &[Table]) -> Result<Vec<Tally>, StoreError> {
+    let mut tallies = Vec::with_capacity(tables.len());
+    for table in tables {
         let row = database.one(query(table.tally())).await?.ok_or(StoreError::Silent)?;
         tallies.push(Tally {
             rows: row.get("total")?,
@@ -220,11 +225,11 @@ async fn tallies(database: &mut ExclusiveConnection) -> Result<Vec<Tally>, Store
 }
 
 /// What tells this source, as it is now, from any other: its first account, and what its tables hold.
-async fn mark_of(source: &mut ExclusiveConnection, tallies: &[Tally]) -> Result<String, TransferError> {
+async fn mark_of(source: &mut ExclusiveConnection, tables: &[Table], tallies: &[Tally]) -> Result<String, TransferError> {
     let first = meta(source, "first_account").await.map_err(TransferError::Source)?;
     let mut mark = vec![first.ok_or(TransferError::EmptySource)?];
     mark.extend(
-        TABLES
+        tables
             .iter()
             .zip(tallies)
             .map(|(table, Tally { rows, sum })| format!("{}={rows}/{sum}", table.name)),
@@ -244,6 +249,6 @@ async fn meta(database: &mut ExclusiveConnection, key: &str) -> Result<Option<St
     row.map(|row| row.get("value")).transpose()
 }
 
-fn names() -> Vec<&'static str> {
-    TABLES.iter().map(|table| table.name).collect()
+fn names(tables: &[Table]) -> Vec<&str> {
+    tables.iter().map(|table| table.name.as_str()).collect()
 }

@@ -315,13 +315,6 @@ async fn keep_kind(tx: &mut StoreTransaction, user: &UserId, hash: HashedPasswor
     Ok(())
 }
 
-/// Keeps every other change of an account's sessions waiting until this one is over. With SQLite they wait already; with
-/// PostgreSQL a session could otherwise begin beside a change that ends all of them and does not see it yet.
-pub(super) async fn hold(tx: &mut StoreTransaction, user: &UserId) -> Result<(), StoreError> {
-    tx.run(query("UPDATE users SET epoch = epoch WHERE id = $1").bind(&user.0)).await?;
-    Ok(())
-}
-
 /// Makes every access token of a user stale: its session goes on, and the next one says what holds then. Returns the new epoch.
 async fn new_epoch(tx: &mut StoreTransaction, user: &UserId, at: UnixSeconds) -> Result<Option<(i64, Revocation)>, StoreError> {
     let begun = query("UPDATE users SET epoch = epoch + 1 WHERE id = $1 AND removed_at IS NULL RETURNING epoch");

@@ -7,7 +7,7 @@ use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
 
 use latchkey_core::secret;
-use latchkey_store::transfer::{Column, Moved, Progress, TABLES, TransferError};
+use latchkey_store::transfer::{Column, Moved, Progress, TransferError, tables};
 use latchkey_store::{DatabaseUrl, Store, transfer};
 use latchkey_types::Username;
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgRow};
@@ -19,7 +19,7 @@ use crate::databases::Database;
 use crate::support::{CHEAP, TestApp, Tokens};
 
 /// What is not moved: columns that each database fills by itself, and what is not this program's.
-const NOT_MOVED: [&str; 4] = ["seq", "written_by", "_sqlx_migrations", "sqlite_sequence"];
+const NOT_MOVED: [&str; 4] = ["seq", "written_by", "_latchkey_migrations", "sqlite_sequence"];
 
 /// Every table with its rows, each as one text.
 type Dump = BTreeMap<String, Vec<String>>;
@@ -171,7 +171,7 @@ async fn every_row_is_moved_the_source_stays_as_it_was_and_a_repeat_changes_noth
     let again = moved(from, &to).await.expect("there");
     assert!(again.already);
     for (table, rows) in again.rows {
-        assert_eq!(usize::try_from(rows).expect("a number"), before[table].len(), "{table}");
+        assert_eq!(usize::try_from(rows).expect("a number"), before[&table].len(), "{table}");
     }
     assert_eq!(to.dump().await, before);
 }
@@ -269,7 +269,7 @@ async fn a_target_of_an_older_version_with_accounts_is_not_touched() {
     app.signed_up("ada").await;
     other.signed_up("eve").await;
     other.database.execute("ALTER TABLE sessions DROP COLUMN refreshes_until").await;
-    other.database.execute("DELETE FROM _sqlx_migrations WHERE version = 5").await;
+    other.database.execute("DELETE FROM _latchkey_migrations WHERE version = 5").await;
     assert!(matches!(refusal(&app.database, &other.database).await, TransferError::Foreign));
     assert_eq!(Store::pending_migrations(&other.database.parsed()).await.expect("read"), Some(1));
 }
@@ -370,7 +370,7 @@ async fn a_source_has_to_be_there_up_to_date_and_in_use() {
     let app = on_sqlite().await;
     assert!(matches!(refusal(&app.database, &to).await, TransferError::EmptySource));
     app.signed_up("ada").await;
-    app.database.execute("DELETE FROM _sqlx_migrations WHERE version = 5").await;
+    app.database.execute("DELETE FROM _latchkey_migrations WHERE version = 5").await;
     assert!(matches!(refusal(&app.database, &to).await, TransferError::OldSource));
     assert_eq!(Store::pending_migrations(&app.database.parsed()).await.expect("read"), Some(1));
     assert_eq!(
@@ -438,14 +438,20 @@ async fn a_move_knows_every_table_and_column_of_both_engines() {
     let dir = TempDir::new().expect("a directory");
     for database in [Database::sqlite(dir.path()), Database::postgres().await] {
         Store::open(&database.parsed(), 1).await.expect("opened").close().await;
-        let known: BTreeMap<_, BTreeMap<_, _>> = TABLES
+        let tables = tables().await.expect("read");
+        let known: BTreeMap<_, BTreeMap<_, _>> = tables
             .iter()
             .map(|table| {
                 let columns = table.columns.iter().map(|column| {
-                    let kind = if matches!(column, Column::Text(_)) { "text" } else { "bigint" };
+                    let kind = match (column, &database) {
+                        (Column::Text(_), _) => "text",
+                        (Column::Integer(_), _) => "bigint",
+                        (Column::Bytes(_), Database::Sqlite(_)) => "blob",
+                        (Column::Bytes(_), Database::Postgres { .. }) => "bytea",
+                    };
                     (column.name().to_owned(), kind.to_owned())
                 });
-                (table.name.to_owned(), columns.collect())
+                (table.name.clone(), columns.collect())
             })
             .collect();
         assert_eq!(database.schema().await, known);

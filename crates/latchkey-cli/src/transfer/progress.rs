@@ -24,7 +24,7 @@ pub struct Bars {
 }
 
 struct Current {
-    table: &'static str,
+    table: String,
     bar: ProgressBar,
     began: Instant,
 }
@@ -39,7 +39,7 @@ impl Bars {
     }
 
     /// Shows how far it is.
-    pub fn show(&mut self, progress: &Progress) {
+    pub fn show(&mut self, progress: &Progress<'_>) {
         match *progress {
             Progress::Counts => output::note(format_args!("Counting what there is.")),
             Progress::Moves { table, moved, of } => {
@@ -75,16 +75,16 @@ impl Bars {
         }
     }
 
-    fn begin(&self, table: &'static str, rows: u64) -> Current {
+    fn begin(&self, table: &str, rows: u64) -> Current {
         let bar = if self.watched {
             ProgressBar::new(rows)
         } else {
             ProgressBar::hidden()
         };
-        let bar = bar.with_style(style(BAR)).with_prefix(table);
+        let bar = bar.with_style(style(BAR)).with_prefix(table.to_owned());
         bar.enable_steady_tick(TICK);
         Current {
-            table,
+            table: table.to_owned(),
             bar,
             began: Instant::now(),
         }

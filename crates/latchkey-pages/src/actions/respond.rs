@@ -7,7 +7,7 @@ use leptos_axum::ResponseOptions;
 use serde::{Deserialize, Serialize};
 
 use super::Refused;
-use latchkey_axum::cookies::Cookie;
+use latchkey_axum::cookies::CookieKind;
 use latchkey_axum::errors::{HttpRefusal, wants_page};
 use latchkey_axum::flash::{Flash, Notice};
 use latchkey_axum::state::AppState;
@@ -116,7 +116,7 @@ impl Caller {
         }
         let (user, generation) = (&tokens.access.claims.sub, tokens.password_generation);
         if let Some(devices) = self.state.devices.remember(user, generation, &self.client.devices) {
-            self.cookie(self.state.cookies.set(Cookie::Device, &devices, devices::LIFE));
+            self.cookie(self.state.cookies.set(CookieKind::Device, &devices, devices::LIFE));
         }
     }
 
@@ -182,7 +182,7 @@ impl Caller {
 
     fn flash(&self, flash: &Flash) {
         let value = self.state.flash.seal(flash, self.state.clock.now());
-        self.cookie(self.state.cookies.set(Cookie::Flash, &value, flash::LIFE));
+        self.cookie(self.state.cookies.set(CookieKind::Flash, &value, flash::LIFE));
     }
 
     fn cookie(&self, cookie: HeaderValue) {

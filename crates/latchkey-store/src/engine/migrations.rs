@@ -1,4 +1,5 @@
-//! The steps that bring the tables up to date: most are one text for both engines, the others have one for each.
+//! The steps that bring the tables up to date: most are one text for both engines, the others have one for each. Which steps a
+//! database has had stands in a table of our own, so that an app can run its own migrations on the same database.
 
 use sqlx::migrate::{MigrateError, Migration, Migrator};
 
@@ -8,24 +9,49 @@ static BOTH: Migrator = sqlx::migrate!("./migrations");
 static SQLITE: Migrator = sqlx::migrate!("./migrations/sqlite");
 static POSTGRES: Migrator = sqlx::migrate!("./migrations/postgres");
 
-/// Of a SQLite file.
+/// The table of the steps that a database has had.
+pub const TABLE: &str = "_latchkey_migrations";
+
+/// The same table under sqlx's own name, which the first versions gave it.
+pub const FORMER_TABLE: &str = "_sqlx_migrations";
+
+/// Gives the former table its name of today.
+pub const RENAME: &str = "ALTER TABLE _sqlx_migrations RENAME TO _latchkey_migrations";
+
+/// Reads the table of today.
+pub const APPLIED: &str = "SELECT version, checksum FROM _latchkey_migrations WHERE success";
+
+/// Reads a table with the former name, whoever made it.
+pub const FORMERLY_APPLIED: &str = "SELECT version, checksum FROM _sqlx_migrations WHERE success";
+
+/// A step that a database has had: its version and checksum.
+pub type Applied = (i64, Vec<u8>);
+
+/// Returns the steps of a SQLite file.
 pub fn sqlite() -> Migrator {
     with(&SQLITE)
 }
 
-/// Of a PostgreSQL database.
+/// Returns the steps of a PostgreSQL database.
 pub fn postgres() -> Migrator {
     with(&POSTGRES)
 }
 
-/// What a database says of the steps that it has had.
-pub const APPLIED: &str = "SELECT version, checksum FROM _sqlx_migrations WHERE success";
+/// Whether a table with the former name is ours, and not that of an app: it has had our first step.
+pub fn are_ours(steps: &Migrator, applied: &[Applied]) -> bool {
+    let first = steps.iter().min_by_key(|step| step.version);
+    first.is_some_and(|first| {
+        applied
+            .iter()
+            .any(|(version, checksum)| *version == first.version && *checksum == *first.checksum)
+    })
+}
 
-/// How many steps a database still needs, told those that it has had and their checksums.
+/// Returns how many steps a database still needs, told those that it has had.
 ///
 /// # Errors
 /// When it has had one of a newer program, or of another one.
-pub fn pending(steps: &Migrator, applied: &[(i64, Vec<u8>)]) -> Result<usize, StoreError> {
+pub fn pending(steps: &Migrator, applied: &[Applied]) -> Result<usize, StoreError> {
     for (version, checksum) in applied {
         match steps.iter().find(|step| step.version == *version) {
             None => return Err(error(MigrateError::VersionMissing(*version))),
@@ -36,7 +62,7 @@ pub fn pending(steps: &Migrator, applied: &[(i64, Vec<u8>)]) -> Result<usize, St
     Ok(steps.iter().count() - applied.len())
 }
 
-/// As a sentence for the operator.
+/// Returns the sentence for the operator.
 pub fn error(error: MigrateError) -> StoreError {
     match error {
         MigrateError::VersionMissing(version) => StoreError::Migration(format!(
@@ -51,5 +77,7 @@ pub fn error(error: MigrateError) -> StoreError {
 
 fn with(own: &Migrator) -> Migrator {
     let steps: Vec<Migration> = BOTH.iter().chain(own.iter()).cloned().collect();
-    Migrator::with_migrations(steps)
+    let mut migrator = Migrator::with_migrations(steps);
+    migrator.dangerous_set_table_name(TABLE);
+    migrator
 }

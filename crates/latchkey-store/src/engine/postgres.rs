@@ -18,6 +18,7 @@ use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use super::{Inspection, KEY_SALT, OpenMode, PATIENCE, Query, Row, migrations, query};
 use crate::StoreError;
+use crate::engine::migrations::Applied;
 pub use exclusive::{alone, hold};
 use pool::{Connection, ConnectionManager, connect};
 
@@ -45,7 +46,7 @@ impl PostgresStore {
             sqlx::raw_sql("SET statement_timeout = 0; SET lock_timeout = 0")
                 .execute(&mut alone)
                 .await?;
-            migrations::postgres().run(&mut alone).await.map_err(migrations::error)?;
+            migrate(&mut alone).await?;
         }
         alone.close().await?;
         let pool = Pool::builder(ConnectionManager(options.clone()))
@@ -249,23 +250,58 @@ async fn needs_migration(connection: &mut PgConnection, mode: OpenMode) -> Resul
 }
 
 async fn inspect_tables(connection: &mut PgConnection) -> Result<Option<Inspection>, StoreError> {
-    let (there,): (bool,) = sqlx::query_as("SELECT to_regclass('_sqlx_migrations') IS NOT NULL")
-        .fetch_one(&mut *connection)
-        .await?;
-    if !there {
+    let steps = migrations::postgres();
+    let (applied, renamings) = if has_table(connection, migrations::TABLE).await? {
+        (read_applied(connection, migrations::APPLIED).await?, 0)
+    } else if has_table(connection, migrations::FORMER_TABLE).await? {
+        let applied = read_applied(connection, migrations::FORMERLY_APPLIED).await?;
+        if !migrations::are_ours(&steps, &applied) {
+            return Ok(None);
+        }
+        (applied, 1)
+    } else {
         return Ok(None);
-    }
-    let applied: Vec<(i64, Vec<u8>)> = sqlx::query_as(migrations::APPLIED).fetch_all(&mut *connection).await?;
+    };
     // Another program may have created the table of migrations this moment, and no other one yet.
     if applied.is_empty() {
         return Ok(None);
     }
-    let pending_migrations = migrations::pending(&migrations::postgres(), &applied)?;
+    let pending_migrations = migrations::pending(&steps, &applied)? + renamings;
     let key_salt: Option<(String,)> = sqlx::query_as(KEY_SALT).fetch_optional(connection).await?;
     Ok(Some(Inspection {
         pending_migrations,
         key_salt: key_salt.map(|(salt,)| salt).unwrap_or_default(),
     }))
+}
+
+async fn has_table(connection: &mut PgConnection, name: &str) -> Result<bool, StoreError> {
+    let (there,): (bool,) = sqlx::query_as("SELECT to_regclass($1) IS NOT NULL")
+        .bind(name)
+        .fetch_one(connection)
+        .await?;
+    Ok(there)
+}
+
+async fn read_applied(connection: &mut PgConnection, question: &'static str) -> Result<Vec<Applied>, StoreError> {
+    Ok(sqlx::query_as(question).fetch_all(connection).await?)
+}
+
+/// Renames the table of migrations of the first versions, then makes the steps that are due.
+async fn migrate(connection: &mut PgConnection) -> Result<(), StoreError> {
+    let steps = migrations::postgres();
+    let mut tx = connection.begin().await?;
+    // Nodes that start together rename one after the other; the later ones find it done.
+    sqlx::raw_sql("SELECT pg_advisory_xact_lock(hashtext('latchkey migrations'))")
+        .execute(&mut *tx)
+        .await?;
+    if !has_table(&mut tx, migrations::TABLE).await? && has_table(&mut tx, migrations::FORMER_TABLE).await? {
+        let applied = read_applied(&mut tx, migrations::FORMERLY_APPLIED).await?;
+        if migrations::are_ours(&steps, &applied) {
+            sqlx::raw_sql(migrations::RENAME).execute(&mut *tx).await?;
+        }
+    }
+    tx.commit().await?;
+    steps.run(connection).await.map_err(migrations::error)
 }
 
 /// What takes longer counts as failed.

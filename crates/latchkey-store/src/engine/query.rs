@@ -8,7 +8,7 @@ use sqlx::{Decode, Encode, Row as _, SqlSafeStr, SqlStr, Type};
 
 use crate::StoreError;
 
-/// A text with its values. The text names them `$1`, `$2` and so on; columns are TEXT and BIGINT alone.
+/// A text with its values. The text names them `$1`, `$2` and so on; columns are TEXT, BIGINT and bytes alone.
 pub struct Query<'q> {
     text: SqlStr,
     values: Vec<Value<'q>>,
@@ -18,6 +18,7 @@ pub struct Query<'q> {
 pub enum Value<'q> {
     Text(Option<Cow<'q, str>>),
     Integer(Option<i64>),
+    Bytes(Option<Vec<u8>>),
 }
 
 /// Begins with the text.
@@ -41,11 +42,13 @@ impl<'q> Query<'q> {
         DB: sqlx::Database,
         Option<Cow<'q, str>>: Encode<'q, DB> + Type<DB>,
         Option<i64>: Encode<'q, DB> + Type<DB>,
+        Option<Vec<u8>>: Encode<'q, DB> + Type<DB>,
     {
         let prepared = sqlx::query(self.text);
         self.values.into_iter().fold(prepared, |prepared, value| match value {
             Value::Text(text) => prepared.bind(text),
             Value::Integer(integer) => prepared.bind(integer),
+            Value::Bytes(bytes) => prepared.bind(bytes),
         })
     }
 }
@@ -95,6 +98,12 @@ impl From<i64> for Value<'_> {
 impl From<Option<i64>> for Value<'_> {
     fn from(integer: Option<i64>) -> Self {
         Self::Integer(integer)
+    }
+}
+
+impl From<Option<Vec<u8>>> for Value<'_> {
+    fn from(bytes: Option<Vec<u8>>) -> Self {
+        Self::Bytes(bytes)
     }
 }
 

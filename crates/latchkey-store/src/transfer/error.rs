@@ -42,7 +42,7 @@ pub enum TransferError {
     #[error("--to: {table} hold {there} rows where --from has {here}, or other ones; nothing was kept")]
     Differs {
         /// In which table.
-        table: &'static str,
+        table: String,
         /// Rows of the source.
         here: i64,
         /// Rows of the target.

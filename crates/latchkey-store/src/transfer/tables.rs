@@ -1,125 +1,103 @@
-//! What a move takes along: each table and each column of it by name, and the texts that are made of them.
+//! What a transfer takes along: every table that the migrations make, with every column. Both are read from an empty database,
+//! so that a table that is added later is taken along too.
 
-use sqlx::AssertSqlSafe;
+use std::collections::HashSet;
+
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection};
 
 use crate::StoreError;
-use crate::engine::{Query, Row, query};
+use crate::engine::{Query, Row, migrations, query};
 
 /// Marks, in `meta`, what was moved here. It belongs to the database and is never moved on.
 pub const MARK: &str = "moved_from";
 
 /// A table that is moved.
+#[derive(Clone, Debug)]
 pub struct Table {
     /// Its name.
-    pub name: &'static str,
-    /// Its columns, but for those that the database itself fills.
-    pub columns: &'static [Column],
-    /// What is read of it, and in which order, where that matters.
-    which: &'static str,
+    pub name: String,
+    /// Its columns, but for one that the database itself numbers.
+    pub columns: Vec<Column>,
+    /// The column that the database numbers: rows are read in its order, and numbered anew.
+    numbered_by: Option<String>,
 }
 
 /// A column and what it holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Column {
     /// TEXT
-    Text(&'static str),
+    Text(String),
     /// BIGINT
-    Integer(&'static str),
+    Integer(String),
+    /// BLOB or BYTEA
+    Bytes(String),
 }
 
-use Column::{Integer, Text};
+/// All tables, those first that others refer to.
+///
+/// # Errors
+/// When the migrations cannot be run in memory.
+pub async fn tables() -> Result<Vec<Table>, StoreError> {
+    let mut connection = SqliteConnectOptions::new().in_memory(true).connect().await?;
+    migrations::sqlite().run(&mut connection).await.map_err(migrations::error)?;
+    let tables = of_schema(&mut connection).await?;
+    connection.close().await?;
+    Ok(tables)
+}
 
-/// All of them, those first that others refer to.
-pub const TABLES: [Table; 6] = [
-    Table {
-        name: "users",
-        columns: &[
-            Text("id"),
-            Text("username"),
-            Text("email"),
-            Text("password_hash"),
-            Text("role"),
-            Integer("epoch"),
-            Integer("created_at"),
-            Integer("disabled_at"),
-            Integer("sessions_from"),
-            Integer("sessions_ended_at"),
-            Text("sessions_end_reason"),
-            Integer("sessions_marked"),
-            Integer("password_generation"),
-            Integer("removed_at"),
-            Text("hash_kind"),
-        ],
-        which: "",
-    },
-    Table {
-        name: "sessions",
-        columns: &[
-            Text("id"),
-            Text("user_id"),
-            Text("client"),
-            Text("user_agent"),
-            Text("address"),
-            Text("salt"),
-            Integer("started_at"),
-            Integer("expires_at"),
-            Integer("ends_at"),
-            Integer("ended_at"),
-            Text("end_reason"),
-            Integer("counter"),
-            Integer("rotated_at"),
-            Integer("used_counter"),
-            Integer("last_used_at"),
-            Integer("proved_at"),
-            Integer("refreshes_until"),
-            Integer("epoch"),
-            Integer("token_exp"),
-        ],
-        which: "",
-    },
-    Table {
-        name: "events",
-        columns: &[
-            Text("id"),
-            Text("user_id"),
-            Text("kind"),
-            Integer("at"),
-            Integer("count"),
-            Text("client"),
-            Text("user_agent"),
-            Text("address"),
-        ],
-        which: "",
-    },
-    Table {
-        name: "revocations",
-        // Numbered anew by the database: in the order of the old numbers.
-        columns: &[
-            Text("session_id"),
-            Text("user_id"),
-            Integer("epoch"),
-            Integer("at"),
-            Integer("expires_at"),
-        ],
-        which: " ORDER BY seq",
-    },
-    Table {
-        name: "throttles",
-        columns: &[Text("key"), Integer("until")],
-        which: "",
-    },
-    Table {
-        name: "meta",
-        columns: &[Text("key"), Text("value")],
-        which: " WHERE key <> 'moved_from'",
-    },
-];
+async fn of_schema(connection: &mut SqliteConnection) -> Result<Vec<Table>, StoreError> {
+    const NAMES: &str =
+        "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite!_%' ESCAPE '!' AND name <> $1 ORDER BY rowid";
+    const PARENTS: &str = "SELECT DISTINCT \"table\" FROM pragma_foreign_key_list($1)";
+    let names: Vec<(String,)> = sqlx::query_as(NAMES).bind(migrations::TABLE).fetch_all(&mut *connection).await?;
+    let mut waiting = Vec::with_capacity(names.len());
+    for (name,) in names {
+        let parents: Vec<(String,)> = sqlx::query_as(PARENTS).bind(&name).fetch_all(&mut *connection).await?;
+        let parents: HashSet<String> = parents
+            .into_iter()
+            .map(|(parent,)| parent)
+            .filter(|parent| *parent != name)
+            .collect();
+        waiting.push((of_table(connection, name).await?, parents));
+    }
+    let mut tables: Vec<Table> = Vec::with_capacity(waiting.len());
+    while !waiting.is_empty() {
+        let next = waiting
+            .iter()
+            .position(|(_, parents)| parents.iter().all(|parent| tables.iter().any(|table| table.name == *parent)))
+            .ok_or(StoreError::Corrupt("circle of tables"))?;
+        tables.push(waiting.remove(next).0);
+    }
+    Ok(tables)
+}
+
+async fn of_table(connection: &mut SqliteConnection, name: String) -> Result<Table, StoreError> {
+    const COLUMNS: &str = "SELECT name, UPPER(type), pk FROM pragma_table_info($1) ORDER BY cid";
+    let found: Vec<(String, String, i64)> = sqlx::query_as(COLUMNS).bind(&name).fetch_all(connection).await?;
+    let mut table = Table {
+        name,
+        columns: Vec::with_capacity(found.len()),
+        numbered_by: None,
+    };
+    for (column, kind, key) in found {
+        match kind.as_str() {
+            // SQLite numbers the rows of such a key by itself.
+            "INTEGER" if key == 1 => table.numbered_by = Some(column),
+            "TEXT" => table.columns.push(Column::Text(column)),
+            "BIGINT" | "INTEGER" => table.columns.push(Column::Integer(column)),
+            "BLOB" => table.columns.push(Column::Bytes(column)),
+            _ => return Err(StoreError::Corrupt("type of column")),
+        }
+    }
+    Ok(table)
+}
 
 impl Column {
     /// What it is called.
-    pub const fn name(self) -> &'static str {
+    pub fn name(&self) -> &str {
         match self {
-            Text(name) | Integer(name) => name,
+            Self::Text(name) | Self::Integer(name) | Self::Bytes(name) => name,
         }
     }
 }
@@ -127,7 +105,14 @@ impl Column {
 impl Table {
     /// Reads all of it.
     pub fn select(&self) -> AssertSqlSafe<String> {
-        AssertSqlSafe(format!("SELECT {} FROM {}{}", self.names(), self.name, self.which))
+        let order = self.numbered_by.as_ref().map(|column| format!(" ORDER BY {column}"));
+        AssertSqlSafe(format!(
+            "SELECT {} FROM {}{}{}",
+            self.names(),
+            self.name,
+            self.filter(),
+            order.unwrap_or_default()
+        ))
     }
 
     /// Writes rows that were read by [`select`](Self::select).
@@ -148,30 +133,72 @@ impl Table {
         for row in rows {
             for (number, column) in self.columns.iter().enumerate() {
                 insert = match column {
-                    Text(_) => insert.bind(row.at::<Option<&str>>(number)?),
-                    Integer(_) => insert.bind(row.at::<Option<i64>>(number)?),
+                    Column::Text(_) => insert.bind(row.at::<Option<&str>>(number)?),
+                    Column::Integer(_) => insert.bind(row.at::<Option<i64>>(number)?),
+                    Column::Bytes(_) => insert.bind(row.at::<Option<Vec<u8>>>(number)?),
                 };
             }
         }
         Ok(insert)
     }
 
-    /// Counts its rows, and sums up what is in them: the lengths of texts and the last digits of numbers, each column with
-    /// another weight. Both engines come to the same, and a change of a row to something else.
+    /// Counts its rows, and sums up what is in them: the lengths of texts and bytes and the last digits of numbers, each column
+    /// with another weight. Both engines come to the same, and a change of a row to something else.
     pub fn tally(&self) -> AssertSqlSafe<String> {
         let terms = self.columns.iter().zip(1..).map(|(column, weight)| match column {
-            Text(name) => format!("{weight} * COALESCE(LENGTH({name}), -1)"),
-            Integer(name) => format!("{weight} * COALESCE({name} % 1000003, -1)"),
+            Column::Text(name) | Column::Bytes(name) => format!("{weight} * COALESCE(LENGTH({name}), -1)"),
+            Column::Integer(name) => format!("{weight} * COALESCE({name} % 1000003, -1)"),
         });
         let sum = terms.collect::<Vec<_>>().join(" + ");
-        let which = self.which.strip_suffix(" ORDER BY seq").unwrap_or(self.which);
         AssertSqlSafe(format!(
-            "SELECT COUNT(*) AS total, CAST(COALESCE(SUM({sum}), 0) AS BIGINT) AS sum FROM {}{which}",
-            self.name
+            "SELECT COUNT(*) AS total, CAST(COALESCE(SUM({sum}), 0) AS BIGINT) AS sum FROM {}{}",
+            self.name,
+            self.filter()
         ))
     }
 
     fn names(&self) -> String {
-        self.columns.iter().map(|column| column.name()).collect::<Vec<_>>().join(", ")
+        self.columns.iter().map(Column::name).collect::<Vec<_>>().join(", ")
+    }
+
+    fn filter(&self) -> &'static str {
+        if self.name == "meta" { " WHERE key <> 'moved_from'" } else { "" }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use sqlx::Executor;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_table_that_is_added_is_taken_along_after_those_that_it_refers_to() {
+        let mut connection = SqliteConnectOptions::new().in_memory(true).connect().await.expect("opened");
+        let added = "CREATE TABLE keys (id INTEGER PRIMARY KEY, user_id TEXT REFERENCES users (id), public_key BLOB, used BIGINT);
+             CREATE TABLE users (id TEXT PRIMARY KEY)";
+        connection.execute(added).await.expect("created");
+        let tables = of_schema(&mut connection).await.expect("read");
+        let [users, keys] = &tables[..] else { panic!("{tables:?}") };
+        assert_eq!((users.name.as_str(), keys.name.as_str()), ("users", "keys"));
+        assert_eq!(
+            keys.columns,
+            [
+                Column::Text("user_id".into()),
+                Column::Bytes("public_key".into()),
+                Column::Integer("used".into())
+            ]
+        );
+        assert_eq!(keys.select().0, "SELECT user_id, public_key, used FROM keys ORDER BY id");
+    }
+
+    #[tokio::test]
+    async fn every_table_of_the_migrations_is_taken_along_but_theirs() {
+        let tables = tables().await.expect("read");
+        let names: Vec<&str> = tables.iter().map(|table| table.name.as_str()).collect();
+        for name in ["users", "sessions", "events", "revocations", "throttles", "meta"] {
+            assert!(names.contains(&name), "{name}: {names:?}");
+        }
+        assert!(!names.contains(&migrations::TABLE), "{names:?}");
     }
 }

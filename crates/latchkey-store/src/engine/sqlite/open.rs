@@ -10,6 +10,7 @@ use sqlx::{AssertSqlSafe, ConnectOptions, Connection, raw_sql};
 use super::files::{beside, create_private, exists, has_log, restrict_all};
 use super::{PATIENCE, migrations};
 use crate::StoreError;
+use crate::engine::migrations::Applied;
 use crate::engine::sqlite::file_identity::FileIdentity;
 use crate::engine::sqlite::file_lock::{FileLock, FileLockMode, read_ids};
 use crate::engine::{Inspection, KEY_SALT, OpenMode};
@@ -100,23 +101,52 @@ pub async fn inspect(path: &Path) -> Result<Option<Inspection>, StoreError> {
 }
 
 async fn inspect_tables(connection: &mut SqliteConnection) -> Result<Option<Inspection>, StoreError> {
-    let (tables,): (i64,) = sqlx::query_as("SELECT COUNT(*) FROM sqlite_master WHERE name = '_sqlx_migrations'")
-        .fetch_one(&mut *connection)
-        .await?;
-    if tables == 0 {
+    let steps = migrations::sqlite();
+    let (applied, renamings) = if has_table(connection, migrations::TABLE).await? {
+        (read_applied(connection, migrations::APPLIED).await?, 0)
+    } else if has_table(connection, migrations::FORMER_TABLE).await? {
+        let applied = read_applied(connection, migrations::FORMERLY_APPLIED).await?;
+        if !migrations::are_ours(&steps, &applied) {
+            return Ok(None);
+        }
+        (applied, 1)
+    } else {
         return Ok(None);
-    }
-    let applied: Vec<(i64, Vec<u8>)> = sqlx::query_as(migrations::APPLIED).fetch_all(&mut *connection).await?;
+    };
     // It was created, and interrupted before the first migration.
     if applied.is_empty() {
         return Ok(None);
     }
-    let pending_migrations = migrations::pending(&migrations::sqlite(), &applied)?;
+    let pending_migrations = migrations::pending(&steps, &applied)? + renamings;
     let key_salt: Option<(String,)> = sqlx::query_as(KEY_SALT).fetch_optional(connection).await?;
     Ok(Some(Inspection {
         pending_migrations,
         key_salt: key_salt.map(|(salt,)| salt).unwrap_or_default(),
     }))
+}
+
+async fn has_table(connection: &mut SqliteConnection, name: &str) -> Result<bool, StoreError> {
+    let (tables,): (i64,) = sqlx::query_as("SELECT COUNT(*) FROM sqlite_master WHERE type = 'table' AND name = $1")
+        .bind(name)
+        .fetch_one(connection)
+        .await?;
+    Ok(tables > 0)
+}
+
+async fn read_applied(connection: &mut SqliteConnection, question: &'static str) -> Result<Vec<Applied>, StoreError> {
+    Ok(sqlx::query_as(question).fetch_all(connection).await?)
+}
+
+/// Renames the table of migrations of the first versions, then makes the steps that are due.
+async fn migrate(connection: &mut SqliteConnection) -> Result<(), StoreError> {
+    let steps = migrations::sqlite();
+    if !has_table(connection, migrations::TABLE).await? && has_table(connection, migrations::FORMER_TABLE).await? {
+        let applied = read_applied(connection, migrations::FORMERLY_APPLIED).await?;
+        if migrations::are_ours(&steps, &applied) {
+            raw_sql(migrations::RENAME).execute(&mut *connection).await?;
+        }
+    }
+    steps.run(connection).await.map_err(migrations::error)
 }
 
 async fn refuse_early(path: &Path, mode: OpenMode) -> Result<(), StoreError> {
@@ -160,13 +190,13 @@ async fn try_prepare(path: &Path, mode: OpenMode, lock: &FileLock, alone: bool) 
 
 /// Brings the tables up to date where that is due, and gives the file a new id. Until the new one has reached the file itself,
 /// the lock file names both.
-async fn renew(path: &Path, place: &FileIdentity, lock: &FileLock, id: u32, migrate: bool) -> Result<(), StoreError> {
+async fn renew(path: &Path, place: &FileIdentity, lock: &FileLock, id: u32, is_due: bool) -> Result<(), StoreError> {
     let new = new_id();
     // Before SQLite writes a log that the next start has to recognise.
     lock.set_ids(&[id, new])?;
     let mut connection = options(path).connect().await?;
-    if migrate {
-        migrations::sqlite().run(&mut connection).await.map_err(migrations::error)?;
+    if is_due {
+        migrate(&mut connection).await?;
     }
     set_id(&mut connection, new).await?;
     raw_sql("PRAGMA wal_checkpoint(TRUNCATE)").execute(&mut connection).await?;

@@ -11,9 +11,8 @@ use futures_util::future::join_all;
 use tokio::sync::Notify;
 use tokio::time::sleep;
 
-use super::sessions::EXACT_TO;
+use super::first_use::{EXACT_TO, FirstUses};
 use crate::clock::Clock;
-use crate::sessions::FirstUses;
 use latchkey_store::{Client, Counter, EventKind, NewEvent, SessionId, Store, StoreError, UnixSeconds};
 use latchkey_types::UserId;
 
