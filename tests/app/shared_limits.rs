@@ -26,7 +26,7 @@ async fn correct_sign_ins_from_new_addresses_succeed_while_the_address_table_is_
         app.state
             .sessions
             .addresses
-            .take(ADDRESS, Some(address), now)
+            .charge(ADDRESS, Some(address), now)
             .expect("the first charge of an address");
     }
     for n in 0..320 {
@@ -54,7 +54,7 @@ async fn an_address_that_keeps_guessing_stays_limited_while_others_fill_the_tabl
         app.state
             .sessions
             .addresses
-            .take(ADDRESS, Some(address), now)
+            .charge(ADDRESS, Some(address), now)
             .expect("the first charge of an address");
         if n % 50_000 == 0 {
             assert_eq!(try_from(&app, "198.51.100.7", "ada", PASSWORD).await.status, 429);

@@ -78,13 +78,13 @@ fn events_of(state: AppState, claims: Arc<Claims>, watch: Watch, permit: EventSt
         loop {
             // Asked after the watch has begun: an end in between is not missed. And at all: news may be older than the token.
             if matches!(
-                state.sessions.revocations.standing(&claims, state.clock.now()),
+                state.sessions.revocations.status(&claims, state.clock.now()),
                 TokenStatus::Ended | TokenStatus::Stale
             ) {
                 return Some(over());
             }
             tokio::select! {
-                () = watch.news() => {}
+                () = watch.changed() => {}
                 () = state.stop.cancelled() => return None,
                 () = &mut due => return None,
             }

@@ -21,10 +21,10 @@ use tokio_util::sync::CancellationToken;
 
 /// Handed to every handler and, as a context, to every server function.
 #[derive(Clone)]
-pub struct AppState(Arc<Parts>);
+pub struct AppState(Arc<Inner>);
 
 /// The parts of the state.
-pub struct Parts {
+pub struct Inner {
     /// The checked settings.
     pub config: Config,
     /// The database.
@@ -63,7 +63,7 @@ impl AppState {
             writer,
             housekeeping,
         } = Services::new(&config.rules(), &store, &clock, passwords);
-        Self(Arc::new(Parts {
+        Self(Arc::new(Inner {
             event_streams: EventStreams::default(),
             metrics: Metrics::new(&sessions.metrics),
             stop: CancellationToken::default(),
@@ -82,9 +82,9 @@ impl AppState {
 }
 
 impl Deref for AppState {
-    type Target = Parts;
+    type Target = Inner;
 
-    fn deref(&self) -> &Parts {
+    fn deref(&self) -> &Inner {
         &self.0
     }
 }

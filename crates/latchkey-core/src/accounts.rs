@@ -20,7 +20,7 @@ use crate::audit::AUDIT;
 use crate::clock::Clock;
 use crate::passwords::{Passwords, Verified};
 use crate::sessions::Sessions;
-use crate::throttle::{Guess, Throttle};
+use crate::throttle::{Attempt, Throttle};
 use latchkey_store::{Account, Client, EndReason, InitialRole, NewUser, SessionId, Store, StoreError};
 use latchkey_types::{Email, Field, FieldError, Password, Problem, Role, UserId, Username};
 use std::sync::Arc;
@@ -94,11 +94,17 @@ impl Accounts {
     ///
     /// # Errors
     /// When it would wait too long.
-    async fn check_guess(&self, guess: Guess, typed: &str, hash: Option<String>, client: &Client) -> Result<(Verified, Guess), Refusal> {
+    async fn check_attempt(
+        &self,
+        attempt: Attempt,
+        typed: &str,
+        hash: Option<String>,
+        client: &Client,
+    ) -> Result<(Verified, Attempt), Refusal> {
         match self.passwords.verify(typed, hash, client.address).await {
-            Ok(verified) => Ok((verified, guess)),
+            Ok(verified) => Ok((verified, attempt)),
             Err(busy) => {
-                self.throttle.refund(guess).await?;
+                self.throttle.refund(attempt).await?;
                 Err(busy.into())
             }
         }
@@ -115,7 +121,7 @@ impl Accounts {
         }
         self.throttle
             .addresses
-            .take(SIGN_UPS, client.address, self.clock.now())
+            .charge(SIGN_UPS, client.address, self.clock.now())
             .map_err(Refusal::Throttled)?;
         let draft = self.sessions.pending(replaced);
         match self.make(typed, admin_if_first(Role::User), client, Some(&draft)).await {
@@ -253,17 +259,17 @@ impl Accounts {
 
     /// Signs in where the limits for successful sign-ins allow one more.
     async fn with_password(&self, username: &str, password: &str, client: &Client, replaced: Option<SessionId>) -> Result<Tokens, Refusal> {
-        let guess = self.throttle.charge_guess(username, client).await?;
+        let attempt = self.throttle.charge_attempt(username, client).await?;
         // What cannot be a name is looked for as well: it takes as long as any other.
         let known = self.store.credentials(Username::parse(username).ok().as_ref()).await?;
         let hash = known.as_ref().map(|(_, hash)| hash.clone());
-        let (verified, guess) = self.check_guess(guess, password, hash, client).await?;
+        let (verified, attempt) = self.check_attempt(attempt, password, hash, client).await?;
         if let Some((account, hash)) = &known
             && verified.right
             && account.disabled_at.is_none()
-            && let Some(tokens) = self.sessions.begin(account, hash, &guess, client, replaced).await?
+            && let Some(tokens) = self.sessions.begin(account, hash, &attempt, client, replaced).await?
         {
-            self.throttle.refund_address(guess);
+            self.throttle.refund_address(attempt);
             if self.passwords.should_upgrade(hash, password) {
                 tokio::spawn(self.clone().upgrade(
                     account.id.clone(),
@@ -284,7 +290,7 @@ impl Accounts {
         tracing::info!(user, "failed to sign in");
         // Neither a name that is known nor an older hash may show in the time.
         let kinds = self.store.hash_kinds(MANY_ACCOUNTS).await?;
-        self.passwords.take_as_long(verified, &kinds, client.address).await?;
+        self.passwords.pad_refusal(verified, &kinds, client.address).await?;
         Err(Refusal::BadCredentials)
     }
 

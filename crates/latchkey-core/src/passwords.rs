@@ -18,14 +18,14 @@ use tokio::time::sleep_until;
 use zeroize::Zeroizing;
 
 pub use common::is_listed;
-pub use hash_format::{Stored, hashed_password, kind};
+pub use hash_format::{HashFormat, hashed_password, kind};
 pub use timing::MANY_ACCOUNTS;
 
 use self::common::is_guessable;
 use self::fair_queue::FairQueue;
-use crate::passwords::block_pool::Memory;
+use crate::passwords::block_pool::BlockPool;
 use crate::passwords::hash_format::decoy;
-use crate::passwords::timing::{Pace, padding};
+use crate::passwords::timing::{Timings, padding};
 use latchkey_types::Password;
 
 /// Longest password looked at, in bytes: 128 characters of at most four.
@@ -73,11 +73,11 @@ struct Inner {
     params: Params,
     /// Has a turn for each core.
     queue: FairQueue,
-    memory: Memory,
+    memory: BlockPool,
     /// What an unknown name is checked against, so that it costs the same. Nobody knows a password with this hash, and it
     /// takes no hash to write it down.
     nobody: String,
-    pace: Pace,
+    timings: Timings,
 }
 
 impl Passwords {
@@ -95,10 +95,10 @@ impl Passwords {
                 Salt::new(&[0; 16]).expect("a salt"),
                 Output::new(&[0; 32]).expect("an output"),
             ),
-            memory: Memory::new(params.block_count()),
+            memory: BlockPool::new(params.block_count()),
             params,
             queue: FairQueue::new(cores),
-            pace: Pace::default(),
+            timings: Timings::default(),
         }))
     }
 
@@ -146,13 +146,13 @@ impl Passwords {
     ///
     /// # Errors
     /// [`Busy`] when a kind that was never verified cannot be tried now.
-    pub async fn take_as_long(&self, verified: Verified, kinds: &[(String, i64)], from: Option<IpAddr>) -> Result<(), Busy> {
+    pub async fn pad_refusal(&self, verified: Verified, kinds: &[(String, i64)], from: Option<IpAddr>) -> Result<(), Busy> {
         let mut longest = Duration::ZERO;
         for kind in padding(kind(&self.0.nobody).unwrap_or_default(), kinds) {
-            if self.0.pace.of(&kind).is_none() {
+            if self.0.timings.of(&kind).is_none() {
                 self.verify("nobody has this password", Some(decoy(&kind)), from).await?;
             }
-            longest = longest.max(self.0.pace.of(&kind).unwrap_or_default());
+            longest = longest.max(self.0.timings.of(&kind).unwrap_or_default());
         }
         // A little more than it has taken lately, so that the next one of its kind fits in.
         sleep_until((verified.began + longest + longest / 10).into()).await;
@@ -162,7 +162,7 @@ impl Passwords {
     /// Whether a hash that was just verified is to be replaced by one of today: it was made elsewhere or at another cost, and it
     /// proves every byte of what was typed. bcrypt ignores what stands behind the 72nd byte, where there may be a mistake.
     pub fn should_upgrade(&self, hash: &str, typed: &str) -> bool {
-        Stored::parse(hash).is_some_and(|stored| !stored.is_current(&self.0.params) && stored.sees_all_of(typed))
+        HashFormat::parse(hash).is_some_and(|stored| !stored.is_current(&self.0.params) && stored.sees_all_of(typed))
     }
 
     /// Hashes a password that was just verified, whatever the rules for new ones are.
@@ -203,11 +203,11 @@ impl Inner {
     }
 
     fn verify(&self, password: &[u8], hash: &str) -> bool {
-        let Some(stored) = Stored::parse(hash) else { return false };
+        let Some(stored) = HashFormat::parse(hash) else { return false };
         let began = Instant::now();
         let right = match &stored {
             // Output compares in constant time.
-            Stored::Argon2 {
+            HashFormat::Argon2 {
                 hash,
                 algorithm,
                 version,
@@ -216,10 +216,10 @@ impl Inner {
                 .salt
                 .zip(hash.hash)
                 .is_some_and(|(salt, expected)| self.derive(password, &salt, params, *algorithm, *version) == Some(expected)),
-            Stored::Bcrypt { hash, .. } => bcrypt::verify(password, hash).unwrap_or(false),
+            HashFormat::Bcrypt { hash, .. } => bcrypt::verify(password, hash).unwrap_or(false),
         };
         if let Some(kind) = kind(hash) {
-            self.pace.note(kind, began.elapsed());
+            self.timings.note(kind, began.elapsed());
         }
         right
     }

@@ -38,7 +38,7 @@ pub const BATCH: usize = 1000;
 pub struct Revocations {
     /// How long memory counts without news, in seconds.
     lag: i64,
-    heard_at: AtomicI64,
+    synced_at: AtomicI64,
     known: RwLock<Known>,
     watchers: Watchers,
     /// Says which revocations may be deleted where the database has no clock of its own.
@@ -95,7 +95,7 @@ impl Revocations {
     pub fn new(lag: i64) -> Self {
         Self {
             lag,
-            heard_at: AtomicI64::new(i64::MIN),
+            synced_at: AtomicI64::new(i64::MIN),
             known: RwLock::default(),
             watchers: Watchers::default(),
             cautious_clock: CautiousClock::default(),
@@ -103,7 +103,7 @@ impl Revocations {
     }
 
     /// What is known of a token: one look at memory.
-    pub fn standing(&self, claims: &Claims, now: UnixSeconds) -> TokenStatus {
+    pub fn status(&self, claims: &Claims, now: UnixSeconds) -> TokenStatus {
         if !self.is_current(now) {
             return TokenStatus::Unknown;
         }
@@ -119,8 +119,8 @@ impl Revocations {
 
     /// Whether the news is recent enough to rely on. A clock that stepped back is no reason to.
     pub fn is_current(&self, now: UnixSeconds) -> bool {
-        let heard_at = self.heard_at.load(Ordering::Acquire);
-        heard_at != i64::MIN && (heard_at - self.lag..=heard_at + self.lag).contains(&now)
+        let synced_at = self.synced_at.load(Ordering::Acquire);
+        synced_at != i64::MIN && (synced_at - self.lag..=synced_at + self.lag).contains(&now)
     }
 
     /// Takes in what has been committed, and tells the open pages it is about. Doing so twice changes nothing.
@@ -137,8 +137,8 @@ impl Revocations {
     }
 
     /// Notes that everything committed before `now` has been learnt.
-    pub fn heard(&self, now: UnixSeconds) {
-        self.heard_at.store(now, Ordering::Release);
+    pub fn mark_synced(&self, now: UnixSeconds) {
+        self.synced_at.store(now, Ordering::Release);
     }
 
     /// Removes the entries whose rows were deleted up to this horizon.
@@ -189,7 +189,7 @@ mod tests {
 
     fn current() -> Revocations {
         let revocations = Revocations::new(LAG);
-        revocations.heard(NOW);
+        revocations.mark_synced(NOW);
         revocations
     }
 
@@ -208,15 +208,15 @@ mod tests {
     #[test]
     fn an_ended_session_and_an_old_epoch_are_known_at_once() {
         let (revocations, claims) = (current(), claims(3));
-        assert_eq!(revocations.standing(&claims, NOW), TokenStatus::Good);
+        assert_eq!(revocations.status(&claims, NOW), TokenStatus::Good);
         revocations.apply(&[user(&claims.sub, 3)]);
-        assert_eq!(revocations.standing(&claims, NOW), TokenStatus::Good, "of this very epoch");
+        assert_eq!(revocations.status(&claims, NOW), TokenStatus::Good, "of this very epoch");
         revocations.apply(&[user(&claims.sub, 4)]);
-        assert_eq!(revocations.standing(&claims, NOW), TokenStatus::Stale);
+        assert_eq!(revocations.status(&claims, NOW), TokenStatus::Stale);
         revocations.apply(&[user(&claims.sub, 2)]);
-        assert_eq!(revocations.standing(&claims, NOW), TokenStatus::Stale, "older news changes nothing");
+        assert_eq!(revocations.status(&claims, NOW), TokenStatus::Stale, "older news changes nothing");
         revocations.apply(&[session(claims.sid)]);
-        assert_eq!(revocations.standing(&claims, NOW), TokenStatus::Ended);
+        assert_eq!(revocations.status(&claims, NOW), TokenStatus::Ended);
     }
 
     #[test]
@@ -230,7 +230,7 @@ mod tests {
             (horizon(NOW + LIFE, LIFE), TokenStatus::Good),
         ] {
             revocations.forget(&horizon);
-            assert_eq!(revocations.standing(&claims, NOW), standing, "{horizon:?}");
+            assert_eq!(revocations.status(&claims, NOW), standing, "{horizon:?}");
         }
     }
 
@@ -243,22 +243,18 @@ mod tests {
             now: NOW + MAX_TOKEN_LIFE,
             uptime: MAX_TOKEN_LIFE,
         });
-        assert_eq!(revocations.standing(&claims, NOW), TokenStatus::Stale);
+        assert_eq!(revocations.status(&claims, NOW), TokenStatus::Stale);
     }
 
     #[test]
     fn without_news_nothing_is_certain() {
         let claims = claims(0);
-        assert_eq!(
-            Revocations::new(LAG).standing(&claims, NOW),
-            TokenStatus::Unknown,
-            "before the first"
-        );
+        assert_eq!(Revocations::new(LAG).status(&claims, NOW), TokenStatus::Unknown, "before the first");
         let revocations = current();
-        assert_eq!(revocations.standing(&claims, NOW + LAG), TokenStatus::Good);
-        assert_eq!(revocations.standing(&claims, NOW + LAG + 1), TokenStatus::Unknown);
+        assert_eq!(revocations.status(&claims, NOW + LAG), TokenStatus::Good);
+        assert_eq!(revocations.status(&claims, NOW + LAG + 1), TokenStatus::Unknown);
         assert_eq!(
-            revocations.standing(&claims, NOW - LAG - 1),
+            revocations.status(&claims, NOW - LAG - 1),
             TokenStatus::Unknown,
             "the clock stepped back"
         );
@@ -269,13 +265,13 @@ mod tests {
         let (revocations, mine, other) = (current(), claims(0), claims(0));
         let watch = revocations.watch(mine.sid, &mine.sub).expect("room");
         revocations.apply(&[session(other.sid), user(&UserId("user-2".into()), 1)]);
-        assert!(!watch.has_news());
+        assert!(!watch.has_changed());
         revocations.apply(&[session(mine.sid)]);
-        watch.news().await;
+        watch.changed().await;
         drop(watch);
         let watch = revocations.watch(other.sid, &other.sub).expect("room");
         revocations.apply(&[user(&other.sub, 1)]);
-        watch.news().await;
+        watch.changed().await;
         drop(watch);
         assert_eq!(revocations.watchers.len(), 0, "a watch that is over leaves nothing behind");
     }

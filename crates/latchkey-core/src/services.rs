@@ -15,7 +15,7 @@ use crate::revocations::sync::RevocationSync;
 use crate::secret::Secrets;
 use crate::sessions::write_behind::Writer;
 use crate::sessions::{Lifetimes, Sessions};
-use crate::throttle::{Budgets, Throttle};
+use crate::throttle::{LimitKeys, Throttle};
 use crate::tokens::{AccessTokens, Algorithm};
 
 /// What the rules depend on.
@@ -62,7 +62,7 @@ impl Services {
         let throttle = Throttle {
             store: store.clone(),
             clock: clock.clone(),
-            budgets: Arc::new(Budgets::new(&rules.secrets.current)),
+            limit_keys: Arc::new(LimitKeys::new(&rules.secrets.current)),
             addresses: Arc::default(),
         };
         let sessions = Sessions {

@@ -25,7 +25,7 @@ pub const ACCOUNT: Rate = Rate { burst: 20, interval: 60 };
 
 /// Wrong passwords from one address: three hundred, then one a second.
 pub const ADDRESS: Limit = Limit {
-    kind: Kind::Guesses,
+    kind: Kind::Attempts,
     rate: Rate { burst: 300, interval: 1 },
 };
 
@@ -61,9 +61,9 @@ pub const REFRESHES: Rate = Rate { burst: 300, interval: 1 };
 const MAX_NAME: usize = 256;
 
 /// Names budgets without saying whose they are.
-pub struct Budgets(hmac::Key);
+pub struct LimitKeys(hmac::Key);
 
-impl Budgets {
+impl LimitKeys {
     /// With a key of its own.
     pub fn new(secret: &Secret) -> Self {
         Self(keys::mac_key(secret, Use::Throttle))
@@ -96,16 +96,16 @@ impl Budgets {
 }
 
 /// A guess that may be made. Given back when it was right; forgotten, it stays used up.
-pub struct Guess {
-    budget: String,
+pub struct Attempt {
+    limit_key: String,
     address: Charge,
 }
 
-impl Guess {
+impl Attempt {
     /// What is to be refunded when the session begins.
     pub fn refund(&self) -> Refund<'_> {
         Refund {
-            budget: &self.budget,
+            limit_key: &self.limit_key,
             rate: ACCOUNT,
         }
     }
@@ -125,7 +125,7 @@ pub struct Throttle {
     /// The time.
     pub clock: Clock,
     /// Names the limits of accounts.
-    pub budgets: Arc<Budgets>,
+    pub limit_keys: Arc<LimitKeys>,
     /// The limits of addresses.
     pub addresses: Arc<Addresses>,
 }
@@ -153,12 +153,12 @@ impl Throttle {
     /// When one of the limits is used up.
     pub fn charge_sign_in(&self, typed: &str, client: &Client) -> Result<SignIn, RetryAfter> {
         let now = self.clock.now();
-        let account = self.budgets.account(typed);
-        let of_address = self.addresses.take(SIGN_INS, client.address, now)?;
-        match self.addresses.take_of_account(SIGN_INS_TO_ACCOUNT, client.address, account, now) {
+        let account = self.limit_keys.account(typed);
+        let of_address = self.addresses.charge(SIGN_INS, client.address, now)?;
+        match self.addresses.charge_account(SIGN_INS_TO_ACCOUNT, client.address, account, now) {
             Ok(of_account) => Ok(SignIn { of_address, of_account }),
             Err(wait) => {
-                self.addresses.give_back(of_address);
+                self.addresses.refund(of_address);
                 Err(wait)
             }
         }
@@ -166,8 +166,8 @@ impl Throttle {
 
     /// Refunds a sign-in that failed: the limits for wrong passwords count it.
     pub fn refund_sign_in(&self, sign_in: SignIn) {
-        self.addresses.give_back(sign_in.of_address);
-        self.addresses.give_back(sign_in.of_account);
+        self.addresses.refund(sign_in.of_address);
+        self.addresses.refund(sign_in.of_account);
     }
 
     /// Takes one guess at the password of an account, before anything is hashed and before anybody looks whether there is an
@@ -175,14 +175,14 @@ impl Throttle {
     ///
     /// # Errors
     /// When one of the budgets is used up.
-    pub async fn charge_guess(&self, typed: &str, client: &Client) -> Result<Guess, ThrottleError> {
+    pub async fn charge_attempt(&self, typed: &str, client: &Client) -> Result<Attempt, ThrottleError> {
         let now = self.clock.now();
-        let address = self.addresses.take(ADDRESS, client.address, now).map_err(ThrottleError::UsedUp)?;
+        let address = self.addresses.charge(ADDRESS, client.address, now).map_err(ThrottleError::UsedUp)?;
         match self.take_from_account(typed, client, now).await {
-            Ok((budget, Ok(()))) => Ok(Guess { budget, address }),
+            Ok((limit_key, Ok(()))) => Ok(Attempt { limit_key, address }),
             Ok((_, Err(wait))) => Err(ThrottleError::UsedUp(wait)),
             Err(error) => {
-                self.addresses.give_back(address);
+                self.addresses.refund(address);
                 Err(error.into())
             }
         }
@@ -194,7 +194,7 @@ impl Throttle {
         client: &Client,
         now: UnixSeconds,
     ) -> Result<(String, Result<(), RetryAfter>), StoreError> {
-        let mut budget = self.budgets.of_name(typed);
+        let mut limit_key = self.limit_keys.of_name(typed);
         let name = Username::parse(typed).ok();
         // Every device is looked up, whatever name was typed: the time must not tell whether an account has the name.
         for device in &client.devices {
@@ -202,25 +202,25 @@ impl Throttle {
                 && owner.password_generation == device.generation
                 && name.as_ref().is_some_and(|name| name.as_str() == owner.username)
             {
-                budget = self.budgets.of_device(device.id);
+                limit_key = self.limit_keys.of_device(device.id);
             }
         }
-        let taken = self.store.take(&budget, ACCOUNT, now).await?;
-        Ok((budget, taken))
+        let taken = self.store.charge(&limit_key, ACCOUNT, now).await?;
+        Ok((limit_key, taken))
     }
 
     /// Gives a guess back that was right.
     ///
     /// # Errors
     /// When the database cannot be used.
-    pub async fn refund(&self, guess: Guess) -> Result<(), StoreError> {
-        let Guess { budget, address } = guess;
-        self.addresses.give_back(address);
-        self.store.give_back(&budget, ACCOUNT).await
+    pub async fn refund(&self, attempt: Attempt) -> Result<(), StoreError> {
+        let Attempt { limit_key, address } = attempt;
+        self.addresses.refund(address);
+        self.store.refund(&limit_key, ACCOUNT).await
     }
 
     /// Gives the address its part of a right guess back, once the session that it began has given back the account's.
-    pub fn refund_address(&self, guess: Guess) {
-        self.addresses.give_back(guess.address);
+    pub fn refund_address(&self, attempt: Attempt) {
+        self.addresses.refund(attempt.address);
     }
 }

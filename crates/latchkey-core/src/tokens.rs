@@ -16,7 +16,7 @@ pub use token_id::TokenId;
 
 use self::keys::{SigningKey, VerifyingKey};
 use super::secret::Secrets;
-use crate::tokens::verified_cache::Remembered;
+use crate::tokens::verified_cache::VerifiedCache;
 use latchkey_store::{Counter, SessionId, UnixSeconds};
 use latchkey_types::{Role, User, UserId};
 
@@ -96,7 +96,7 @@ pub struct AccessTokens {
     verifying: Vec<VerifyingKey>,
     validation: Validation,
     /// What these keys have verified.
-    remembered: Remembered,
+    verified: VerifiedCache,
 }
 
 impl AccessTokens {
@@ -114,7 +114,7 @@ impl AccessTokens {
             signing: SigningKey::derive(&secrets.current, algorithm),
             verifying: secrets.iter().map(|secret| VerifyingKey::derive(secret, algorithm)).collect(),
             validation,
-            remembered: Remembered::default(),
+            verified: VerifiedCache::default(),
         }
     }
 
@@ -165,7 +165,7 @@ impl AccessTokens {
     /// # Errors
     /// [`InvalidToken`], whatever the cause.
     pub fn verify(&self, jwt: &str, now: UnixSeconds) -> Result<Arc<Claims>, InvalidToken> {
-        if let Some(claims) = self.remembered.find(jwt) {
+        if let Some(claims) = self.verified.find(jwt) {
             return if self.is_alive(&claims, now) {
                 Ok(claims)
             } else {
@@ -177,13 +177,13 @@ impl AccessTokens {
             return Err(InvalidToken);
         }
         let claims = Arc::new(claims);
-        self.remembered.insert(jwt, &claims);
+        self.verified.insert(jwt, &claims);
         Ok(claims)
     }
 
     /// Forgets verified tokens that have expired.
     pub fn forget(&self, now: UnixSeconds) {
-        self.remembered.forget(now);
+        self.verified.forget(now);
     }
 
     /// Reads a token that one of our keys signed. Its header must be, byte for byte, one that we issue: what an attacker
@@ -287,13 +287,13 @@ mod tests {
             let changed = jwt.replace(".ey", ".ez");
             for (bad, now) in [(&changed, NOW), (&jwt, NOW + 900), (&jwt, NOW - CLOCK_SLACK - 1)] {
                 assert_eq!(tokens.verify(bad, now), Err(InvalidToken));
-                assert_eq!(tokens.remembered.len(), 0);
+                assert_eq!(tokens.verified.len(), 0);
             }
             let first = tokens.verify(&jwt, NOW).expect("good");
             let again = tokens.verify(&jwt, NOW + 899).expect("good");
             assert!(Arc::ptr_eq(&first, &again), "remembered");
             assert_eq!(tokens.verify(&changed, NOW), Err(InvalidToken));
-            assert_eq!(tokens.remembered.len(), 1);
+            assert_eq!(tokens.verified.len(), 1);
         }
     }
 
@@ -301,7 +301,7 @@ mod tests {
     fn a_token_that_is_remembered_ends_on_the_same_second() {
         let tokens = tokens_of(ISSUER, &secret(), 900);
         let jwt = issued(&tokens);
-        assert!(tokens.verify(&jwt, NOW).is_ok() && tokens.remembered.len() == 1);
+        assert!(tokens.verify(&jwt, NOW).is_ok() && tokens.verified.len() == 1);
         assert!(tokens.verify(&jwt, NOW + 899).is_ok());
         assert_eq!(tokens.verify(&jwt, NOW + 900), Err(InvalidToken));
         assert_eq!(
@@ -310,7 +310,7 @@ mod tests {
             "the clock stepped back"
         );
         tokens.forget(NOW + 900);
-        assert_eq!(tokens.remembered.len(), 0);
+        assert_eq!(tokens.verified.len(), 0);
     }
 
     #[test]
@@ -337,7 +337,7 @@ mod tests {
             let (before, rotated, after) = (with(&old, None), with(&new, Some(&old)), with(&new, None));
             let old_token = issued(&before);
             assert!(rotated.verify(&old_token, NOW).is_ok());
-            assert_eq!(rotated.remembered.len(), 1);
+            assert_eq!(rotated.verified.len(), 1);
             assert_eq!(after.verify(&old_token, NOW), Err(InvalidToken), "once the overlap is over");
             assert!(after.verify(&issued(&rotated), NOW).is_ok());
             assert_eq!(before.verify(&issued(&rotated), NOW), Err(InvalidToken));

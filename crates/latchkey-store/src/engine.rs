@@ -166,11 +166,11 @@ impl Database {
         })
     }
 
-    /// Gives the news after a position to `learn`, some of it perhaps once more; the position up to which all of it was seen.
-    pub async fn revocation_rows_after(&self, from: i64, learn: impl FnMut(Row) -> Result<(), StoreError>) -> Result<i64, StoreError> {
+    /// Gives the news after a position to `apply`, some of it perhaps once more; the position up to which all of it was seen.
+    pub async fn revocation_rows_after(&self, from: i64, apply: impl FnMut(Row) -> Result<(), StoreError>) -> Result<i64, StoreError> {
         match self {
-            Self::Sqlite(file) => file.revocation_rows_after(from, learn).await,
-            Self::Postgres(server) => Box::pin(server.revocation_rows_after(from, learn)).await,
+            Self::Sqlite(file) => file.revocation_rows_after(from, apply).await,
+            Self::Postgres(server) => Box::pin(server.revocation_rows_after(from, apply)).await,
         }
     }
 

@@ -19,7 +19,7 @@ impl NewSession<'_> {
             return Ok(None);
         }
         if let Some(refund) = self.refund {
-            throttles::give_back(tx, refund.budget, refund.rate).await?;
+            throttles::refund_within(tx, refund.limit_key, refund.rate).await?;
         }
         let mut revocations = match self.replaced {
             Some(replaced) => end_one(tx, replaced, None, &self.ending(EndReason::Replaced)).await?,
@@ -75,7 +75,7 @@ impl Store {
     /// When the database cannot be used.
     pub async fn insert_session(&self, session: &NewSession<'_>, password_hash: &str) -> Result<Option<Vec<Revocation>>, StoreError> {
         let mut tx = self.database.begin().await?;
-        let Some(news) = session.insert(&mut tx, password_hash).await? else {
+        let Some(revocations) = session.insert(&mut tx, password_hash).await? else {
             return Ok(None);
         };
         let event = NewEvent {
@@ -86,7 +86,7 @@ impl Store {
         };
         event.insert(&mut tx).await?;
         tx.commit().await?;
-        Ok(Some(news))
+        Ok(Some(revocations))
     }
 
     /// A session and whose it is, ended or not.

@@ -10,12 +10,12 @@ impl Store {
     ///
     /// # Errors
     /// When the database cannot be used.
-    pub async fn take(&self, budget: &str, rate: Rate, now: UnixSeconds) -> Result<Result<(), RetryAfter>, StoreError> {
+    pub async fn charge(&self, limit_key: &str, rate: Rate, now: UnixSeconds) -> Result<Result<(), RetryAfter>, StoreError> {
         let mut tx = self.database.begin().await?;
         let taken = tx.run(query(
             "INSERT INTO throttles (key, until) VALUES ($1, $2 + $3) ON CONFLICT (key) DO UPDATE SET until = CASE WHEN throttles.until BETWEEN $2 AND $2 + $4 THEN throttles.until ELSE $2 END + $3 WHERE throttles.until NOT BETWEEN $2 + $4 - $3 + 1 AND $2 + $4",
         )
-        .bind(budget)
+        .bind(limit_key)
         .bind(now)
         .bind(rate.interval)
         .bind(rate.whole())).await?;
@@ -23,7 +23,7 @@ impl Store {
             tx.commit().await?;
             return Ok(Ok(()));
         }
-        let row = tx.one(query("SELECT until FROM throttles WHERE key = $1").bind(budget)).await?;
+        let row = tx.one(query("SELECT until FROM throttles WHERE key = $1").bind(limit_key)).await?;
         let until = row.map_or(Ok(0), |row| row.get("until"))?;
         Ok(rate.take(until, now).map(|_| ()))
     }
@@ -32,8 +32,8 @@ impl Store {
     ///
     /// # Errors
     /// When the database cannot be used.
-    pub async fn give_back(&self, budget: &str, rate: Rate) -> Result<(), StoreError> {
-        self.database.write(given_back(budget.to_owned(), rate)).await?;
+    pub async fn refund(&self, limit_key: &str, rate: Rate) -> Result<(), StoreError> {
+        self.database.write(given_back(limit_key.to_owned(), rate)).await?;
         Ok(())
     }
 
@@ -48,13 +48,13 @@ impl Store {
 }
 
 /// Gives one back, in a change that is under way.
-pub(super) async fn give_back(tx: &mut StoreTransaction, budget: &str, rate: Rate) -> Result<(), StoreError> {
-    tx.run(given_back(budget, rate)).await?;
+pub(super) async fn refund_within(tx: &mut StoreTransaction, limit_key: &str, rate: Rate) -> Result<(), StoreError> {
+    tx.run(given_back(limit_key, rate)).await?;
     Ok(())
 }
 
-fn given_back<'q>(budget: impl Into<Value<'q>>, rate: Rate) -> Query<'q> {
+fn given_back<'q>(limit_key: impl Into<Value<'q>>, rate: Rate) -> Query<'q> {
     query("UPDATE throttles SET until = until - $1 WHERE key = $2")
         .bind(rate.interval)
-        .bind(budget)
+        .bind(limit_key)
 }

@@ -69,7 +69,7 @@ pub async fn run(from: &DatabaseUrl, to: &DatabaseUrl, mut watch: impl FnMut(Pro
     let mut target = hold_target(to, &tables).await?;
     let already = is_there(&mut target, &tables, &mark, &tallies).await?;
     if already {
-        target.let_go().await.map_err(TransferError::Target)?;
+        target.release().await.map_err(TransferError::Target)?;
     } else {
         clear_budgets(&mut target).await.map_err(TransferError::Target)?;
         for (table, tally) in tables.iter().zip(&tallies) {
@@ -81,7 +81,7 @@ pub async fn run(from: &DatabaseUrl, to: &DatabaseUrl, mut watch: impl FnMut(Pro
         target.commit().await.map_err(TransferError::Target)?;
     }
     // Until here nobody could change it: what the target has is what it had.
-    source.let_go().await.map_err(TransferError::Source)?;
+    source.release().await.map_err(TransferError::Source)?;
     Ok(Moved {
         already,
         rows: tables

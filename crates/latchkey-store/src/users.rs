@@ -44,7 +44,7 @@ impl Store {
             )
             .await?;
         }
-        let news = match session {
+        let revocations = match session {
             Some(session) => session.insert(&mut tx, user.password_hash.text).await?.unwrap_or_default(),
             None => Vec::new(),
         };
@@ -56,7 +56,7 @@ impl Store {
         };
         event.insert(&mut tx).await?;
         tx.commit().await?;
-        Ok(Some((role, news)))
+        Ok(Some((role, revocations)))
     }
 
     /// Whether no account was ever made.

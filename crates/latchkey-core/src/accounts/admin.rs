@@ -3,7 +3,7 @@
 use super::Refusal;
 use super::new_password::{Chosen, new_password};
 use crate::accounts::Accounts;
-use crate::passwords::{Stored, hashed_password};
+use crate::passwords::{HashFormat, hashed_password};
 use latchkey_store::{Account, Client, EndReason, EventKind, InitialRole, NewEvent, Revocation, SessionScope, StoreError};
 use latchkey_types::{Email, Field, Problem, Role, Username};
 
@@ -29,7 +29,7 @@ impl Accounts {
         let wrong = |field, problem| Refusal::field(field, problem);
         let username = Username::parse_new(&account.username).map_err(|problem| wrong(Field::Username, problem))?;
         let email = Email::parse(&account.email).map_err(|problem| wrong(Field::Email, problem))?;
-        if !Stored::parse(&account.password_hash).is_some_and(|stored| stored.is_importable()) {
+        if !HashFormat::parse(&account.password_hash).is_some_and(|stored| stored.is_importable()) {
             return Err(wrong(Field::Password, Problem::HashUnknown));
         }
         self.insert(

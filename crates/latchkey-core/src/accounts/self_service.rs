@@ -127,10 +127,10 @@ impl Accounts {
         // A name may have been given to another account since.
         let known = known.filter(|(account, _)| account.id == user.id && account.disabled_at.is_none());
         let (account, hash) = known.ok_or(Refusal::NotSignedIn)?;
-        let guess = self.throttle.charge_guess(&user.username, client).await?;
-        let (verified, guess) = self.check_guess(guess, password, Some(hash.clone()), client).await?;
+        let attempt = self.throttle.charge_attempt(&user.username, client).await?;
+        let (verified, attempt) = self.check_attempt(attempt, password, Some(hash.clone()), client).await?;
         if verified.right {
-            self.throttle.refund(guess).await?;
+            self.throttle.refund(attempt).await?;
             return Ok((account, hash));
         }
         self.sessions.write_behind.failed(&account.id, client, self.clock.now());

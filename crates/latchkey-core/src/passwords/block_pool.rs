@@ -18,7 +18,7 @@ const KEPT: Duration = Duration::from_secs(1);
 const MAPPED_FROM: usize = 32 * 1024 * 1024;
 
 /// What is kept, one piece for each hash that ran at a time.
-pub struct Memory {
+pub struct BlockPool {
     /// Blocks that a hash of today needs. A larger piece, for a hash from elsewhere, is not kept.
     usual: usize,
     kept: Arc<Mutex<Kept>>,
@@ -33,7 +33,7 @@ struct Kept {
     watched: bool,
 }
 
-impl Memory {
+impl BlockPool {
     /// For hashes that need so many blocks.
     pub fn new(usual: usize) -> Self {
         Self {
@@ -105,7 +105,7 @@ fn lock(kept: &Mutex<Kept>) -> MutexGuard<'_, Kept> {
 mod tests {
     use super::*;
 
-    async fn is_given_back(memory: &Memory) -> bool {
+    async fn is_given_back(memory: &BlockPool) -> bool {
         let nothing_left = async {
             while memory.pieces() > 0 {
                 sleep(KEPT / 10).await;
@@ -116,7 +116,7 @@ mod tests {
 
     #[tokio::test]
     async fn memory_is_kept_for_the_next_hash_and_given_back_when_there_is_none() {
-        let memory = Memory::new(64);
+        let memory = BlockPool::new(64);
         for _ in 0..2 {
             let piece = memory.borrow(64);
             let at = piece.as_ptr();
@@ -131,7 +131,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_piece_larger_than_usual_is_not_kept_and_none_becomes_shorter() {
-        let memory = Memory::new(64);
+        let memory = BlockPool::new(64);
         memory.put_back(memory.borrow(65));
         assert_eq!(memory.pieces(), 0);
         memory.put_back(memory.borrow(64));

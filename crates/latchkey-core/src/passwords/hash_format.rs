@@ -29,7 +29,7 @@ const BCRYPT_ZEROS: &str = "....................................................
 
 /// A hash that can be verified.
 #[derive(Debug)]
-pub enum Stored {
+pub enum HashFormat {
     /// argon2 in the PHC format, with what it was made with.
     Argon2 {
         /// The hash.
@@ -50,7 +50,7 @@ pub enum Stored {
     },
 }
 
-impl Stored {
+impl HashFormat {
     /// Parses a hash. Returns none for one that no password can be verified against.
     pub fn parse(text: &str) -> Option<Self> {
         if text.starts_with("$2") {
@@ -143,14 +143,14 @@ mod tests {
 
     #[test]
     fn argon2_and_bcrypt_hashes_are_known() {
-        assert!(matches!(Stored::parse(BCRYPT), Some(Stored::Bcrypt { cost: 10, .. })));
+        assert!(matches!(HashFormat::parse(BCRYPT), Some(HashFormat::Bcrypt { cost: 10, .. })));
         let argon2 = "$argon2id$v=19$m=65536,t=3,p=4$c29tZXNhbHRzb21lc2FsdA$X0yJr1TgqaLVtTkM0Kth6ynqkbqCqxl6nuc4DRVqmBw";
-        let Some(Stored::Argon2 {
+        let Some(HashFormat::Argon2 {
             algorithm: Algorithm::Argon2id,
             version: Version::V0x13,
             params,
             ..
-        }) = Stored::parse(argon2)
+        }) = HashFormat::parse(argon2)
         else {
             panic!("known")
         };
@@ -176,7 +176,7 @@ mod tests {
             "$argon2id$v=19$m=65536,t=3,p=4,keyid=Hj5+dsK0$c29tZXNhbHRzb21lc2FsdA$X0yJr1TgqaLVtTkM0Kth6ynqkbqCqxl6nuc4DRVqmBw",
             "$scrypt$ln=16,r=8,p=1$aM15713r3Xsvxbi31lqr1Q$nFNh2CVHVjNldFVKDHDlm4CbdRSCdEBsjjJxD+iCs5E",
         ] {
-            assert!(Stored::parse(text).is_none(), "{text}");
+            assert!(HashFormat::parse(text).is_none(), "{text}");
         }
     }
 
@@ -184,7 +184,7 @@ mod tests {
     fn a_hash_without_a_version_is_of_version_16() {
         for version in ["", "$v=16"] {
             let text = format!("$argon2i{version}$m=64,t=1,p=1$c29tZXNhbHRzb21lc2FsdA$X0yJr1TgqaLVtTkM0Kth6ynqkbqCqxl6nuc4DRVqmBw");
-            let Some(stored @ Stored::Argon2 { version, .. }) = Stored::parse(&text) else {
+            let Some(stored @ HashFormat::Argon2 { version, .. }) = HashFormat::parse(&text) else {
                 panic!("{text}")
             };
             assert_eq!(version, Version::V0x10, "{text}");
@@ -203,7 +203,7 @@ mod tests {
             (BCRYPT.to_owned(), true),
             (BCRYPT.replace("$2b$", "$2x$"), false),
         ] {
-            assert_eq!(Stored::parse(&text).expect("verified").is_importable(), importable, "{text}");
+            assert_eq!(HashFormat::parse(&text).expect("verified").is_importable(), importable, "{text}");
         }
     }
 
@@ -223,7 +223,7 @@ mod tests {
             assert_eq!(kind(text), Some(expected));
             let decoy = decoy(expected);
             assert_eq!(kind(&decoy), Some(expected));
-            let work = |text| Stored::parse(text).expect("verified").work();
+            let work = |text| HashFormat::parse(text).expect("verified").work();
             assert_eq!(work(&decoy), work(text), "{decoy}");
         }
         assert_eq!(kind("broken"), None);

@@ -114,7 +114,7 @@ fn to_be_ready_costs_no_hash_and_an_unknown_name_costs_one_of_today() {
     assert!(began.elapsed() < Duration::from_secs(1), "a hash at this cost takes many");
     assert!(!passwords.should_upgrade(&passwords.0.nobody, "x"), "made like all others");
     let nobody = &Passwords::new(CHEAP).0.nobody;
-    assert!(Stored::parse(nobody).is_some(), "it can be verified");
+    assert!(HashFormat::parse(nobody).is_some(), "it can be verified");
     assert_eq!(kind(nobody).map(decoy).as_ref(), Some(nobody), "and no other salt or output");
 }
 

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use crate::passwords::hash_format::{Stored, decoy};
+use crate::passwords::hash_format::{HashFormat, decoy};
 
 /// A kind of more than this many times the work of today's hashes delays refusals only while many accounts have it.
 const MAX_USUAL_WORK: u64 = 4;
@@ -17,9 +17,9 @@ const LONGEST: Duration = Duration::from_secs(5);
 
 /// How long verifying has taken, by kind.
 #[derive(Default)]
-pub struct Pace(Mutex<HashMap<String, Duration>>);
+pub struct Timings(Mutex<HashMap<String, Duration>>);
 
-impl Pace {
+impl Timings {
     /// Takes note of a time. The longest counts, and fades: a machine that was busy once is not slow for good.
     pub fn note(&self, kind: &str, took: Duration) {
         let mut times = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -37,7 +37,7 @@ impl Pace {
 /// says how many accounts have each. A costly kind of a few accounts does not count: it would slow down everybody. The refusals of
 /// those few accounts take longer than others instead, until their hashes are upgraded.
 pub fn padding(current: &str, kinds: &[(String, i64)]) -> Vec<String> {
-    let work = |kind: &str| Stored::parse(&decoy(kind)).map_or(0, |stored| stored.work());
+    let work = |kind: &str| HashFormat::parse(&decoy(kind)).map_or(0, |stored| stored.work());
     let usual = MAX_USUAL_WORK * work(current);
     let mut costliest: [(u64, Option<&str>); 2] = [(0, None); 2];
     let counting = kinds
@@ -77,24 +77,24 @@ mod tests {
 
     #[test]
     fn the_longest_counts_and_fades() {
-        let pace = Pace::default();
-        assert_eq!(pace.of("a"), None);
-        pace.note("a", 10 * MS);
-        pace.note("a", 50 * MS);
-        assert_eq!(pace.of("a"), Some(50 * MS));
-        pace.note("a", 10 * MS);
-        assert!(pace.of("a") < Some(50 * MS) && pace.of("a") > Some(40 * MS));
+        let timings = Timings::default();
+        assert_eq!(timings.of("a"), None);
+        timings.note("a", 10 * MS);
+        timings.note("a", 50 * MS);
+        assert_eq!(timings.of("a"), Some(50 * MS));
+        timings.note("a", 10 * MS);
+        assert!(timings.of("a") < Some(50 * MS) && timings.of("a") > Some(40 * MS));
         for _ in 0..200 {
-            pace.note("a", 10 * MS);
+            timings.note("a", 10 * MS);
         }
-        assert!(pace.of("a").is_some_and(|time| time < 11 * MS));
-        assert_eq!(pace.of("b"), None, "each kind has its own");
+        assert!(timings.of("a").is_some_and(|time| time < 11 * MS));
+        assert_eq!(timings.of("b"), None, "each kind has its own");
     }
 
     #[test]
     fn a_machine_that_slept_in_between_delays_nobody_for_long() {
-        let pace = Pace::default();
-        pace.note("a", Duration::from_hours(1));
-        assert_eq!(pace.of("a"), Some(LONGEST));
+        let timings = Timings::default();
+        timings.note("a", Duration::from_hours(1));
+        assert_eq!(timings.of("a"), Some(LONGEST));
     }
 }

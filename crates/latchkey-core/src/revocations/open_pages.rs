@@ -29,23 +29,23 @@ pub struct Watch {
     bells: Arc<Mutex<Bells>>,
     session: SessionId,
     user: UserId,
-    bell: Bell,
+    notify: Bell,
 }
 
 impl Watchers {
     pub(super) fn watch(&self, session: SessionId, user: &UserId) -> Option<Watch> {
-        let bell = Arc::new(watch::Sender::new(false));
+        let notify = Arc::new(watch::Sender::new(false));
         let mut bells = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if bells.users.get(user).is_some_and(|waiting| waiting.len() >= MOST_OF_A_USER) {
             return None;
         }
-        bells.sessions.entry(session).or_default().push(Arc::clone(&bell));
-        bells.users.entry(user.clone()).or_default().push(Arc::clone(&bell));
+        bells.sessions.entry(session).or_default().push(Arc::clone(&notify));
+        bells.users.entry(user.clone()).or_default().push(Arc::clone(&notify));
         Some(Watch {
             bells: Arc::clone(&self.0),
             session,
             user: user.clone(),
-            bell,
+            notify,
         })
     }
 
@@ -55,8 +55,8 @@ impl Watchers {
             Revoked::Session(id) => bells.sessions.get(id),
             Revoked::User(id, _) => bells.users.get(id),
         };
-        for bell in concerned.into_iter().flatten() {
-            bell.send_replace(true);
+        for notify in concerned.into_iter().flatten() {
+            notify.send_replace(true);
         }
     }
 
@@ -69,29 +69,29 @@ impl Watchers {
 
 impl Watch {
     /// Returns once there is news. Ask for the standing after it: what comes later is news again.
-    pub async fn news(&self) {
+    pub async fn changed(&self) {
         // The sender is held here: it cannot be gone.
-        let _ = self.bell.subscribe().wait_for(|news| *news).await;
-        self.bell.send_replace(false);
+        let _ = self.notify.subscribe().wait_for(|news| *news).await;
+        self.notify.send_replace(false);
     }
 
     #[cfg(test)]
-    pub(super) fn has_news(&self) -> bool {
-        *self.bell.borrow()
+    pub(super) fn has_changed(&self) -> bool {
+        *self.notify.borrow()
     }
 }
 
 impl Drop for Watch {
     fn drop(&mut self) {
         let mut bells = self.bells.lock().unwrap_or_else(PoisonError::into_inner);
-        remove(&mut bells.sessions, &self.session, &self.bell);
-        remove(&mut bells.users, &self.user, &self.bell);
+        remove(&mut bells.sessions, &self.session, &self.notify);
+        remove(&mut bells.users, &self.user, &self.notify);
     }
 }
 
-fn remove<K: Eq + Hash>(bells: &mut HashMap<K, Vec<Bell>>, key: &K, bell: &Bell) {
+fn remove<K: Eq + Hash>(bells: &mut HashMap<K, Vec<Bell>>, key: &K, notify: &Bell) {
     if let Some(rung) = bells.get_mut(key) {
-        rung.retain(|other| !Arc::ptr_eq(other, bell));
+        rung.retain(|other| !Arc::ptr_eq(other, notify));
         if rung.is_empty() {
             bells.remove(key);
         }

@@ -56,7 +56,7 @@ impl RevocationSync {
         };
         *position = self.store.revocations_after(*position, apply).await?;
         self.revocations.apply(&batch);
-        self.revocations.heard(now);
+        self.revocations.mark_synced(now);
         Ok(())
     }
 

@@ -3,7 +3,7 @@
 use latchkey_store::{Account, Client, NewSession, Salt, SessionId, StoreError, UnixSeconds};
 
 use super::{MAX_LIVE, Sessions, TokenGrant, Tokens};
-use crate::throttle::Guess;
+use crate::throttle::Attempt;
 
 /// A session that is not in the database yet.
 pub struct PendingSession {
@@ -73,13 +73,13 @@ impl Sessions {
         &self,
         account: &Account,
         hash: &str,
-        guess: &Guess,
+        attempt: &Attempt,
         client: &Client,
         replaced: Option<SessionId>,
     ) -> Result<Option<Tokens>, StoreError> {
         let draft = self.pending(replaced);
         let session = NewSession {
-            refund: Some(guess.refund()),
+            refund: Some(attempt.refund()),
             ..draft.of(account, client)
         };
         let begun = self.store.insert_session(&session, hash).await?;

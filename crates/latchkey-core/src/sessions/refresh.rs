@@ -56,14 +56,14 @@ impl Sessions {
         let presented = Presented::parse(token).ok_or(RefreshError::Invalid)?;
         let charge = self
             .addresses
-            .take(UNKNOWN_REFRESH_TOKENS, client.address, self.clock.now())
+            .charge(UNKNOWN_REFRESH_TOKENS, client.address, self.clock.now())
             .map_err(RefreshError::Throttled)?;
         let outcome = self.exchange(token, client).await;
         // A token of a former secret is refused as well, but names a session: browsers present it on every page.
         let names_no_session =
             matches!(outcome, Err(RefreshError::Invalid)) && matches!(self.store.session(presented.session).await, Ok(None));
         if !names_no_session {
-            self.addresses.give_back(charge);
+            self.addresses.refund(charge);
         }
         outcome
     }

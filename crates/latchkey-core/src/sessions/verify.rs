@@ -28,10 +28,10 @@ impl Sessions {
     pub async fn verify(&self, jwt: &str) -> Result<Arc<Claims>, Denied> {
         let now = self.clock.now();
         let claims = self.tokens.verify(jwt, now).map_err(|_| Denied::Invalid)?;
-        let mut standing = self.revocations.standing(&claims, now);
+        let mut standing = self.revocations.status(&claims, now);
         if standing == TokenStatus::Unknown {
             self.sync.catch_up().await.map_err(Denied::Unavailable)?;
-            standing = self.revocations.standing(&claims, now);
+            standing = self.revocations.status(&claims, now);
         }
         match standing {
             TokenStatus::Good => {

@@ -13,7 +13,7 @@ const MAX_KEPT: usize = 100_000;
 /// What a limit counts. Two limits of one address are two entries, also at the same rate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Kind {
-    Guesses,
+    Attempts,
     UnknownRefreshTokens,
     SignUps,
     SignIns,
@@ -79,25 +79,31 @@ impl Addresses {
     ///
     /// # Errors
     /// When the limit is used up.
-    pub fn take(&self, limit: Limit, address: Option<IpAddr>, now: UnixSeconds) -> Result<Charge, RetryAfter> {
-        self.charge(limit, address, None, now)
+    pub fn charge(&self, limit: Limit, address: Option<IpAddr>, now: UnixSeconds) -> Result<Charge, RetryAfter> {
+        self.charge_entry(limit, address, None, now)
     }
 
     /// Charges a limit that an account has at an address.
     ///
     /// # Errors
     /// When the limit is used up.
-    pub(super) fn take_of_account(
+    pub(super) fn charge_account(
         &self,
         limit: Limit,
         address: Option<IpAddr>,
         account: AccountKey,
         now: UnixSeconds,
     ) -> Result<Charge, RetryAfter> {
-        self.charge(limit, address, Some(account), now)
+        self.charge_entry(limit, address, Some(account), now)
     }
 
-    fn charge(&self, limit: Limit, address: Option<IpAddr>, account: Option<AccountKey>, now: UnixSeconds) -> Result<Charge, RetryAfter> {
+    fn charge_entry(
+        &self,
+        limit: Limit,
+        address: Option<IpAddr>,
+        account: Option<AccountKey>,
+        now: UnixSeconds,
+    ) -> Result<Charge, RetryAfter> {
         let key = Key {
             kind: limit.kind,
             network: address.into(),
@@ -119,7 +125,7 @@ impl Addresses {
     }
 
     /// Refunds a charge. An entry that is whole again goes, so that tries that are refunded drop nobody else's entry.
-    pub fn give_back(&self, charge: Charge) {
+    pub fn refund(&self, charge: Charge) {
         let mut entries = self.entries();
         if let Some(until) = entries.get_mut(&charge.key) {
             *until -= charge.seconds;
@@ -146,7 +152,7 @@ mod tests {
     use super::*;
 
     const LIMIT: Limit = Limit {
-        kind: Kind::Guesses,
+        kind: Kind::Attempts,
         rate: Rate { burst: 2, interval: 10 },
     };
     const NOW: UnixSeconds = 1_800_000_000;
@@ -159,14 +165,14 @@ mod tests {
     fn fill(addresses: &Addresses, number: usize) {
         for n in 0..number {
             let octets = u32::try_from(n).expect("small").to_be_bytes();
-            addresses.take(LIMIT, Some(IpAddr::from(octets)), NOW).expect("its first");
+            addresses.charge(LIMIT, Some(IpAddr::from(octets)), NOW).expect("its first");
         }
     }
 
     #[test]
     fn each_address_has_its_own_limit_and_an_ipv6_network_one() {
         let addresses = Addresses::default();
-        let take = |text| addresses.take(LIMIT, Some(address(text)), NOW).is_ok();
+        let take = |text| addresses.charge(LIMIT, Some(address(text)), NOW).is_ok();
         assert_eq!(
             [take("192.0.2.1"), take("::ffff:192.0.2.1"), take("192.0.2.1"), take("192.0.2.2")],
             [true, true, false, true]
@@ -180,7 +186,7 @@ mod tests {
             ],
             [true, true, false, true]
         );
-        assert!(addresses.take(LIMIT, None, NOW).is_ok());
+        assert!(addresses.charge(LIMIT, None, NOW).is_ok());
     }
 
     #[test]
@@ -191,27 +197,27 @@ mod tests {
             ..LIMIT
         };
         for _ in 0..2 {
-            addresses.take(LIMIT, None, NOW).expect("within the limit");
-            addresses.take(sign_ups, None, NOW).expect("within the limit");
-            addresses.take_of_account(LIMIT, None, [1; 16], NOW).expect("within the limit");
-            addresses.take_of_account(LIMIT, None, [2; 16], NOW).expect("within the limit");
+            addresses.charge(LIMIT, None, NOW).expect("within the limit");
+            addresses.charge(sign_ups, None, NOW).expect("within the limit");
+            addresses.charge_account(LIMIT, None, [1; 16], NOW).expect("within the limit");
+            addresses.charge_account(LIMIT, None, [2; 16], NOW).expect("within the limit");
         }
-        addresses.take(LIMIT, None, NOW).expect_err("used up");
-        addresses.take(sign_ups, None, NOW).expect_err("used up");
-        addresses.take_of_account(LIMIT, None, [1; 16], NOW).expect_err("used up");
+        addresses.charge(LIMIT, None, NOW).expect_err("used up");
+        addresses.charge(sign_ups, None, NOW).expect_err("used up");
+        addresses.charge_account(LIMIT, None, [1; 16], NOW).expect_err("used up");
     }
 
     #[test]
     fn what_is_refunded_can_be_charged_again_and_whole_entries_are_dropped() {
         let addresses = Addresses::default();
-        let take = |now| addresses.take(LIMIT, Some(address("192.0.2.1")), now);
+        let take = |now| addresses.charge(LIMIT, Some(address("192.0.2.1")), now);
         for _ in 0..10 {
-            addresses.give_back(take(NOW).expect("refunded each time"));
+            addresses.refund(take(NOW).expect("refunded each time"));
         }
         assert_eq!(addresses.entries().len(), 0);
         let first = take(NOW).expect("one");
         take(NOW).expect("two");
-        addresses.give_back(first);
+        addresses.refund(first);
         take(NOW).expect("two again");
         take(NOW).expect_err("used up");
         addresses.forget(NOW + 19);
@@ -225,25 +231,25 @@ mod tests {
         let addresses = Addresses::default();
         let (guessing, quiet) = (Some(address("198.51.100.1")), Some(address("198.51.100.2")));
         for address in [guessing, quiet] {
-            addresses.take(LIMIT, address, NOW).expect("one");
-            addresses.take(LIMIT, address, NOW).expect("two");
+            addresses.charge(LIMIT, address, NOW).expect("one");
+            addresses.charge(LIMIT, address, NOW).expect("two");
         }
         fill(&addresses, MAX_KEPT / 2);
-        addresses.take(LIMIT, guessing, NOW).expect_err("used up, and used again");
+        addresses.charge(LIMIT, guessing, NOW).expect_err("used up, and used again");
         fill(&addresses, MAX_KEPT - 1);
-        addresses.take(LIMIT, guessing, NOW).expect_err("still used up");
-        addresses.take(LIMIT, quiet, NOW).expect("dropped");
+        addresses.charge(LIMIT, guessing, NOW).expect_err("still used up");
+        addresses.charge(LIMIT, quiet, NOW).expect("dropped");
         assert_eq!(addresses.entries().len(), MAX_KEPT);
     }
 
     #[test]
     fn a_refund_after_its_entry_was_dropped_changes_no_other_entry() {
         let addresses = Addresses::default();
-        let charge = addresses.take(LIMIT, Some(address("198.51.100.1")), NOW).expect("one");
+        let charge = addresses.charge(LIMIT, Some(address("198.51.100.1")), NOW).expect("one");
         fill(&addresses, MAX_KEPT);
         let charged = || addresses.entries().values().map(|until| until - NOW).collect::<Vec<_>>();
         let before = charged();
-        addresses.give_back(charge);
+        addresses.refund(charge);
         assert_eq!(charged(), before);
     }
 
@@ -252,8 +258,8 @@ mod tests {
         let addresses = Addresses::default();
         fill(&addresses, MAX_KEPT - 1);
         for n in 0..u128::from(u16::MAX) {
-            let charge = addresses.take_of_account(LIMIT, None, n.to_be_bytes(), NOW).expect("its first");
-            addresses.give_back(charge);
+            let charge = addresses.charge_account(LIMIT, None, n.to_be_bytes(), NOW).expect("its first");
+            addresses.refund(charge);
         }
         assert_eq!(addresses.entries().len(), MAX_KEPT - 1);
     }

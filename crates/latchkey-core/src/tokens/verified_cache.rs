@@ -20,7 +20,7 @@ const MAX_LENGTH: usize = 1024;
 const TAGGED: usize = 16;
 
 /// Verified tokens of one set of keys. It belongs to the keys and is gone with them: a retired key leaves none behind.
-pub struct Remembered {
+pub struct VerifiedCache {
     /// Its key is random: nobody can choose which set a token falls into.
     hasher: RandomState,
     sets: Box<[Mutex<Set>]>,
@@ -35,7 +35,7 @@ struct Entry {
     claims: Arc<Claims>,
 }
 
-impl Remembered {
+impl VerifiedCache {
     /// The claims of a token, if this very text was verified.
     pub fn find(&self, jwt: &str) -> Option<Arc<Claims>> {
         let tag = self.tag(jwt);
@@ -92,7 +92,7 @@ impl Remembered {
     }
 }
 
-impl Default for Remembered {
+impl Default for VerifiedCache {
     fn default() -> Self {
         Self {
             hasher: RandomState::new(),
@@ -127,16 +127,16 @@ mod tests {
 
     #[test]
     fn a_token_is_found_by_every_byte_of_its_text_alone() {
-        let remembered = Remembered::default();
+        let verified = VerifiedCache::default();
         let (jwt, claims) = ("header.claims.signature", claims(NOW));
-        remembered.insert(jwt, &claims);
-        assert!(remembered.find(jwt).is_some_and(|found| Arc::ptr_eq(&found, &claims)));
+        verified.insert(jwt, &claims);
+        assert!(verified.find(jwt).is_some_and(|found| Arc::ptr_eq(&found, &claims)));
         for at in 0..jwt.len() {
             for bit in 0..7 {
                 let mut bytes = jwt.as_bytes().to_vec();
                 bytes[at] ^= 1 << bit;
                 let changed = String::from_utf8(bytes).expect("ASCII");
-                assert!(remembered.find(&changed).is_none(), "{changed:?}");
+                assert!(verified.find(&changed).is_none(), "{changed:?}");
             }
         }
         for other in [
@@ -147,40 +147,40 @@ mod tests {
             "header.claims.signature.",
             " header.claims.signature",
         ] {
-            assert!(remembered.find(other).is_none(), "{other:?}");
+            assert!(verified.find(other).is_none(), "{other:?}");
         }
     }
 
     #[test]
     fn a_flood_of_tokens_takes_no_more_room_than_there_is_and_what_is_used_stays_longest() {
-        let remembered = Remembered::default();
+        let verified = VerifiedCache::default();
         let claims = claims(NOW);
         for number in 0..4 * SETS * WAYS {
-            remembered.insert(&format!("a.b.{number}"), &claims);
+            verified.insert(&format!("a.b.{number}"), &claims);
         }
-        let full = remembered.len();
+        let full = verified.len();
         assert!(full <= SETS * WAYS && full > SETS * WAYS / 2, "{full}");
-        remembered.insert(&"x".repeat(MAX_LENGTH + 1), &claims);
-        assert_eq!(remembered.len(), full, "too long to be remembered");
+        verified.insert(&"x".repeat(MAX_LENGTH + 1), &claims);
+        assert_eq!(verified.len(), full, "too long to be remembered");
 
         let of_one_set: Vec<String> = (0..)
             .map(|number| format!("a.b.{number}"))
-            .filter(|jwt| std::ptr::eq(remembered.set(remembered.tag(jwt)), &raw const remembered.sets[0]))
+            .filter(|jwt| std::ptr::eq(verified.set(verified.tag(jwt)), &raw const verified.sets[0]))
             .take(2 * WAYS)
             .collect();
         for jwt in &of_one_set {
-            remembered.insert(jwt, &claims);
-            let first = remembered.find(&of_one_set[0]);
+            verified.insert(jwt, &claims);
+            let first = verified.find(&of_one_set[0]);
             assert!(first.is_some(), "it was used a moment ago");
         }
     }
 
     #[test]
     fn what_has_expired_is_forgotten() {
-        let remembered = Remembered::default();
-        remembered.insert("a.b.c", &claims(NOW));
-        remembered.insert("a.b.d", &claims(NOW + 1));
-        remembered.forget(NOW);
-        assert!(remembered.find("a.b.c").is_none() && remembered.find("a.b.d").is_some());
+        let verified = VerifiedCache::default();
+        verified.insert("a.b.c", &claims(NOW));
+        verified.insert("a.b.d", &claims(NOW + 1));
+        verified.forget(NOW);
+        assert!(verified.find("a.b.c").is_none() && verified.find("a.b.d").is_some());
     }
 }

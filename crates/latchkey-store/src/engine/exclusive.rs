@@ -134,7 +134,7 @@ impl ExclusiveConnection {
     ///
     /// # Errors
     /// When the database is away.
-    pub async fn let_go(self) -> Result<(), StoreError> {
+    pub async fn release(self) -> Result<(), StoreError> {
         self.end("ROLLBACK").await
     }
 

@@ -1,4 +1,4 @@
-//! PostgreSQL: a pool of connections, one more that reads the news, one more that is told when there is some.
+//! PostgreSQL: a pool of connections, one more that reads the revocation_reader, one more that is told when there is some.
 //!
 //! Changes run at `READ COMMITTED`. What SQLite's single writer rules out is ruled out here by the row of the account:
 //! whatever begins or ends sessions of an account takes that row first ([`hold`](crate)).
@@ -29,8 +29,8 @@ const NEWS_PAGE: i64 = 10_000;
 pub struct PostgresStore {
     options: PgConnectOptions,
     pool: Pool<ConnectionManager>,
-    news: Mutex<Option<PgConnection>>,
-    bell: Notify,
+    revocation_reader: Mutex<Option<PgConnection>>,
+    changed: Notify,
 }
 
 impl PostgresStore {
@@ -60,8 +60,8 @@ impl PostgresStore {
         Ok(Self {
             options: options.clone(),
             pool,
-            news: Mutex::default(),
-            bell: Notify::default(),
+            revocation_reader: Mutex::default(),
+            changed: Notify::default(),
         })
     }
 
@@ -109,14 +109,14 @@ impl PostgresStore {
         Ok(tx)
     }
 
-    /// Gives each revocation after a position to `learn`; the position up to which everything was seen. A connection that is new may
+    /// Gives each revocation after a position to `apply`; the position up to which everything was seen. A connection that is new may
     /// lead to another server than the one before it, so it reads everything there is, page by page: each page has to come in time.
-    pub async fn revocation_rows_after(&self, from: i64, mut learn: impl FnMut(Row) -> Result<(), StoreError>) -> Result<i64, StoreError> {
+    pub async fn revocation_rows_after(&self, from: i64, mut apply: impl FnMut(Row) -> Result<(), StoreError>) -> Result<i64, StoreError> {
         // A transaction that is under way has a number, and those that will begin have higher ones. All below the lowest of them
         // is decided and visible. The first row is there without news too.
         const PAGE: &str = "SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint - 1 AS seen, written_by, seq, session_id, user_id, epoch, at, expires_at FROM (SELECT 1) AS always LEFT JOIN LATERAL (SELECT * FROM revocations WHERE (written_by, seq) > ($1, $2) ORDER BY written_by, seq LIMIT $3) AS page ON TRUE";
         let begun = Instant::now() + PATIENCE;
-        let mut place = within(begun, async { Ok(self.news.lock().await) }).await?;
+        let mut place = within(begun, async { Ok(self.revocation_reader.lock().await) }).await?;
         let (mut connection, from) = match place.take() {
             Some(connection) => (connection, from),
             None => (within(begun, connect(&self.options)).await?, 0),
@@ -135,7 +135,7 @@ impl PostgresStore {
                 seen = seen.or(Some(row.get("seen")?));
                 if let (Some(transaction), Some(seq)) = (row.get("written_by")?, row.get("seq")?) {
                     after = (transaction, seq);
-                    learn(row)?;
+                    apply(row)?;
                 }
             }
             if !full {
@@ -150,14 +150,14 @@ impl PostgresStore {
         Ok(seen)
     }
 
-    /// Waits until there may be news.
+    /// Waits until there may be revocation_reader.
     pub async fn wait_for_change(&self) {
-        self.bell.notified().await;
+        self.changed.notified().await;
     }
 
-    /// Rings the bell for as long as the program runs, whenever there may be news.
+    /// Rings the changed for as long as the program runs, whenever there may be revocation_reader.
     pub async fn listen(&self) {
-        notify::listen(&self.options, &self.bell).await;
+        notify::listen(&self.options, &self.changed).await;
     }
 
     /// ConnectionManager: open ones, idle ones, and callers that wait for one.
@@ -169,7 +169,7 @@ impl PostgresStore {
     /// Gives all connections back.
     pub async fn close(&self) {
         self.pool.close();
-        if let Some(connection) = self.news.lock().await.take() {
+        if let Some(connection) = self.revocation_reader.lock().await.take() {
             let _ = timeout(PATIENCE, connection.close()).await;
         }
     }

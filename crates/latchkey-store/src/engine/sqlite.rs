@@ -109,9 +109,9 @@ impl SqliteStore {
         self.together.run(query).await
     }
 
-    /// Gives each piece of news after a position to `learn`; the position of the last. One program writes at a time, so
+    /// Gives each piece of news after a position to `apply`; the position of the last. One program writes at a time, so
     /// positions are in the order of commits.
-    pub async fn revocation_rows_after(&self, from: i64, mut learn: impl FnMut(Row) -> Result<(), StoreError>) -> Result<i64, StoreError> {
+    pub async fn revocation_rows_after(&self, from: i64, mut apply: impl FnMut(Row) -> Result<(), StoreError>) -> Result<i64, StoreError> {
         const NEWS: &str =
             "SELECT seq AS seen, session_id, user_id, epoch, at, expires_at FROM revocations WHERE seq > $1 ORDER BY seq LIMIT 1000";
         let mut seen = from;
@@ -120,7 +120,7 @@ impl SqliteStore {
             let full = rows.len() == 1000;
             for row in rows {
                 seen = row.get("seen")?;
-                learn(row)?;
+                apply(row)?;
             }
             if !full {
                 return Ok(seen);

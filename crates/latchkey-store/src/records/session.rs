@@ -74,7 +74,7 @@ pub struct NewSession<'a> {
 #[derive(Clone, Copy)]
 pub struct Refund<'a> {
     /// The key of its row in `throttles`.
-    pub budget: &'a str,
+    pub limit_key: &'a str,
     /// What it was charged at.
     pub rate: Rate,
 }
