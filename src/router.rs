@@ -3,18 +3,17 @@
 use axum::Router;
 use axum::middleware::from_fn_with_state;
 use axum::routing::get;
-use latchkey_axum::app::App;
 use latchkey_axum::middleware::session;
 use latchkey_axum::session_stream::session_events;
 use latchkey_axum::state::AppState;
-use latchkey_axum::{api, metrics};
+use latchkey_axum::{api, layers, metrics};
 use latchkey_pages::{actions, assets, error_pages};
 
 use crate::pages;
 
 /// The app: its routes, and what each request passes on its way to them and back.
-pub fn app(state: AppState) -> App {
-    App::new(state.clone(), routes(state), error_pages::refused_request)
+pub fn app(state: AppState) -> Router {
+    layers::around(&state, routes(state.clone()), error_pages::refused_request)
 }
 
 /// Every route.

@@ -7,11 +7,11 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::task::Poll;
 use std::thread::available_parallelism;
 
+use axum::Router;
 use axum::body::{Body, to_bytes};
 use http::request::Builder;
 use http::{HeaderMap, Method, Request, Response, StatusCode, header};
 use latchkey::router::app;
-use latchkey_axum::app::App;
 use latchkey_axum::config::{Config, Settings};
 use latchkey_axum::state::AppState;
 use latchkey_core::clock::Clock;
@@ -21,6 +21,7 @@ use latchkey_store::Store;
 use latchkey_types::{UserId, Username};
 use serde_json::Value;
 use tempfile::TempDir;
+use tower::ServiceExt;
 
 use crate::databases::Database;
 
@@ -37,7 +38,7 @@ pub type HashingCaller = Pin<Box<dyn Future<Output = Result<Verified, Busy>>>>;
 
 pub struct TestApp {
     pub state: AppState,
-    app: App,
+    app: Router,
     clock: Arc<AtomicI64>,
     /// Set where the clock steps: how long the process has run.
     uptime: Option<Arc<AtomicI64>>,
@@ -218,7 +219,7 @@ impl TestApp {
 
     /// An answer whose body has not been read.
     pub async fn respond(&self, request: Request<Body>) -> Response<Body> {
-        self.app.clone().answer(request).await
+        self.app.clone().oneshot(request).await.expect("a router never fails")
     }
 
     pub async fn send(&self, request: Request<Body>) -> Answer {

@@ -6,17 +6,15 @@ mod queue;
 use std::io::{IsTerminal, Write, stderr};
 use std::panic;
 use std::sync::OnceLock;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use http::Response;
 use tracing_subscriber::EnvFilter;
-use tracing_subscriber::fmt::{self, format};
+use tracing_subscriber::fmt;
 use tracing_subscriber::prelude::*;
 
 use self::limit::{Limit, Suppressed, WINDOW};
 use self::queue::Queue;
 use super::config::{ConfigError, Settings};
-use crate::request_context::{Json, Pretty};
 
 /// The log of this process: the subscriber that writes to it is one for the process, too.
 static LOG: OnceLock<Log> = OnceLock::new();
@@ -53,10 +51,9 @@ pub fn start(settings: &Settings) -> Result<(), ConfigError> {
     });
     let layer = fmt::layer().with_writer(log.queue.writer()).log_internal_errors(false);
     let layer = if pretty {
-        let colours = stderr().is_terminal();
-        layer.with_ansi(colours).event_format(Pretty(format().with_ansi(colours))).boxed()
+        layer.with_ansi(stderr().is_terminal()).boxed()
     } else {
-        layer.json().event_format(Json(format().json().with_current_span(false))).boxed()
+        layer.json().with_current_span(true).with_span_list(false).boxed()
     };
     tracing_subscriber::registry().with(filter).with(layer).with(&log.limit).init();
     log_panics();
@@ -115,15 +112,4 @@ pub fn dropped_lines() -> u64 {
 /// Lines that were not written, because there were enough of their kind.
 pub fn suppressed_lines() -> u64 {
     LOG.get().map_or(0, |log| log.limit.suppressed())
-}
-
-/// One line for each answer: for those who want them, and, where somebody was refused, for whoever looks for attacks
-/// (ASVS 16.3.2).
-pub fn answered<B>(response: &Response<B>, took: Duration) {
-    let (status, microseconds) = (response.status().as_u16(), took.as_micros());
-    match status {
-        401 | 403 | 421 | 429 | 503 => tracing::info!(status, microseconds, "refused"),
-        500.. => tracing::error!(status, microseconds, "response failed"),
-        _ => tracing::debug!(status, microseconds, "answered"),
-    }
 }

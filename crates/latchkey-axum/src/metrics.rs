@@ -13,7 +13,6 @@ use axum::routing::get;
 use http::{StatusCode, header};
 use prometheus_client::encoding::text::encode;
 use tokio::time::interval;
-use tower::Service;
 
 use self::registry::{Answer, ConnectionState};
 use super::log;
@@ -54,12 +53,6 @@ fn seconds(duration: Duration) -> f64 {
 /// `GET /metrics`, for the listener of its own.
 pub fn router(state: AppState) -> Router {
     Router::new().route("/metrics", get(show)).with_state(state)
-}
-
-/// Answers a request to the metrics listener.
-pub async fn answer(mut router: Router, request: Request) -> Response {
-    let Ok(response) = router.call(request).await;
-    response
 }
 
 /// Counts the live sessions once a minute, for as long as the program runs.

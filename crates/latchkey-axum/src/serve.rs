@@ -9,16 +9,19 @@ pub mod tls;
 use std::future;
 use std::net::SocketAddr;
 
+use axum::Router;
 use axum::extract::Request;
+use axum::response::Response;
+use futures_util::future::BoxFuture;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinSet;
+use tower::Service;
 
 use self::connections::{Limits, METRICS_CONNECTIONS, max_connections};
 use self::tls::Tls;
 use super::config::{Config, ConfigError};
 use super::state::AppState;
 use super::{log, metrics};
-use crate::app::App;
 use latchkey_core::clock::Clock;
 use latchkey_core::passwords::{Cost, Passwords};
 use latchkey_store::{OpenMode, Store};
@@ -45,7 +48,7 @@ pub async fn open(config: Config, mode: OpenMode) -> Result<AppState, Failure> {
 ///
 /// # Errors
 /// When the address is taken, or the database cannot be used.
-pub async fn run(config: Config, app: impl FnOnce(AppState) -> App) -> Result<(), Failure> {
+pub async fn run(config: Config, app: impl FnOnce(AppState) -> Router) -> Result<(), Failure> {
     // Before the database: a second server on the same data stops here.
     let listener = connections::listen(config.addr).map_err(|error| address_error("LATCHKEY_ADDR", config.addr, &error))?;
     let url = config.public_url.to_string();
@@ -63,8 +66,7 @@ pub async fn run(config: Config, app: impl FnOnce(AppState) -> App) -> Result<()
         let (shown, stop) = (metrics::router(state.clone()), state.stop.clone());
         background.spawn(metrics::keep_counting(state.clone()));
         background.spawn(async move {
-            let answer = move |request: Request| metrics::answer(shown.clone(), request);
-            connections::serve(listener, None, limits, &stop, answer).await;
+            connections::serve(listener, None, limits, &stop, answer_by(shown)).await;
         });
     }
     background.spawn(stop_signal(state.clone())?);
@@ -80,8 +82,7 @@ pub async fn run(config: Config, app: impl FnOnce(AppState) -> App) -> Result<()
     state.event_streams.fit(connections);
     let limits = Limits::new(connections, state.config.trusted_proxies.clone());
     let app = app(state.clone());
-    let answer = move |request: Request| app.clone().answer(request);
-    connections::serve(listener, tls.map(|tls| tls.acceptor), limits, &state.stop, answer).await;
+    connections::serve(listener, tls.map(|tls| tls.acceptor), limits, &state.stop, answer_by(app)).await;
     background.shutdown().await;
     if let Err(error) = state.writer.write().await {
         tracing::warn!(%error, "what was to be written after the last answers could not be written");
@@ -89,6 +90,17 @@ pub async fn run(config: Config, app: impl FnOnce(AppState) -> App) -> Result<()
     state.store.close().await;
     tracing::info!("stopped");
     Ok(())
+}
+
+/// Answers requests by a router. It is always ready and never fails.
+fn answer_by(router: Router) -> impl Fn(Request) -> BoxFuture<'static, Response> + Clone + Send + Sync + 'static {
+    move |request| {
+        let mut router = router.clone();
+        Box::pin(async move {
+            let Ok(response) = router.call(request).await;
+            response
+        })
+    }
 }
 
 /// What runs beside the requests, for as long as the server does.

@@ -13,7 +13,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use latchkey_axum::app::App;
+use axum::Router;
 use latchkey_axum::config::{Config, Environment, NewFiles, Settings};
 use latchkey_axum::serve::Failure;
 use latchkey_axum::state::AppState;
@@ -69,7 +69,7 @@ enum Command {
 }
 
 /// Builds what `serve` serves.
-pub type BuildApp = fn(AppState) -> App;
+pub type BuildApp = fn(AppState) -> Router;
 
 /// Reads the command line and runs the command.
 pub fn main(app: BuildApp) -> ExitCode {

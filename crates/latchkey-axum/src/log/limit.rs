@@ -11,11 +11,13 @@ use std::time::{Duration, Instant};
 
 use ipnet::IpNet;
 use tracing::field::{Field, Visit};
+use tracing::span::{Attributes, Id};
 use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::Layer;
 use tracing_subscriber::layer::Context;
+use tracing_subscriber::registry::LookupSpan;
 
-use crate::request_context;
+use crate::trace::REQUEST;
 use latchkey_core::audit::AUDIT;
 
 /// Lines of one kind about the requests of one client, in a window.
@@ -184,16 +186,45 @@ fn network(address: IpAddr) -> IpNet {
 }
 
 /// A layer and no filter of one layer: in tracing-subscriber 0.3.23 a filter that refuses an event disturbs the next one.
-impl<S: Subscriber> Layer<S> for &'static Limit {
+impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for &'static Limit {
+    /// Notes the client of a request's span.
+    fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, context: Context<'_, S>) {
+        if attributes.metadata().name() == REQUEST
+            && let Some(span) = context.span(id)
+        {
+            span.extensions_mut().insert(client_of(attributes));
+        }
+    }
+
     /// Decides about lines of a request. Lines about the server itself are few, and debugging wants all.
-    fn event_enabled(&self, event: &Event<'_>, _: Context<'_, S>) -> bool {
+    fn event_enabled(&self, event: &Event<'_>, context: Context<'_, S>) -> bool {
         let metadata = event.metadata();
         if *metadata.level() > Level::INFO || metadata.target() == AUDIT {
             return true;
         }
-        let admit = |client| self.admit(metadata.name(), || message_of(event), client, Instant::now());
-        request_context::by_client(admit).unwrap_or(true)
+        let client = context
+            .event_scope(event)
+            .and_then(|mut scope| scope.find_map(|span| span.extensions().get::<Client>().copied()));
+        client.is_none_or(|Client(client)| self.admit(metadata.name(), || message_of(event), client, Instant::now()))
     }
+}
+
+/// The client of a request, in the extensions of its span.
+#[derive(Clone, Copy)]
+struct Client(Option<IpAddr>);
+
+fn client_of(attributes: &Attributes<'_>) -> Client {
+    struct Found(Client);
+    impl Visit for Found {
+        fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+            if field.name() == "client" {
+                self.0 = Client(format!("{value:?}").parse().ok());
+            }
+        }
+    }
+    let mut found = Found(Client(None));
+    attributes.record(&mut found);
+    found.0
 }
 
 fn message_of(event: &Event<'_>) -> String {
@@ -219,11 +250,13 @@ mod tests {
 
     use axum::extract::ConnectInfo;
     use http::Request;
+    use tower_http::trace::MakeSpan;
+    use tracing::Instrument;
     use tracing_subscriber::fmt::layer;
     use tracing_subscriber::prelude::*;
 
     use super::*;
-    use crate::request_context::RequestContext;
+    use crate::trace::RequestSpan;
 
     #[derive(Clone, Default)]
     struct Log(Arc<Mutex<Vec<u8>>>);
@@ -250,7 +283,7 @@ mod tests {
         let mut request = Request::get("/protected").body(()).expect("a request");
         let peer = SocketAddr::new(address.parse().expect("an address"), 1);
         request.extensions_mut().insert(ConnectInfo(peer));
-        RequestContext::of(&[], &request).scope(work).await;
+        work.instrument(RequestSpan::new(&[]).make_span(&request)).await;
     }
 
     #[tokio::test]

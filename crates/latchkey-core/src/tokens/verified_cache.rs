@@ -1,50 +1,43 @@
-//! Tokens that were verified, so that showing one again costs no signature check. Whether one has expired, and whether its
-//! session has ended, is asked each time: here is only what can never change, that we issued it and what it says.
+//! Remembers verified tokens, so that presenting one again costs no signature check. It holds only what never changes: that we
+//! issued the token, and its claims. Expiry and revocation are checked each time, elsewhere.
 
 use std::hash::{BuildHasher, RandomState};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
+
+use quick_cache::sync::Cache;
 
 use super::Claims;
 use latchkey_store::UnixSeconds;
 
-/// Sets of tokens, each behind a lock of its own that is held for a few comparisons. A power of two.
-const SETS: usize = 2048;
+/// Tokens that are remembered at most.
+const CAPACITY: usize = 8192;
 
-/// Tokens in a set. The one that was used longest ago makes room: who floods the table slows down others, and no more.
-const WAYS: usize = 4;
-
-/// Longest token that is remembered, in bytes: with [`SETS`] and [`WAYS`] it bounds the memory that all of them take.
+/// Longest token that is remembered, in bytes: with [`CAPACITY`] it bounds the memory.
 const MAX_LENGTH: usize = 1024;
 
 /// Bytes of a signature that its tag is made from: 96 bits of it, which nobody can aim at.
 const TAGGED: usize = 16;
 
-/// Verified tokens of one set of keys. It belongs to the keys and is gone with them: a retired key leaves none behind.
+/// Verified tokens of one set of keys. It is dropped with the keys, so a retired key leaves no token behind.
 pub struct VerifiedCache {
-    /// Its key is random: nobody can choose which set a token falls into.
+    /// Its key is random, so nobody can choose the tag of a token.
     hasher: RandomState,
-    sets: Box<[Mutex<Set>]>,
+    /// By the tag of the token.
+    tokens: Cache<u64, Arc<Entry>>,
 }
 
-/// The most recently used first.
-type Set = Vec<Entry>;
-
 struct Entry {
-    tag: u64,
     jwt: Box<str>,
     claims: Arc<Claims>,
 }
 
 impl VerifiedCache {
-    /// The claims of a token, if this very text was verified.
+    /// Returns the claims of a token if this very text was verified.
     pub fn find(&self, jwt: &str) -> Option<Arc<Claims>> {
-        let tag = self.tag(jwt);
-        let mut set = self.set(tag).lock().unwrap_or_else(PoisonError::into_inner);
-        // Texts are compared only where a secret hash of their signatures agrees, so the time it takes tells nothing about a
-        // token to whoever does not have it.
-        let at = set.iter().position(|entry| entry.tag == tag && *entry.jwt == *jwt)?;
-        set[..=at].rotate_right(1);
-        Some(Arc::clone(&set[0].claims))
+        // Texts are compared only where a secret hash of their signatures agrees, so the response time tells nothing about a
+        // token to anyone who does not have it.
+        let entry = self.tokens.get(&self.tag(jwt))?;
+        (*entry.jwt == *jwt).then(|| Arc::clone(&entry.claims))
     }
 
     /// Remembers a token that was verified just now.
@@ -52,43 +45,27 @@ impl VerifiedCache {
         if jwt.len() > MAX_LENGTH {
             return;
         }
-        let tag = self.tag(jwt);
         let entry = Entry {
-            tag,
             jwt: jwt.into(),
             claims: Arc::clone(claims),
         };
-        let mut set = self.set(tag).lock().unwrap_or_else(PoisonError::into_inner);
-        // Two requests at once may both have verified it.
-        set.retain(|known| known.tag != tag);
-        set.truncate(WAYS - 1);
-        set.insert(0, entry);
+        self.tokens.insert(self.tag(jwt), Arc::new(entry));
     }
 
-    /// Forgets tokens that have expired: they would open nothing, and take memory.
+    /// Forgets expired tokens, which take memory for nothing.
     pub fn forget(&self, now: UnixSeconds) {
-        for set in &self.sets {
-            let mut set = set.lock().unwrap_or_else(PoisonError::into_inner);
-            set.retain(|entry| now < entry.claims.exp);
-            set.shrink_to_fit();
-        }
+        self.tokens.retain(|_, entry| now < entry.claims.exp);
     }
 
-    /// From the end of the signature, which differs wherever anything in the token does.
+    /// Hashes the end of the signature, which differs wherever anything in the token does.
     fn tag(&self, jwt: &str) -> u64 {
         let end = jwt.as_bytes().last_chunk::<TAGGED>();
         end.map_or_else(|| self.hasher.hash_one(jwt), |end| self.hasher.hash_one(end))
     }
 
-    fn set(&self, tag: u64) -> &Mutex<Set> {
-        #[expect(clippy::cast_possible_truncation, reason = "any bits will do")]
-        let at = tag as usize % SETS;
-        &self.sets[at]
-    }
-
     #[cfg(test)]
     pub(super) fn len(&self) -> usize {
-        self.sets.iter().map(|set| set.lock().expect("unpoisoned").len()).sum()
+        self.tokens.len()
     }
 }
 
@@ -96,7 +73,7 @@ impl Default for VerifiedCache {
     fn default() -> Self {
         Self {
             hasher: RandomState::new(),
-            sets: (0..SETS).map(|_| Mutex::default()).collect(),
+            tokens: Cache::new(CAPACITY),
         }
     }
 }
@@ -152,27 +129,19 @@ mod tests {
     }
 
     #[test]
-    fn a_flood_of_tokens_takes_no_more_room_than_there_is_and_what_is_used_stays_longest() {
+    fn a_flood_of_tokens_takes_bounded_memory_and_a_token_in_use_stays() {
         let verified = VerifiedCache::default();
         let claims = claims(NOW);
-        for number in 0..4 * SETS * WAYS {
+        let in_use = "in.use.now";
+        verified.insert(in_use, &claims);
+        for number in 0..4 * CAPACITY {
             verified.insert(&format!("a.b.{number}"), &claims);
+            assert!(verified.find(in_use).is_some(), "after {number} others");
         }
-        let full = verified.len();
-        assert!(full <= SETS * WAYS && full > SETS * WAYS / 2, "{full}");
-        verified.insert(&"x".repeat(MAX_LENGTH + 1), &claims);
-        assert_eq!(verified.len(), full, "too long to be remembered");
-
-        let of_one_set: Vec<String> = (0..)
-            .map(|number| format!("a.b.{number}"))
-            .filter(|jwt| std::ptr::eq(verified.set(verified.tag(jwt)), &raw const verified.sets[0]))
-            .take(2 * WAYS)
-            .collect();
-        for jwt in &of_one_set {
-            verified.insert(jwt, &claims);
-            let first = verified.find(&of_one_set[0]);
-            assert!(first.is_some(), "it was used a moment ago");
-        }
+        assert!((CAPACITY / 2..=CAPACITY).contains(&verified.len()), "{}", verified.len());
+        let too_long = "x".repeat(MAX_LENGTH + 1);
+        verified.insert(&too_long, &claims);
+        assert!(verified.find(&too_long).is_none());
     }
 
     #[test]
