@@ -39,9 +39,6 @@ impl NewEvent<'_> {
 
 impl Store {
     /// The latest events of an account, newest first.
-    ///
-    /// # Errors
-    /// When the database cannot be used.
     pub async fn events(&self, user: &UserId, limit: i64) -> Result<Vec<AuditEvent>, StoreError> {
         let rows = self
             .database
@@ -55,9 +52,6 @@ impl Store {
     }
 
     /// Removes a batch of events older than this. How many there were.
-    ///
-    /// # Errors
-    /// When the database cannot be used.
     pub async fn remove_events_before(&self, before: UnixSeconds, limit: i64) -> Result<u64, StoreError> {
         const OLD: &str = "DELETE FROM events WHERE id IN (SELECT id FROM events WHERE at < $1 LIMIT $2)";
         self.remove(OLD, before, limit).await

@@ -1,4 +1,4 @@
-//! Where the data is.
+//! The URL of the database.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -7,21 +7,19 @@ use std::str::FromStr;
 use sqlx::postgres::PgConnectOptions;
 use url::Url;
 
-/// A file of SQLite, or a database of PostgreSQL. Shown without its password.
+/// A SQLite file or a PostgreSQL database. Its `Display` leaves out the password.
 #[derive(Clone, Debug)]
 pub enum DatabaseUrl {
-    /// The file; a directory of its own is best.
+    /// The path of the file; it is best in a directory of its own.
     Sqlite(PathBuf),
     /// Host, port, database, user, and how to connect.
     Postgres(Box<PgConnectOptions>),
 }
 
 impl DatabaseUrl {
-    /// Reads `sqlite:<path>` or `postgres://user:password@host:port/database`. Without a password, that of `PGPASSWORD` or of the
-    /// file that `PGPASSFILE` names counts.
-    ///
-    /// # Errors
-    /// What is wrong with it, as the end of a sentence. It never repeats the URL, which may hold a password.
+    /// Parses `sqlite:<path>` or `postgres://user:password@host:port/database`. Without a password in the URL, `PGPASSWORD` or
+    /// the file that `PGPASSFILE` names provides it. The error says what is wrong, as the end of a sentence, and never repeats
+    /// the URL, which may contain a password.
     pub fn parse(text: &str) -> Result<Self, String> {
         if let Some(path) = text.strip_prefix("sqlite:") {
             let path = path.strip_prefix("//").unwrap_or(path);
@@ -40,16 +38,17 @@ impl DatabaseUrl {
     }
 }
 
-/// Whether a URL shows a password, in one of the two places where one may stand.
+/// Returns whether a URL contains a password, either in its user part or as the query parameter `password`.
 pub fn holds_password(url: &str) -> bool {
     Url::parse(url).is_ok_and(|url| url.password().is_some() || url.query_pairs().any(|(key, _)| key == "password"))
 }
 
-/// Refuses a path to anything but a file, or to nothing yet: SQLite would take /dev/null for an empty database.
+/// Rejects a path to an existing thing that is not a regular file, because SQLite would take /dev/null for an empty database. A
+/// path to nothing is allowed.
 pub fn regular_file(path: PathBuf) -> Result<PathBuf, String> {
     match path.metadata() {
         Ok(metadata) if !metadata.is_file() => Err(format!("{} is not a regular file", path.display())),
-        // What else is wrong with it shows when it is opened.
+        // Opening the file reports all other errors.
         _ => Ok(path),
     }
 }

@@ -9,9 +9,6 @@ const BATCH: i64 = 1000;
 
 impl Store {
     /// Ends every session of every account. How many accounts there are. After an error it can be repeated.
-    ///
-    /// # Errors
-    /// When the database cannot be used; then the sessions of some accounts may have ended.
     pub async fn end_all_sessions(&self, reason: EndReason, now: UnixSeconds) -> Result<u64, StoreError> {
         let (mut accounts, mut after) = (0, String::new());
         while let Some((ended, last)) = self.end_sessions_of_accounts_after(&after, reason, now).await? {

@@ -42,9 +42,6 @@ pub enum OpenMode {
 
 impl OpenMode {
     /// Whether a database has to be created or migrated, told how many migrations it needs; nothing when it does not exist.
-    ///
-    /// # Errors
-    /// When this mode does not do that.
     fn accept(self, pending_migrations: Option<usize>) -> Result<bool, StoreError> {
         match (pending_migrations, self) {
             (Some(0), _) => Ok(false),
@@ -83,9 +80,6 @@ pub enum Database {
 impl Database {
     /// Opens it; the mode says whether it may be created and migrated. On PostgreSQL at most so many connections answer
     /// requests.
-    ///
-    /// # Errors
-    /// When it cannot be used, belongs to a newer program, or needs what the mode does not allow.
     pub async fn open(url: &DatabaseUrl, connections: usize, mode: OpenMode) -> Result<Self, StoreError> {
         Ok(match url {
             DatabaseUrl::Sqlite(path) => Self::Sqlite(Box::pin(sqlite::SqliteStore::open(path, mode)).await?),
@@ -96,9 +90,6 @@ impl Database {
     }
 
     /// Reads what there is to know about it without changing it; nothing when there is no database yet.
-    ///
-    /// # Errors
-    /// When it cannot be read or belongs to a newer program.
     pub async fn inspect(url: &DatabaseUrl) -> Result<Option<Inspection>, StoreError> {
         match url {
             DatabaseUrl::Sqlite(path) => sqlite::inspect(path).await,
@@ -107,9 +98,6 @@ impl Database {
     }
 
     /// Puts a backup in the place of a SQLite file.
-    ///
-    /// # Errors
-    /// When it cannot be done.
     pub async fn restore(database: &Path, backup: &Path, salt: &str, now: UnixSeconds) -> Result<Restored, StoreError> {
         sqlite::restore(database, backup, salt, now).await
     }

@@ -16,9 +16,6 @@ const NEWEST: SessionId = SessionId::from_bytes([0xff; 16]);
 impl Store {
     /// A page of the live sessions of a user: those behind `after`, which may have ended meanwhile; on the first page `here`
     /// comes first, and on no other. What is not a session of this user, or has none behind it, gives the first page.
-    ///
-    /// # Errors
-    /// When the database cannot be used.
     pub async fn live_sessions(
         &self,
         user: &UserId,
@@ -68,9 +65,6 @@ impl Store {
     }
 
     /// How many live sessions a user has, however many.
-    ///
-    /// # Errors
-    /// When the database cannot be used.
     pub async fn count_sessions_of(&self, user: &UserId, now: UnixSeconds) -> Result<i64, StoreError> {
         let counted = query(
             "SELECT COUNT(*) AS total FROM sessions WHERE user_id = (SELECT $1) AND ended_at IS NULL AND epoch >= (SELECT sessions_from FROM users WHERE id = $1) AND expires_at > $2",
@@ -79,9 +73,6 @@ impl Store {
     }
 
     /// How many sessions live.
-    ///
-    /// # Errors
-    /// When the database cannot be used.
     pub async fn count_live_sessions(&self, now: UnixSeconds) -> Result<i64, StoreError> {
         let counted = query(
             "SELECT COUNT(*) AS total FROM sessions JOIN users ON users.id = user_id WHERE ended_at IS NULL AND expires_at > $1 AND sessions.epoch >= sessions_from",

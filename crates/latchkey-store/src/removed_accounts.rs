@@ -9,9 +9,6 @@ use latchkey_types::UserId;
 
 impl Store {
     /// Removes an account. Returns the revocation of its tokens, or nothing when there is no such account.
-    ///
-    /// # Errors
-    /// When the database cannot be used.
     pub async fn remove_user(&self, id: &UserId, ending: &Ending) -> Result<Option<Vec<Revocation>>, StoreError> {
         // No sign-in name contains a tilde.
         const REMOVED: &str = "UPDATE users SET username = '~' || id, email = NULL, password_hash = '', disabled_at = COALESCE(disabled_at, $1), removed_at = $1 WHERE id = $2";
@@ -25,9 +22,6 @@ impl Store {
     }
 
     /// Deletes a batch of what belongs to a removed account, and its row when nothing is left. Returns whether there may be more.
-    ///
-    /// # Errors
-    /// When the database cannot be used.
     pub async fn purge_removed_account(&self, limit: i64) -> Result<bool, StoreError> {
         const PARTS: [&str; 2] = [
             "DELETE FROM sessions WHERE id IN (SELECT id FROM sessions WHERE user_id = $1 LIMIT $2)",

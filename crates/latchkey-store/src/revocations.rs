@@ -52,9 +52,6 @@ pub(super) async fn insert_for_user(
 
 impl Store {
     /// The revocations after a position, and the position up to which all of them were seen. Some may come once more.
-    ///
-    /// # Errors
-    /// When the database cannot be used.
     pub async fn revocations_after(&self, position: i64, mut apply: impl FnMut(Revocation)) -> Result<i64, StoreError> {
         let each = |row: Row| {
             let session: Option<&str> = row.get("session_id")?;
@@ -75,17 +72,11 @@ impl Store {
     }
 
     /// The time by the database's own clock, where it has one.
-    ///
-    /// # Errors
-    /// When the database cannot be used.
     pub async fn clock(&self) -> Result<Option<UnixSeconds>, StoreError> {
         self.database.clock().await
     }
 
     /// Deletes a batch of revocations that the horizon has passed. Returns how many there were.
-    ///
-    /// # Errors
-    /// When the database cannot be used.
     pub async fn remove_revocations(&self, horizon: &Horizon, limit: i64) -> Result<u64, StoreError> {
         const PAST: &str =
             "DELETE FROM revocations WHERE seq IN (SELECT seq FROM revocations WHERE expires_at <= $1 AND expires_at - at <= $2 LIMIT $3)";

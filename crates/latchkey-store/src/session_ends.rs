@@ -16,9 +16,6 @@ const OF_A_LIVE_EPOCH: &str = "epoch >= (SELECT sessions_from FROM users WHERE u
 
 impl Store {
     /// Ends sessions of a user. Nothing is written when none of them lived.
-    ///
-    /// # Errors
-    /// When the database cannot be used; then none has ended.
     pub async fn end_sessions(&self, which: SessionScope, ending: &Ending, event: &NewEvent<'_>) -> Result<Ended, StoreError> {
         let mut tx = self.database.begin().await?;
         lock_account(&mut tx, event.user).await?;
@@ -40,9 +37,6 @@ impl Store {
     }
 
     /// Marks a batch of rows of sessions that their account's row has ended. Returns whether there may be more.
-    ///
-    /// # Errors
-    /// When the database cannot be used.
     pub async fn mark_ended_sessions(&self, limit: i64) -> Result<bool, StoreError> {
         const WAITING: &str =
             "SELECT id, sessions_from, sessions_ended_at, sessions_end_reason FROM users WHERE sessions_marked < sessions_from LIMIT 1";

@@ -70,9 +70,6 @@ impl NewSession<'_> {
 impl Store {
     /// Begins a session of somebody who signs in. The news, or nothing when the account is disabled or has another
     /// password than the one that was verified.
-    ///
-    /// # Errors
-    /// When the database cannot be used.
     pub async fn insert_session(&self, session: &NewSession<'_>, password_hash: &str) -> Result<Option<Vec<Revocation>>, StoreError> {
         let mut tx = self.database.begin().await?;
         let Some(revocations) = session.insert(&mut tx, password_hash).await? else {
@@ -90,9 +87,6 @@ impl Store {
     }
 
     /// A session and whose it is, ended or not.
-    ///
-    /// # Errors
-    /// When the database cannot be used.
     pub async fn session(&self, id: SessionId) -> Result<Option<(Session, Account)>, StoreError> {
         let row = self.database.one(query("SELECT sessions.*, users.id AS owner, users.epoch AS owner_epoch, username, email, role, created_at, disabled_at, sessions_from, sessions_end_reason, password_generation FROM sessions JOIN users ON users.id = user_id WHERE sessions.id = $1 AND removed_at IS NULL")
             .bind(id.to_string())).await?;
@@ -106,9 +100,6 @@ impl Store {
 
     /// Moves a live session on from one refresh token to the next. Whether this call did it: of any number that try
     /// at once, one does.
-    ///
-    /// # Errors
-    /// When the database cannot be used.
     pub async fn rotate_session(&self, rotation: &Rotation) -> Result<bool, StoreError> {
         // On the right side of `SET`, `counter` is the one before: its pair has come back, or it could not be rotated.
         let update = query(
@@ -124,9 +115,6 @@ impl Store {
     }
 
     /// Removes a batch of sessions that ended, or expired, before this. How many there were.
-    ///
-    /// # Errors
-    /// When the database cannot be used.
     pub async fn remove_sessions_over_before(&self, before: UnixSeconds, limit: i64) -> Result<u64, StoreError> {
         // No session is in both halves, so the limit ends the search.
         const OLD: &str = "DELETE FROM sessions WHERE id IN (SELECT id FROM sessions WHERE ended_at IS NULL AND expires_at < $1 UNION ALL SELECT id FROM sessions WHERE ended_at < $1 LIMIT $2)";

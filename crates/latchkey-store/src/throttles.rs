@@ -7,9 +7,6 @@ use crate::{Rate, RetryAfter, UnixSeconds};
 impl Store {
     /// Takes one from a budget, or says how long to wait: one statement decides, so that guesses made at once, here and on
     /// other nodes, gain nothing. The rule is [`Rate::take`]'s.
-    ///
-    /// # Errors
-    /// When the database cannot be used.
     pub async fn charge(&self, limit_key: &str, rate: Rate, now: UnixSeconds) -> Result<Result<(), RetryAfter>, StoreError> {
         let mut tx = self.database.begin().await?;
         let taken = tx.run(query(
@@ -29,18 +26,12 @@ impl Store {
     }
 
     /// Gives one back.
-    ///
-    /// # Errors
-    /// When the database cannot be used.
     pub async fn refund(&self, limit_key: &str, rate: Rate) -> Result<(), StoreError> {
         self.database.write(given_back(limit_key.to_owned(), rate)).await?;
         Ok(())
     }
 
     /// Removes a batch of budgets that are whole again. How many there were.
-    ///
-    /// # Errors
-    /// When the database cannot be used.
     pub async fn remove_throttles_before(&self, before: UnixSeconds, limit: i64) -> Result<u64, StoreError> {
         const OLD: &str = "DELETE FROM throttles WHERE until < $1 AND key IN (SELECT key FROM throttles WHERE until < $1 LIMIT $2)";
         self.remove(OLD, before, limit).await

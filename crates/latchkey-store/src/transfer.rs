@@ -54,9 +54,6 @@ struct Tally {
 }
 
 /// Moves everything; `watch` is told of each step and each batch.
-///
-/// # Errors
-/// When it cannot be done; then the target is as it was, but for tables brought up to date.
 pub async fn run(from: &DatabaseUrl, to: &DatabaseUrl, mut watch: impl FnMut(Progress<'_>)) -> Result<Moved, TransferError> {
     let tables = tables().await.map_err(TransferError::Source)?;
     let mut source = hold_source(from, &tables).await?;

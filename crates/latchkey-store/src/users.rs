@@ -12,9 +12,6 @@ impl Store {
     /// database becomes administrator where its [`InitialRole`] says so; a row in `meta` shuts that door for good, whatever
     /// becomes of the account. An imported account writes the row too: a stranger who signs up after an import must not
     /// become administrator. The role and the news, or nothing when the name is taken.
-    ///
-    /// # Errors
-    /// When the database cannot be used.
     pub async fn insert_user(
         &self,
         user: &NewUser<'_>,
@@ -60,18 +57,12 @@ impl Store {
     }
 
     /// Whether no account was ever made.
-    ///
-    /// # Errors
-    /// When the database cannot be used.
     pub async fn never_had_an_account(&self) -> Result<bool, StoreError> {
         let first = self.database.one(query("SELECT 1 FROM meta WHERE key = 'first_account'")).await?;
         Ok(first.is_none())
     }
 
     /// The account of a name, with its password hash. Without a name nobody is found, in the same time.
-    ///
-    /// # Errors
-    /// When the database cannot be used.
     pub async fn credentials(&self, username: impl Into<Option<&Username>>) -> Result<Option<(Account, String)>, StoreError> {
         let username = username.into().map(Username::as_str);
         let row = self
@@ -83,9 +74,6 @@ impl Store {
     }
 
     /// The account of an id.
-    ///
-    /// # Errors
-    /// When the database cannot be used.
     pub async fn user(&self, id: &UserId) -> Result<Option<Account>, StoreError> {
         let row = self
             .database
@@ -95,9 +83,6 @@ impl Store {
     }
 
     /// The accounts after a name, in the order of names.
-    ///
-    /// # Errors
-    /// When the database cannot be used.
     pub async fn users_after(&self, username: &str, limit: i64) -> Result<Vec<Account>, StoreError> {
         let rows = self
             .database
@@ -114,9 +99,6 @@ impl Store {
     /// the browser that asks, `session` begins. Returns the revocations and the new epoch; nothing happens when there is no such
     /// account any more, or it has another password than `replaced`, the hash that was verified, or the session that `session`
     /// replaces has ended.
-    ///
-    /// # Errors
-    /// When the database cannot be used.
     pub async fn set_password(
         &self,
         hash: HashedPassword<'_>,
@@ -163,9 +145,6 @@ impl Store {
     }
 
     /// Puts another hash of the same password in the place of one. Nothing happens when it is not there any more.
-    ///
-    /// # Errors
-    /// When the database cannot be used.
     pub async fn upgrade_hash(&self, user: &UserId, outdated: &str, hash: HashedPassword<'_>) -> Result<(), StoreError> {
         let mut tx = self.database.begin().await?;
         let upgraded = tx
@@ -186,9 +165,6 @@ impl Store {
 
     /// The kinds of hashes that accounts have now, and how many accounts have each, counted up to `count_cap`. Reads a few entries
     /// of an index for each kind, however many accounts there are.
-    ///
-    /// # Errors
-    /// When the database cannot be used.
     pub async fn hash_kinds(&self, count_cap: i64) -> Result<Vec<(String, i64)>, StoreError> {
         // A range in the order of the index, because PostgreSQL might look for a few equal values in the whole table.
         let rows = self
@@ -215,9 +191,6 @@ impl Store {
     }
 
     /// Sets a role and begins a new epoch. Returns the revocation, or nothing when there is no such account.
-    ///
-    /// # Errors
-    /// When the database cannot be used.
     pub async fn set_role(&self, role: Role, event: &NewEvent<'_>) -> Result<Option<Vec<Revocation>>, StoreError> {
         let mut tx = self.database.begin().await?;
         let Some((_, revocation)) = new_epoch(&mut tx, event.user, event.at).await? else {
@@ -236,9 +209,6 @@ impl Store {
 
     /// Disables an account: its sessions end and nobody signs in to it. Returns the revocation, or nothing when there is no such
     /// account.
-    ///
-    /// # Errors
-    /// When the database cannot be used.
     pub async fn disable(&self, ending: &Ending, event: &NewEvent<'_>) -> Result<Option<Vec<Revocation>>, StoreError> {
         let mut tx = self.database.begin().await?;
         let Some((_, revocation)) = end_all(&mut tx, event.user, ending).await? else {
@@ -256,9 +226,6 @@ impl Store {
     }
 
     /// Enables an account again. What was ended stays so. Whether there is such an account.
-    ///
-    /// # Errors
-    /// When the database cannot be used.
     pub async fn enable(&self, event: &NewEvent<'_>) -> Result<bool, StoreError> {
         let mut tx = self.database.begin().await?;
         let enabled = tx
@@ -275,9 +242,6 @@ impl Store {
     /// Sets the email address, or none; where the password was given again, `proven` holds the session that begins in place
     /// of the one that asks, and the hash that was verified. The news, or nothing when there is no such account any more, it
     /// has another password, or the session that is replaced is over.
-    ///
-    /// # Errors
-    /// When the database cannot be used.
     pub async fn set_email(
         &self,
         email: Option<&Email>,

@@ -38,9 +38,6 @@ pub type Rows<'c> = Pin<Box<dyn Stream<Item = Result<Row, StoreError>> + Send + 
 
 impl ExclusiveConnection {
     /// Holds the tables still: all of them, with SQLite, whichever are named.
-    ///
-    /// # Errors
-    /// When the database cannot be used, or others do not let go of the tables.
     pub async fn hold(url: &DatabaseUrl, hold: LockMode, tables: &[&str]) -> Result<Self, StoreError> {
         let connection = match url {
             DatabaseUrl::Sqlite(path) => {
@@ -56,9 +53,6 @@ impl ExclusiveConnection {
     }
 
     /// Whether this is the database of a URL, whatever it is called there.
-    ///
-    /// # Errors
-    /// When one of them cannot be used.
     pub async fn is_at(&mut self, url: &DatabaseUrl) -> Result<bool, StoreError> {
         match (&mut self.connection, url) {
             (Raw::Sqlite(..), DatabaseUrl::Sqlite(other)) => {
@@ -104,17 +98,11 @@ impl ExclusiveConnection {
     }
 
     /// The row of an answer that has one or none.
-    ///
-    /// # Errors
-    /// When the database cannot be used.
     pub async fn one(&mut self, query: Query<'_>) -> Result<Option<Row>, StoreError> {
         self.rows(query).try_next().await
     }
 
     /// Makes a part of the change; how many rows it was about.
-    ///
-    /// # Errors
-    /// When the database cannot be used.
     pub async fn run(&mut self, query: Query<'_>) -> Result<u64, StoreError> {
         Ok(match &mut self.connection {
             Raw::Sqlite(connection, _) => Box::pin(query.prepare::<Sqlite>().execute(connection)).await?.rows_affected(),
@@ -123,17 +111,11 @@ impl ExclusiveConnection {
     }
 
     /// Makes it durable, and lets go of the tables.
-    ///
-    /// # Errors
-    /// When it is not: then it never was.
     pub async fn commit(self) -> Result<(), StoreError> {
         self.end("COMMIT").await
     }
 
     /// Lets go of the tables, and of whatever was changed.
-    ///
-    /// # Errors
-    /// When the database is away.
     pub async fn release(self) -> Result<(), StoreError> {
         self.end("ROLLBACK").await
     }

@@ -48,9 +48,6 @@ pub fn are_ours(steps: &Migrator, applied: &[Applied]) -> bool {
 }
 
 /// Returns how many steps a database still needs, told those that it has had.
-///
-/// # Errors
-/// When it has had one of a newer program, or of another one.
 pub fn pending(steps: &Migrator, applied: &[Applied]) -> Result<usize, StoreError> {
     for (version, checksum) in applied {
         match steps.iter().find(|step| step.version == *version) {

@@ -36,9 +36,6 @@ pub struct PostgresStore {
 impl PostgresStore {
     /// Connects and brings the tables up to date where the mode allows it. Any number of nodes may do so at once: one works,
     /// the others wait.
-    ///
-    /// # Errors
-    /// When the database cannot be reached, belongs to a newer program, or needs what the mode does not allow.
     pub async fn open(options: &PgConnectOptions, connections: usize, mode: OpenMode) -> Result<Self, StoreError> {
         let mut alone = within(Instant::now() + PATIENCE, connect(options)).await?;
         if needs_migration(&mut alone, mode).await? {
@@ -66,9 +63,6 @@ impl PostgresStore {
     }
 
     /// Reads what there is to know without changing it; nothing when there are no tables yet.
-    ///
-    /// # Errors
-    /// When the database cannot be reached or belongs to a newer program.
     pub async fn inspect(options: &PgConnectOptions) -> Result<Option<Inspection>, StoreError> {
         let mut connection = within(Instant::now() + PATIENCE, connect(options)).await?;
         let found = inspect_tables(&mut connection).await?;

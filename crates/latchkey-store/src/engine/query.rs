@@ -115,9 +115,6 @@ pub enum Row {
 
 impl Row {
     /// What stands in a column.
-    ///
-    /// # Errors
-    /// When there is no such column or it holds something else.
     pub fn get<'r, T>(&'r self, column: &str) -> Result<T, StoreError>
     where
         T: Decode<'r, Sqlite> + Type<Sqlite> + Decode<'r, Postgres> + Type<Postgres>,
@@ -129,9 +126,6 @@ impl Row {
     }
 
     /// What stands in the column of this number, from 0.
-    ///
-    /// # Errors
-    /// When there is no such column or it holds something else.
     pub fn at<'r, T>(&'r self, column: usize) -> Result<T, StoreError>
     where
         T: Decode<'r, Sqlite> + Type<Sqlite> + Decode<'r, Postgres> + Type<Postgres>,

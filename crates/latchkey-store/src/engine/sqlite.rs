@@ -47,9 +47,6 @@ pub struct SqliteStore {
 
 impl SqliteStore {
     /// Opens the file; the mode says whether it may be created and migrated.
-    ///
-    /// # Errors
-    /// When the file cannot be used, belongs to a newer program, or needs what the mode does not allow.
     pub async fn open(path: &Path, mode: OpenMode) -> Result<Self, StoreError> {
         let open::Prepared { place, lock, ids } = open::prepare(path, mode).await?;
         let options = open::options(path);
@@ -85,9 +82,6 @@ impl SqliteStore {
     }
 
     /// Whether reads work: one of the tables that a sign-in needs, and all those before it.
-    ///
-    /// # Errors
-    /// When they do not, or not in time.
     pub async fn ping(&self) -> Result<(), StoreError> {
         if self.damaged.load(Ordering::Relaxed) {
             return Err(StoreError::Damaged);
@@ -129,9 +123,6 @@ impl SqliteStore {
     }
 
     /// Copies everything as it stands at one moment into an empty file. Nobody waits for it: it only reads.
-    ///
-    /// # Errors
-    /// When the database cannot be read or the file not be written.
     pub async fn copy_to(&self, file: &str) -> Result<(), StoreError> {
         self.all(query("VACUUM INTO $1").bind(file)).await?;
         change_id(Path::new(file)).await

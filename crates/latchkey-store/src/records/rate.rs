@@ -1,31 +1,29 @@
-//! So many at once, then one every so often (the generic cell rate algorithm): one number to keep for each budget.
+//! Rate limits by the generic cell rate algorithm: a burst of attempts, then one per interval. Each limit stores one number.
 
 use crate::UnixSeconds;
 
-/// How many seconds to wait.
+/// How many seconds to wait before the next attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct RetryAfter(pub i64);
 
-/// A rate.
+/// How many attempts a limit allows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rate {
-    /// How many at once.
+    /// How many attempts are allowed at once.
     pub burst: i64,
-    /// Seconds until one more.
+    /// Seconds until one more attempt is allowed.
     pub interval: i64,
 }
 
 impl Rate {
-    /// Seconds that a whole budget is worth.
+    /// Returns the seconds until a limit that is used up is full again.
     pub const fn whole(self) -> i64 {
         self.burst * self.interval
     }
 
-    /// Takes one from a budget that is whole again at `until`: when it is whole then, or how long to wait. Further away
-    /// than a budget is worth it can only be after a clock stepped back; then it is whole.
-    ///
-    /// # Errors
-    /// When the budget is used up.
+    /// Charges one attempt to a limit that is full again at `until`. Returns when it is full again afterwards, or how long to
+    /// wait if the limit is used up. An `until` further ahead than [`whole`](Self::whole) can only come from a clock that stepped
+    /// back; the limit then counts as full.
     pub fn take(self, until: UnixSeconds, now: UnixSeconds) -> Result<UnixSeconds, RetryAfter> {
         let counts = (now..=now + self.whole()).contains(&until);
         let next = if counts { until } else { now } + self.interval;

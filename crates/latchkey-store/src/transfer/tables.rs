@@ -35,9 +35,6 @@ pub enum Column {
 }
 
 /// All tables, those first that others refer to.
-///
-/// # Errors
-/// When the migrations cannot be run in memory.
 pub async fn tables() -> Result<Vec<Table>, StoreError> {
     let mut connection = SqliteConnectOptions::new().in_memory(true).connect().await?;
     migrations::sqlite().run(&mut connection).await.map_err(migrations::error)?;
@@ -116,9 +113,6 @@ impl Table {
     }
 
     /// Writes rows that were read by [`select`](Self::select).
-    ///
-    /// # Errors
-    /// When a row holds something else than its columns do.
     pub fn insert<'r>(&self, rows: &'r [Row]) -> Result<Query<'r>, StoreError> {
         let width = self.columns.len();
         let values = |row: usize| {

@@ -18,9 +18,6 @@ const NO_LIMITS: &str = "SET statement_timeout = 0; SET lock_timeout = '30s'; SE
 const TRIES: usize = 5;
 
 /// A connection of its own.
-///
-/// # Errors
-/// When the server cannot be reached, refuses, or only follows another one.
 pub async fn alone(options: &PgConnectOptions) -> Result<PgConnection, StoreError> {
     let mut connection = within(Instant::now() + PATIENCE, connect(options)).await?;
     raw_sql(NO_LIMITS).execute(&mut connection).await?;
@@ -29,9 +26,6 @@ pub async fn alone(options: &PgConnectOptions) -> Result<PgConnection, StoreErro
 
 /// Begins a transaction on a connection of its own and takes the tables, before it sees the first row: whatever others
 /// committed by then is in it, and they commit nothing more until it is over.
-///
-/// # Errors
-/// When the server cannot be reached, or others do not let go of the tables.
 pub async fn hold(options: &PgConnectOptions, hold: LockMode, tables: &[&str]) -> Result<PgConnection, StoreError> {
     let tables = tables.join(", ");
     let begin = match hold {

@@ -87,9 +87,6 @@ impl Connection {
 }
 
 /// A connection that is set up.
-///
-/// # Errors
-/// When the server cannot be reached, refuses, or only follows another one.
 pub async fn connect(options: &PgConnectOptions) -> Result<PgConnection, StoreError> {
     let mut connection = PgConnection::connect_with(options).await?;
     sqlx::raw_sql(SETTINGS).execute(&mut connection).await?;

@@ -22,9 +22,6 @@ pub struct Held {
 }
 
 /// Opens a file that is there and takes its write lock.
-///
-/// # Errors
-/// When the file cannot be used, or another program does not let go of it.
 pub async fn hold(path: &Path, hold: LockMode) -> Result<(SqliteConnection, Held), StoreError> {
     let (place, lock) = attach(path).await?;
     let mut connection = SqliteConnectOptions::new()

@@ -33,9 +33,6 @@ struct Inner {
 
 impl FileIdentity {
     /// Opens the file beside SQLite, before SQLite does.
-    ///
-    /// # Errors
-    /// When it cannot be opened.
     pub fn of(path: &Path) -> io::Result<Self> {
         let identity = identity(path)?;
         let mut open = OPEN.lock().unwrap_or_else(PoisonError::into_inner);
@@ -58,9 +55,6 @@ impl FileIdentity {
     }
 
     /// The id in the header of the file itself, whatever its write-ahead log holds; 0 when it has none.
-    ///
-    /// # Errors
-    /// When it cannot be read.
     pub fn id(&self) -> io::Result<u32> {
         let mut bytes = [0; 4];
         match self.0.header.read_exact_at(&mut bytes, ID_OFFSET) {
@@ -71,9 +65,6 @@ impl FileIdentity {
 
     /// Whether it is still where it was, and still bears one of these ids. A file that was overwritten is not used again: the
     /// pages in memory and in the log belong to another one.
-    ///
-    /// # Errors
-    /// When it is not.
     pub fn check(&self, ids: &[u32]) -> Result<(), StoreError> {
         if self.is_overwritten() {
             return Err(StoreError::Moved(OVERWRITTEN));

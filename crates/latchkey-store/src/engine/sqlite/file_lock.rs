@@ -38,9 +38,6 @@ pub struct FileLock {
 
 impl FileLock {
     /// Opens the lock file, created with mode 0600, and locks nothing yet.
-    ///
-    /// # Errors
-    /// When it cannot be opened.
     pub fn open(database: &Path) -> Result<Self, StoreError> {
         let path = beside(database, "-lock");
         let opened = OpenOptions::new()
@@ -60,9 +57,6 @@ impl FileLock {
     }
 
     /// Locks exclusively if no other program holds the lock, else shared.
-    ///
-    /// # Errors
-    /// When another program holds it exclusively until the deadline.
     pub async fn lock(&self) -> Result<FileLockMode, StoreError> {
         loop {
             if self.try_lock()? {
@@ -77,18 +71,12 @@ impl FileLock {
     }
 
     /// Locks exclusively unless another program holds the lock. Whether it did.
-    ///
-    /// # Errors
-    /// When the file cannot be locked at all.
     pub fn try_lock(&self) -> Result<bool, StoreError> {
         self.taken(self.file.try_lock())
     }
 
     /// Lets other programs open the database as well. The exclusive lock may pass through other hands before this returns, so
     /// whatever was read under it has to be read again.
-    ///
-    /// # Errors
-    /// When another program holds it exclusively until the deadline.
     pub async fn share(&self) -> Result<(), StoreError> {
         while !self.taken(self.file.try_lock_shared())? {
             self.pause("another program keeps it locked; stop that program").await?;
@@ -97,9 +85,6 @@ impl FileLock {
     }
 
     /// Gives up the lock, to try again for an exclusive one.
-    ///
-    /// # Errors
-    /// When others have held it shared until the deadline.
     pub async fn retry(&self) -> Result<(), StoreError> {
         self.release();
         self.pause("the database has to be created or updated, and another program has it open; stop that program first")
@@ -114,9 +99,6 @@ impl FileLock {
     }
 
     /// The ids that the database file may bear. None are known of a file that only an older version has opened.
-    ///
-    /// # Errors
-    /// When the lock file cannot be read.
     pub fn ids(&self) -> Result<Vec<u32>, StoreError> {
         let mut text = String::new();
         let mut file = &self.file;
@@ -126,9 +108,6 @@ impl FileLock {
     }
 
     /// Replaces those ids, durably.
-    ///
-    /// # Errors
-    /// When the lock file cannot be written.
     pub fn set_ids(&self, ids: &[u32]) -> Result<(), StoreError> {
         let text: String = ids.iter().map(|id| format!("{id:08x}\n")).collect();
         let mut file = &self.file;

@@ -14,9 +14,6 @@ pub fn beside(database: &Path, suffix: &str) -> PathBuf {
 
 /// Whether the database file exists. Unlike [`Path::exists`] it does not take a directory that cannot be read for an absent
 /// file: a new one would be created in the place of accounts.
-///
-/// # Errors
-/// When that cannot be found out.
 pub fn exists(database: &Path) -> io::Result<bool> {
     match database.metadata() {
         Ok(_) => Ok(true),
@@ -31,9 +28,6 @@ pub fn has_log(database: &Path) -> bool {
 }
 
 /// Creates an empty file that its owner alone may read, whatever the umask is.
-///
-/// # Errors
-/// When it exists or cannot be created.
 pub fn create_private(path: &Path) -> io::Result<()> {
     let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
     file.set_permissions(Permissions::from_mode(0o600))

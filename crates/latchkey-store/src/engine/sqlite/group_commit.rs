@@ -32,9 +32,6 @@ impl GroupCommit {
     }
 
     /// How many rows a change was about, once it is durable.
-    ///
-    /// # Errors
-    /// When it cannot be made in time, or another one that would have shared its commit: then neither was made.
     pub async fn run(&self, query: Query<'static>) -> Result<u64, StoreError> {
         let (done, outcome) = oneshot::channel();
         let written = async {

@@ -35,10 +35,6 @@ pub fn options(path: &Path) -> SqliteConnectOptions {
 }
 
 /// Makes the file ready to be opened, as far as the mode allows, and shares the lock on it.
-///
-/// # Errors
-/// When there is no database and the mode creates none, its schema is older and the mode migrates none or newer, its
-/// write-ahead log belongs to another file, or the lock is not to be had.
 pub async fn prepare(path: &Path, mode: OpenMode) -> Result<Prepared, StoreError> {
     // Before the lock file is created: a command that is refused leaves no file behind.
     if mode != OpenMode::Migrate && !beside(path, "-lock").exists() {
@@ -60,9 +56,6 @@ pub async fn prepare(path: &Path, mode: OpenMode) -> Result<Prepared, StoreError
 }
 
 /// Shares the lock on a file that is there, to read it on a connection of its own.
-///
-/// # Errors
-/// When its write-ahead log belongs to another file, or the lock is not to be had.
 pub async fn attach(path: &Path) -> Result<(FileIdentity, FileLock), StoreError> {
     let lock = FileLock::open(path)?;
     let alone = lock.lock().await? == FileLockMode::Exclusive;
@@ -77,9 +70,6 @@ pub async fn attach(path: &Path) -> Result<(FileIdentity, FileLock), StoreError>
 
 /// Reads what there is to know about a file without changing it and without creating one beside it. Nothing when there is no
 /// database.
-///
-/// # Errors
-/// When it cannot be read, belongs to a newer program, or its write-ahead log belongs to another file.
 pub async fn inspect(path: &Path) -> Result<Option<Inspection>, StoreError> {
     if !exists(path).map_err(sqlx::Error::Io)? {
         return Ok(None);
@@ -208,9 +198,6 @@ async fn renew(path: &Path, place: &FileIdentity, lock: &FileLock, id: u32, is_d
 }
 
 /// Writes an id into the header of a database.
-///
-/// # Errors
-/// When it cannot be written.
 pub async fn set_id(connection: &mut SqliteConnection, id: u32) -> Result<(), StoreError> {
     let statement = format!("PRAGMA user_version = {}", id.cast_signed());
     raw_sql(AssertSqlSafe(statement)).execute(connection).await?;

@@ -28,9 +28,6 @@ struct Inner {
 
 impl ReaderPool {
     /// Opens them all: one that is opened later could hang with the disk, and another one after it.
-    ///
-    /// # Errors
-    /// When the file cannot be used.
     pub async fn open(options: SqliteConnectOptions) -> Result<Self, StoreError> {
         let options = options.read_only(true);
         let mut idle = VecDeque::new();
@@ -45,9 +42,6 @@ impl ReaderPool {
     }
 
     /// All rows of an answer.
-    ///
-    /// # Errors
-    /// When no connection is free in time, or the database cannot be used.
     pub async fn all(&self, query: Query<'_>) -> Result<Vec<Row>, StoreError> {
         let mut reader = self.0.reader().await?;
         let rows = query.prepare::<Sqlite>().fetch_all(reader.connection().await?).await;

@@ -16,9 +16,6 @@ use crate::{EndReason, StoreError, UnixSeconds};
 
 /// Puts a copy of a backup in the place of the database, with a new salt for the keys of tokens and with every session ended:
 /// what ended after the backup was made does not come back. The database that was there is kept beside it.
-///
-/// # Errors
-/// When a program has the database open, or the backup is damaged or not one of this program. Then nothing was changed.
 pub async fn restore(database: &Path, backup: &Path, salt: &str, now: UnixSeconds) -> Result<Restored, StoreError> {
     if same_file(database, backup) {
         return Err(refused("this is the database itself: name a backup that is in another place"));
@@ -49,9 +46,6 @@ pub async fn restore(database: &Path, backup: &Path, salt: &str, now: UnixSecond
 }
 
 /// Gives a copy another id than the database has that it was made of.
-///
-/// # Errors
-/// When it cannot be written.
 pub async fn change_id(copy: &Path) -> Result<(), StoreError> {
     let mut connection = alone(copy).connect().await?;
     set_id(&mut connection, new_id()).await?;
