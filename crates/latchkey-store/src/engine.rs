@@ -68,7 +68,7 @@ pub struct Restored {
     pub accounts: i64,
     /// How many migrations the restored database still needs.
     pub pending_migrations: usize,
-    /// The path to which the replaced database was moved, if there was one.
+    /// Where the replaced database is kept, if there was one.
     pub kept: Option<PathBuf>,
 }
 

@@ -1,5 +1,5 @@
-//! What a transfer takes along: every table that the migrations make, with every column. Both are read from an empty database,
-//! so that a table that is added later is taken along too.
+//! What a transfer moves: every table that the migrations create, with every column. They are read from an empty database, so
+//! that a table that is added later is moved too.
 
 use std::collections::HashSet;
 
@@ -9,21 +9,21 @@ use sqlx::{AssertSqlSafe, ConnectOptions, Connection};
 use crate::StoreError;
 use crate::engine::{Query, Row, migrations, query};
 
-/// Marks, in `meta`, what was moved here. It belongs to the database and is never moved on.
+/// The key in `meta` that records what was moved into this database. It belongs to the database and is never moved on.
 pub const MARK: &str = "moved_from";
 
-/// A table that is moved.
+/// A table to move.
 #[derive(Clone, Debug)]
 pub struct Table {
     /// Its name.
     pub name: String,
-    /// Its columns, but for one that the database itself numbers.
+    /// Its columns, except one that the database numbers itself.
     pub columns: Vec<Column>,
-    /// The column that the database numbers: rows are read in its order, and numbered anew.
+    /// The column that the database numbers: rows are read in its order and numbered again in the target.
     numbered_by: Option<String>,
 }
 
-/// A column and what it holds.
+/// A column and its type.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Column {
     /// TEXT
@@ -34,7 +34,7 @@ pub enum Column {
     Bytes(String),
 }
 
-/// All tables, those first that others refer to.
+/// Returns all tables, each after those that it refers to. Runs the migrations in memory.
 pub async fn tables() -> Result<Vec<Table>, StoreError> {
     let mut connection = SqliteConnectOptions::new().in_memory(true).connect().await?;
     migrations::sqlite().run(&mut connection).await.map_err(migrations::error)?;
@@ -79,7 +79,7 @@ async fn of_table(connection: &mut SqliteConnection, name: String) -> Result<Tab
     };
     for (column, kind, key) in found {
         match kind.as_str() {
-            // SQLite numbers the rows of such a key by itself.
+            // SQLite numbers the rows of such a key itself.
             "INTEGER" if key == 1 => table.numbered_by = Some(column),
             "TEXT" => table.columns.push(Column::Text(column)),
             "BIGINT" | "INTEGER" => table.columns.push(Column::Integer(column)),
@@ -91,7 +91,7 @@ async fn of_table(connection: &mut SqliteConnection, name: String) -> Result<Tab
 }
 
 impl Column {
-    /// What it is called.
+    /// Returns the name of the column.
     pub fn name(&self) -> &str {
         match self {
             Self::Text(name) | Self::Integer(name) | Self::Bytes(name) => name,
@@ -100,7 +100,7 @@ impl Column {
 }
 
 impl Table {
-    /// Reads all of it.
+    /// Returns the statement that reads the whole table.
     pub fn select(&self) -> AssertSqlSafe<String> {
         let order = self.numbered_by.as_ref().map(|column| format!(" ORDER BY {column}"));
         AssertSqlSafe(format!(
@@ -112,7 +112,8 @@ impl Table {
         ))
     }
 
-    /// Writes rows that were read by [`select`](Self::select).
+    /// Returns the statement that writes rows that were read by [`select`](Self::select). Fails when a row does not match the
+    /// columns.
     pub fn insert<'r>(&self, rows: &'r [Row]) -> Result<Query<'r>, StoreError> {
         let width = self.columns.len();
         let values = |row: usize| {
@@ -136,8 +137,9 @@ impl Table {
         Ok(insert)
     }
 
-    /// Counts its rows, and sums up what is in them: the lengths of texts and bytes and the last digits of numbers, each column
-    /// with another weight. Both engines come to the same, and a change of a row to something else.
+    /// Returns the statement that counts the rows and sums up their content: the lengths of texts and bytes and the last digits
+    /// of numbers (modulo 1,000,003), each column with its own weight. Both engines return the same sum for the same rows, and
+    /// another sum when a row changes.
     pub fn tally(&self) -> AssertSqlSafe<String> {
         let terms = self.columns.iter().zip(1..).map(|(column, weight)| match column {
             Column::Text(name) | Column::Bytes(name) => format!("{weight} * COALESCE(LENGTH({name}), -1)"),

@@ -1,4 +1,4 @@
-//! A connection that holds the file still.
+//! A connection that holds the write lock of the file.
 
 use std::path::Path;
 use std::time::Duration;
@@ -12,16 +12,16 @@ use crate::engine::LockMode;
 use crate::engine::sqlite::file_identity::FileIdentity;
 use crate::engine::sqlite::file_lock::FileLock;
 
-/// Longest wait for a program that writes.
+/// The longest wait for another program that writes.
 const WAIT: Duration = Duration::from_secs(30);
 
-/// What keeps the file from being replaced while the connection is used. To be dropped after it.
+/// Keeps the file from being replaced while the connection is used. Drop it after the connection.
 pub struct Held {
     _place: FileIdentity,
     _lock: FileLock,
 }
 
-/// Opens a file that is there and takes its write lock.
+/// Opens an existing file and takes its write lock. Fails when another program does not release the file in time.
 pub async fn hold(path: &Path, hold: LockMode) -> Result<(SqliteConnection, Held), StoreError> {
     let (place, lock) = attach(path).await?;
     let mut connection = SqliteConnectOptions::new()
@@ -29,9 +29,9 @@ pub async fn hold(path: &Path, hold: LockMode) -> Result<(SqliteConnection, Held
         .synchronous(SqliteSynchronous::Full)
         .foreign_keys(true)
         .busy_timeout(WAIT)
-        // Rows that wait to be taken.
+        // How many rows may be read ahead.
         .row_buffer_size(500)
-        // 64 MiB: much of what a large change touches is touched again.
+        // 64 MiB, because a large change touches many pages again.
         .pragma("cache_size", "-65536")
         .connect()
         .await?;

@@ -1,5 +1,5 @@
-//! Changes of one statement that wait at the same time share a commit: each has to be on the disk before its answer, and
-//! one wait for the disk is enough for all of them.
+//! Lets changes of one statement that wait at the same time share a commit: each has to be on disk before its response, and one
+//! wait for the disk is enough for all of them.
 
 use std::sync::Arc;
 
@@ -10,10 +10,10 @@ use tokio::time::timeout;
 use super::{PATIENCE, Query};
 use crate::StoreError;
 
-/// Most changes of one commit, and most that wait for the next: together they take a few milliseconds.
+/// The most changes in one commit, and the most that wait for the next one: together they take a few milliseconds.
 const MOST: usize = 64;
 
-/// Where changes wait for their commit.
+/// The queue of changes that wait for their commit.
 #[derive(Clone)]
 pub struct GroupCommit(mpsc::Sender<Waiting>);
 
@@ -23,22 +23,23 @@ struct Waiting {
 }
 
 impl GroupCommit {
-    /// Writes for as long as somebody may have something to write.
+    /// Starts the task that writes, which runs as long as there is a sender.
     pub fn new(writer: SqlitePool) -> Self {
         let (sender, receiver) = mpsc::channel(MOST);
-        // A task of its own: a caller that goes away takes nobody else's change with it.
+        // A task of its own, so that a cancelled caller does not cancel the changes of others.
         tokio::spawn(keep_writing(writer, receiver));
         Self(sender)
     }
 
-    /// How many rows a change was about, once it is durable.
+    /// Makes a change. Returns how many rows it affected, once it is durable. Fails when it cannot be made in time, or when
+    /// another change that would have shared its commit fails; then neither was made.
     pub async fn run(&self, query: Query<'static>) -> Result<u64, StoreError> {
         let (done, outcome) = oneshot::channel();
         let written = async {
             self.0.send(Waiting { query, done }).await.ok()?;
             outcome.await.ok()
         };
-        // As long as for the writing connection and a lock on the file.
+        // The limit covers the wait for the writing connection and the wait for a lock on the file.
         let written = timeout(2 * PATIENCE, written).await.map_err(|_| StoreError::slow())?;
         written.unwrap_or(Err(StoreError::Unavailable(sqlx::Error::PoolClosed)))
     }
@@ -49,7 +50,7 @@ async fn keep_writing(writer: SqlitePool, mut receiver: mpsc::Receiver<Waiting>)
     while receiver.recv_many(&mut waiting, MOST).await > 0 {
         let still_there = waiting.drain(..).filter(|one| !one.done.is_closed());
         let (queries, callers): (Vec<_>, Vec<_>) = still_there.map(|one| (one.query, one.done)).unzip();
-        // Whoever goes away meanwhile does not need to know.
+        // A caller that was cancelled in the meantime needs no result.
         match write(&writer, queries).await {
             Ok(counts) => callers.into_iter().zip(counts).for_each(|(caller, count)| {
                 let _ = caller.send(Ok(count));
@@ -64,7 +65,7 @@ async fn keep_writing(writer: SqlitePool, mut receiver: mpsc::Receiver<Waiting>)
     }
 }
 
-/// All of them or none: after an error SQLite may have undone those before it already.
+/// Makes all changes or none: after an error, SQLite may have rolled back the earlier ones already.
 async fn write(writer: &SqlitePool, queries: Vec<Query<'static>>) -> Result<Vec<u64>, StoreError> {
     let mut transaction = writer.begin_with("BEGIN IMMEDIATE").await?;
     let mut counts = Vec::with_capacity(queries.len());
@@ -94,7 +95,7 @@ mod tests {
         counted[0].get("total").expect("a number")
     }
 
-    /// What a commit writes there: a page, or two or three.
+    /// Returns how many pages the log holds. A commit writes one to three pages.
     fn written(dir: &Path) -> u64 {
         let log = dir.join("latchkey.db-wal").metadata().expect("a log");
         log.len() / 4096

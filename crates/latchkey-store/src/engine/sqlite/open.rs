@@ -1,5 +1,5 @@
-//! Opens a database file: finds out whether it is the one that its write-ahead log belongs to, creates it or brings its tables
-//! up to date where the command may, and gives it a new id at each start of the server.
+//! Opens a database file: checks that its write-ahead log belongs to it, creates it or brings its tables up to date if the
+//! command may do so, and gives it a new id at each start of the server.
 
 use std::path::Path;
 
@@ -15,28 +15,30 @@ use crate::engine::sqlite::file_identity::FileIdentity;
 use crate::engine::sqlite::file_lock::{FileLock, FileLockMode, read_ids};
 use crate::engine::{Inspection, KEY_SALT, OpenMode};
 
-/// A database file that may be opened, as long as the lock is held.
+/// A database file that may be opened for as long as the lock is held.
 pub struct Prepared {
     pub place: FileIdentity,
     pub lock: FileLock,
-    /// The ids that the file may bear.
+    /// The ids that the file may have.
     pub ids: Vec<u32>,
 }
 
-/// How every connection is opened.
+/// Returns the options of every connection.
 pub fn options(path: &Path) -> SqliteConnectOptions {
     SqliteConnectOptions::new()
         .filename(path)
         .journal_mode(SqliteJournalMode::Wal)
-        // Durable before the answer: an acknowledged change survives a power cut.
+        // Durable before the response: an acknowledged change survives a power cut.
         .synchronous(SqliteSynchronous::Full)
         .foreign_keys(true)
         .busy_timeout(PATIENCE)
 }
 
-/// Makes the file ready to be opened, as far as the mode allows, and shares the lock on it.
+/// Prepares the file for opening, as far as the mode allows, and takes the shared lock. Fails when the mode does not allow to
+/// create or migrate the database, when its schema is newer, when its write-ahead log belongs to another file, or when the lock
+/// cannot be taken.
 pub async fn prepare(path: &Path, mode: OpenMode) -> Result<Prepared, StoreError> {
-    // Before the lock file is created: a command that is refused leaves no file behind.
+    // Check before the lock file is created, so that a refused command leaves no file behind.
     if mode != OpenMode::Migrate && !beside(path, "-lock").exists() {
         refuse_early(path, mode).await?;
     }
@@ -55,7 +57,8 @@ pub async fn prepare(path: &Path, mode: OpenMode) -> Result<Prepared, StoreError
     }
 }
 
-/// Shares the lock on a file that is there, to read it on a connection of its own.
+/// Takes the shared lock on an existing file, to read it on a connection of its own. Fails when the write-ahead log belongs to
+/// another file or when the lock cannot be taken.
 pub async fn attach(path: &Path) -> Result<(FileIdentity, FileLock), StoreError> {
     let lock = FileLock::open(path)?;
     let alone = lock.lock().await? == FileLockMode::Exclusive;
@@ -68,15 +71,15 @@ pub async fn attach(path: &Path) -> Result<(FileIdentity, FileLock), StoreError>
     Ok((place, lock))
 }
 
-/// Reads what there is to know about a file without changing it and without creating one beside it. Nothing when there is no
-/// database.
+/// Reads what can be known about a file, without changing it and without creating a file beside it. Returns `None` when there is
+/// no database. Fails when its write-ahead log belongs to another file.
 pub async fn inspect(path: &Path) -> Result<Option<Inspection>, StoreError> {
     if !exists(path).map_err(sqlx::Error::Io)? {
         return Ok(None);
     }
     let place = FileIdentity::of(path).map_err(sqlx::Error::Io)?;
     refuse_foreign(path, &place, &read_ids(path), true)?;
-    // Reading a log needs its index, which is created where it is missing. Without a log the file alone is read.
+    // Reading a log needs its index, which SQLite creates if it is missing. Without a log only the file itself is read.
     let in_use = has_log(path);
     let mut connection = SqliteConnectOptions::new()
         .filename(path)
@@ -103,7 +106,7 @@ async fn inspect_tables(connection: &mut SqliteConnection) -> Result<Option<Insp
     } else {
         return Ok(None);
     };
-    // It was created, and interrupted before the first migration.
+    // The database was created, and interrupted before the first migration.
     if applied.is_empty() {
         return Ok(None);
     }
@@ -127,7 +130,7 @@ async fn read_applied(connection: &mut SqliteConnection, question: &'static str)
     Ok(sqlx::query_as(question).fetch_all(connection).await?)
 }
 
-/// Renames the table of migrations of the first versions, then makes the steps that are due.
+/// Renames the table of migrations of the first versions, then applies the pending migrations.
 async fn migrate(connection: &mut SqliteConnection) -> Result<(), StoreError> {
     let steps = migrations::sqlite();
     if !has_table(connection, migrations::TABLE).await? && has_table(connection, migrations::FORMER_TABLE).await? {
@@ -144,7 +147,7 @@ async fn refuse_early(path: &Path, mode: OpenMode) -> Result<(), StoreError> {
     mode.accept(there.map(|found| found.pending_migrations)).map(drop)
 }
 
-/// Nothing when it has to be done under the exclusive lock.
+/// Prepares the file. Returns `None` when that needs the exclusive lock and the lock is only shared.
 async fn try_prepare(path: &Path, mode: OpenMode, lock: &FileLock, alone: bool) -> Result<Option<FileIdentity>, StoreError> {
     if !exists(path).map_err(sqlx::Error::Io)? {
         if mode == OpenMode::Existing {
@@ -178,11 +181,11 @@ async fn try_prepare(path: &Path, mode: OpenMode, lock: &FileLock, alone: bool) 
     Ok(Some(place))
 }
 
-/// Brings the tables up to date where that is due, and gives the file a new id. Until the new one has reached the file itself,
-/// the lock file names both.
+/// Brings the tables up to date if that is due, and gives the file a new id. The lock file names both ids until the new one has
+/// reached the file itself.
 async fn renew(path: &Path, place: &FileIdentity, lock: &FileLock, id: u32, is_due: bool) -> Result<(), StoreError> {
     let new = new_id();
-    // Before SQLite writes a log that the next start has to recognise.
+    // Do this before SQLite writes a log, because the next start has to recognise that log.
     lock.set_ids(&[id, new])?;
     let mut connection = options(path).connect().await?;
     if is_due {
@@ -204,10 +207,10 @@ pub async fn set_id(connection: &mut SqliteConnection, id: u32) -> Result<(), St
     Ok(())
 }
 
-/// A random id, never 0.
+/// Returns a random id, never 0.
 pub fn new_id() -> u32 {
     let mut bytes = [0; 4];
-    // Without randomness no session can begin; the id only tells files apart.
+    // An error may be ignored: the id only tells files apart, and without randomness no session can begin anyway.
     let _ = rand::fill(&mut bytes);
     u32::from_be_bytes(bytes).max(1)
 }

@@ -1,5 +1,5 @@
-//! Connections that only read. Each is a thread, and a journey to it and back costs more than most answers. A pool of sqlx makes
-//! three for one question, since it tries a connection before and after; a file that is open needs no trying.
+//! Connections that only read. Each is a thread, and a round trip to it costs more than most queries. A pool of sqlx makes three
+//! round trips per query, because it tests a connection before and after; an open file needs no test.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -12,22 +12,22 @@ use tokio::time::timeout;
 use super::{PATIENCE, Query, Row};
 use crate::StoreError;
 
-/// How many questions are answered at the same time.
+/// How many queries run at the same time.
 const READERS: u32 = 4;
 
-/// The connections, and whose turn it is.
+/// The connections and the permits to use them.
 #[derive(Clone)]
 pub struct ReaderPool(Arc<Inner>);
 
 struct Inner {
     options: SqliteConnectOptions,
-    /// The one that has been idle for longest first: one that was left in the middle of an answer is asked last.
+    /// The connection that has been idle for longest comes first, so that one whose query was abandoned is used last.
     idle: Mutex<VecDeque<SqliteConnection>>,
     turns: Semaphore,
 }
 
 impl ReaderPool {
-    /// Opens them all: one that is opened later could hang with the disk, and another one after it.
+    /// Opens all connections now: a connection that is opened later could hang with the disk, and then another one after it.
     pub async fn open(options: SqliteConnectOptions) -> Result<Self, StoreError> {
         let options = options.read_only(true);
         let mut idle = VecDeque::new();
@@ -41,7 +41,7 @@ impl ReaderPool {
         })))
     }
 
-    /// All rows of an answer.
+    /// Returns all rows of a query. Fails when no connection is free in time.
     pub async fn all(&self, query: Query<'_>) -> Result<Vec<Row>, StoreError> {
         let mut reader = self.0.reader().await?;
         let rows = query.prepare::<Sqlite>().fetch_all(reader.connection().await?).await;
@@ -51,12 +51,12 @@ impl ReaderPool {
         Ok(rows?.into_iter().map(Row::Sqlite).collect())
     }
 
-    /// Waits for what is under way and closes them.
+    /// Waits for running queries and closes the connections.
     pub async fn close(&self) {
         let all = self.0.turns.acquire_many(READERS).await;
         let connections = std::mem::take(&mut *self.0.idle());
         for connection in connections {
-            // It only read: whatever goes wrong here loses nothing.
+            // It only read, so an error here loses nothing.
             let _ = connection.close().await;
         }
         self.0.turns.close();
@@ -80,8 +80,8 @@ impl Inner {
     }
 }
 
-/// A connection in use. It goes back also when whoever asked goes away: the next question waits behind this one, so a disk that
-/// hangs holds no more threads than these.
+/// A connection in use. It returns to the pool even when its caller is cancelled; the next query on it then waits behind the
+/// abandoned one, so that a hanging disk blocks no more threads than there are readers.
 struct Reader<'a> {
     all: &'a Inner,
     connection: Option<SqliteConnection>,
@@ -89,7 +89,7 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    /// Opened anew where its thread is gone.
+    /// Returns the connection; opens a new one if its thread has ended.
     async fn connection(&mut self) -> Result<&mut SqliteConnection, StoreError> {
         Ok(match &mut self.connection {
             Some(connection) => connection,
@@ -114,7 +114,7 @@ mod tests {
     use super::*;
     use crate::engine::{OpenMode, query};
 
-    /// Counts to a number.
+    /// Counts up to a number.
     const COUNT: &str =
         "WITH RECURSIVE numbers (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < $1) SELECT COUNT(*) AS total FROM numbers";
 
