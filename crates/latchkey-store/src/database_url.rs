@@ -58,12 +58,12 @@ impl fmt::Display for DatabaseUrl {
         match self {
             Self::Sqlite(path) => path.display().fmt(f),
             Self::Postgres(options) => {
-                let place = match options.get_socket() {
+                let host = match options.get_socket() {
                     Some(socket) => socket.display().to_string(),
                     None => options.get_host().to_owned(),
                 };
                 let database = options.get_database().unwrap_or(options.get_username());
-                write!(f, "postgres://{place}:{}/{database}", options.get_port())
+                write!(f, "postgres://{host}:{}/{database}", options.get_port())
             }
         }
     }
@@ -74,13 +74,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_sqlite_path_is_a_regular_file_or_nothing_yet() {
-        let dir = tempfile::tempdir().expect("a directory");
+    fn a_sqlite_path_names_a_regular_file_or_a_missing_one() {
+        let dir = tempfile::tempdir().expect("create a temporary directory");
         let file = dir.path().join("latchkey.db");
         let url = format!("sqlite:{}", file.display());
-        assert!(DatabaseUrl::parse(&url).is_ok(), "nothing yet");
-        std::fs::write(&file, "").expect("written");
-        assert!(DatabaseUrl::parse(&url).is_ok(), "a file");
+        assert!(DatabaseUrl::parse(&url).is_ok(), "a file that does not exist yet");
+        std::fs::write(&file, "").expect("write the file");
+        assert!(DatabaseUrl::parse(&url).is_ok(), "an existing file");
         for other in ["/dev/null", "/proc/self/fd", "/"] {
             let reason = DatabaseUrl::parse(&format!("sqlite:{other}")).map(|_| ()).expect_err(other);
             assert!(reason.contains("not a regular file"), "{reason}");
@@ -88,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn a_password_in_a_url_is_noticed() {
+    fn a_password_in_a_url_is_detected() {
         for url in [
             "postgres://ada:x@db/accounts",
             "postgres://db/accounts?user=ada&password=x",
@@ -106,20 +106,20 @@ mod tests {
     }
 
     #[test]
-    fn both_kinds_are_read_and_shown_without_a_password() {
-        let file = DatabaseUrl::parse("sqlite:/var/lib/latchkey/latchkey.db").expect("good");
+    fn both_kinds_of_url_are_parsed_and_displayed_without_the_password() {
+        let file = DatabaseUrl::parse("sqlite:/var/lib/latchkey/latchkey.db").expect("parse the URL");
         assert_eq!(file.to_string(), "/var/lib/latchkey/latchkey.db");
         for text in [
             "postgres://ada:s%2Fcret@db.example.org:5433/accounts",
             "postgresql://ada:s%2Fcret@db.example.org:5433/accounts",
         ] {
-            let server = DatabaseUrl::parse(text).expect("good");
+            let server = DatabaseUrl::parse(text).expect("parse the URL");
             assert_eq!(server.to_string(), "postgres://db.example.org:5433/accounts");
         }
     }
 
     #[test]
-    fn nothing_else_is_read_and_no_refusal_repeats_the_password() {
+    fn other_urls_are_rejected_and_no_error_repeats_the_password() {
         for text in [
             "",
             "sqlite:",

@@ -20,7 +20,7 @@ use crate::{DatabaseUrl, UnixSeconds};
 
 /// The longest wait for a lock, a connection or an answer. It is shorter than any client waits, so that the client receives a
 /// 503.
-const PATIENCE: Duration = Duration::from_secs(5);
+const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Reads the salt of the token keys, which exists once a backup was restored.
 const KEY_SALT: &str = "SELECT value FROM meta WHERE key = 'key_salt'";

@@ -43,7 +43,7 @@ impl Store {
         }
         let mut sessions = self.newest(user, (i64::MAX, NEWEST), NEWEST, now, limit + 1).await?;
         match sessions.iter().position(|session| session.id == here) {
-            Some(place) => sessions[..=place].rotate_right(1),
+            Some(index) => sessions[..=index].rotate_right(1),
             None if sessions.len() > limit => {
                 let this = self.session(here).await?;
                 sessions.splice(..0, this.map(|(session, _)| session).filter(|session| session.lives(now)));

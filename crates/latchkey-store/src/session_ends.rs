@@ -10,7 +10,7 @@ use latchkey_types::UserId;
 
 /// The most sessions over the limit that one sign-in ends. More than one over the limit exist only in accounts from before the
 /// limit was introduced.
-const MOST_OVER: i64 = 100;
+const MAX_ENDED_OVER_LIMIT: i64 = 100;
 
 /// The SQL condition that a session has not ended by its account's row.
 const OF_A_LIVE_EPOCH: &str = "epoch >= (SELECT sessions_from FROM users WHERE users.id = sessions.user_id)";
@@ -138,7 +138,10 @@ pub(super) async fn end_over_limit(
 ) -> Result<Vec<Revocation>, StoreError> {
     const LIVING: &str = "SELECT id, last_used_at FROM sessions WHERE user_id = (SELECT $1) AND ended_at IS NULL AND epoch >= (SELECT sessions_from FROM users WHERE users.id = sessions.user_id) AND id <> $2 ORDER BY ended_at, epoch, id LIMIT $3";
     const OVER: &str = "UPDATE sessions SET ended_at = $1, end_reason = $2 WHERE id IN (SELECT key FROM json_each(json($3))) AND ended_at IS NULL RETURNING id, token_exp";
-    let living = query(LIVING).bind(&user.0).bind(begun.to_string()).bind(limit + MOST_OVER);
+    let living = query(LIVING)
+        .bind(&user.0)
+        .bind(begun.to_string())
+        .bind(limit + MAX_ENDED_OVER_LIMIT);
     let living = tx.all(living).await?;
     let over = (living.len() + 1).saturating_sub(usize::try_from(limit).unwrap_or(usize::MAX));
     if over == 0 {

@@ -101,26 +101,30 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_database_of_a_newer_program_is_refused_with_a_sentence() {
-        let dir = tempfile::tempdir().expect("a directory");
+    async fn a_database_of_a_newer_program_is_refused_with_an_explanation() {
+        let dir = tempfile::tempdir().expect("create a temporary directory");
         let url = DatabaseUrl::Sqlite(dir.path().join("latchkey.db"));
-        let store = Store::open(&url, 1).await.expect("opened");
-        let mut tx = store.database.begin().await.expect("begun");
+        let store = Store::open(&url, 1).await.expect("open the store");
+        let mut tx = store.database.begin().await.expect("begin a transaction");
         let later = "INSERT INTO _latchkey_migrations (version, description, success, checksum, execution_time) VALUES (9999, 'later', TRUE, X'00', 0)";
-        tx.run(query(later)).await.expect("inserted");
-        tx.commit().await.expect("committed");
+        tx.run(query(later)).await.expect("insert a migration");
+        tx.commit().await.expect("commit");
         store.close().await;
-        let error = Store::open(&url, 1).await.map(|_| ()).expect_err("refused").to_string();
+        let error = Store::open(&url, 1)
+            .await
+            .map(|_| ())
+            .expect_err("a newer database must be refused")
+            .to_string();
         assert!(error.contains("newer version"), "{error}");
     }
 
     #[tokio::test]
-    async fn opening_twice_keeps_what_is_there() {
-        let dir = tempfile::tempdir().expect("a directory");
+    async fn opening_a_database_twice_keeps_its_content() {
+        let dir = tempfile::tempdir().expect("create a temporary directory");
         let url = DatabaseUrl::Sqlite(dir.path().join("latchkey.db"));
-        let first = Store::open(&url, 1).await.expect("opened");
-        let second = Store::open(&url, 1).await.expect("opened while in use");
-        first.ping().await.expect("answers");
-        second.ping().await.expect("answers");
+        let first = Store::open(&url, 1).await.expect("open the store");
+        let second = Store::open(&url, 1).await.expect("open the store while it is in use");
+        first.ping().await.expect("read the tables");
+        second.ping().await.expect("read the tables");
     }
 }

@@ -27,7 +27,7 @@ impl Store {
 
     /// Refunds an attempt.
     pub async fn refund(&self, limit_key: &str, rate: Rate) -> Result<(), StoreError> {
-        self.database.write(given_back(limit_key.to_owned(), rate)).await?;
+        self.database.write(refund_query(limit_key.to_owned(), rate)).await?;
         Ok(())
     }
 
@@ -40,11 +40,11 @@ impl Store {
 
 /// Refunds an attempt within a transaction.
 pub(super) async fn refund_within(tx: &mut StoreTransaction, limit_key: &str, rate: Rate) -> Result<(), StoreError> {
-    tx.run(given_back(limit_key, rate)).await?;
+    tx.run(refund_query(limit_key, rate)).await?;
     Ok(())
 }
 
-fn given_back<'q>(limit_key: impl Into<Value<'q>>, rate: Rate) -> Query<'q> {
+fn refund_query<'q>(limit_key: impl Into<Value<'q>>, rate: Rate) -> Query<'q> {
     query("UPDATE throttles SET until = until - $1 WHERE key = $2")
         .bind(rate.interval)
         .bind(limit_key)

@@ -19,7 +19,7 @@ use crate::DatabaseUrl;
 use crate::engine::{Database, ExclusiveConnection, LockMode, OpenMode, Row, Rows, query};
 
 /// The longest wait for a batch of rows to be read or written. A database that takes longer does not answer any more.
-const SILENCE: Duration = Duration::from_mins(1);
+const BATCH_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// How far a move has come.
 pub enum Progress<'t> {
@@ -54,7 +54,7 @@ struct Tally {
 }
 
 /// Moves all data and calls `watch` at each step and after each batch. After an error the target is as it was, except that its
-/// tables may have been created or brought up to date.
+/// tables may have been created.
 pub async fn run(from: &DatabaseUrl, to: &DatabaseUrl, mut watch: impl FnMut(Progress<'_>)) -> Result<Moved, TransferError> {
     let tables = tables().await.map_err(TransferError::Source)?;
     let mut source = hold_source(from, &tables).await?;
@@ -65,11 +65,11 @@ pub async fn run(from: &DatabaseUrl, to: &DatabaseUrl, mut watch: impl FnMut(Pro
     let tallies = tallies(&mut source, &tables).await.map_err(TransferError::Source)?;
     let mark = mark_of(&mut source, &tables, &tallies).await?;
     let mut target = hold_target(to, &tables).await?;
-    let already = is_there(&mut target, &tables, &mark, &tallies).await?;
+    let already = is_already_moved(&mut target, &tables, &mark, &tallies).await?;
     if already {
         target.release().await.map_err(TransferError::Target)?;
     } else {
-        clear_budgets(&mut target).await.map_err(TransferError::Target)?;
+        clear_throttles(&mut target).await.map_err(TransferError::Target)?;
         for (table, tally) in tables.iter().zip(&tallies) {
             copy(&mut source, &mut target, table, tally.rows.unsigned_abs(), &mut watch).await?;
         }
@@ -102,8 +102,8 @@ async fn hold_source(from: &DatabaseUrl, tables: &[Table]) -> Result<ExclusiveCo
 
 /// Creates the target if it does not exist, and locks it.
 async fn hold_target(to: &DatabaseUrl, tables: &[Table]) -> Result<ExclusiveConnection, TransferError> {
-    // A target with an older schema is refused if it has accounts, and not only because its schema is old. If the table `meta`
-    // does not exist yet, there are no accounts.
+    // Tells a target of an older version with accounts (`Foreign`) from an empty one, which cannot be opened below (`OldSchema`).
+    // If the table `meta` does not exist yet, there are no accounts.
     if pending(to).await.map_err(TransferError::Target)?.is_some_and(|steps| steps > 0)
         && let Ok(mut old) = ExclusiveConnection::hold(to, LockMode::Reading, &["meta"]).await
         && old
@@ -128,7 +128,12 @@ async fn pending(url: &DatabaseUrl) -> Result<Option<usize>, StoreError> {
 }
 
 /// Returns whether the target already holds this very move. Fails when it holds anything else.
-async fn is_there(target: &mut ExclusiveConnection, tables: &[Table], mark: &str, expected: &[Tally]) -> Result<bool, TransferError> {
+async fn is_already_moved(
+    target: &mut ExclusiveConnection,
+    tables: &[Table],
+    mark: &str,
+    expected: &[Tally],
+) -> Result<bool, TransferError> {
     let found = meta(target, MARK).await.map_err(TransferError::Target)?;
     let there = tallies(target, tables).await.map_err(TransferError::Target)?;
     let used = tables
@@ -146,7 +151,7 @@ async fn is_there(target: &mut ExclusiveConnection, tables: &[Table], mark: &str
 
 /// Deletes the limits of the target. Sign-in attempts may have been charged there before it had accounts; the limits of the
 /// source apply.
-async fn clear_budgets(target: &mut ExclusiveConnection) -> Result<(), StoreError> {
+async fn clear_throttles(target: &mut ExclusiveConnection) -> Result<(), StoreError> {
     target.run(query("DELETE FROM throttles")).await?;
     Ok(())
 }
@@ -173,7 +178,7 @@ async fn copy(
         }
         let insert = table.insert(&batch).map_err(TransferError::Source)?;
         let written = async {
-            let done = timeout(SILENCE, target.run(insert)).await;
+            let done = timeout(BATCH_TIMEOUT, target.run(insert)).await;
             done.unwrap_or(Err(StoreError::Silent)).map_err(TransferError::Target)
         };
         let (written, following) = try_join(written, next(&mut rows, size)).await?;
@@ -193,7 +198,7 @@ async fn next(rows: &mut Rows<'_>, size: usize) -> Result<Vec<Row>, TransferErro
         }
         Ok(())
     };
-    let read = timeout(SILENCE, read).await.unwrap_or(Err(StoreError::Silent));
+    let read = timeout(BATCH_TIMEOUT, read).await.unwrap_or(Err(StoreError::Silent));
     read.map_err(TransferError::Source)?;
     Ok(batch)
 }

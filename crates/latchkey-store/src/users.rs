@@ -28,7 +28,7 @@ impl Store {
         if made == 0 {
             return Ok(None);
         }
-        keep_kind(&mut tx, user.id, user.password_hash).await?;
+        set_hash_kind(&mut tx, user.id, user.password_hash).await?;
         let first = tx
             .run(query("INSERT INTO meta (key, value) VALUES ('first_account', $1) ON CONFLICT (key) DO NOTHING").bind(&user.id.0))
             .await?;
@@ -119,7 +119,7 @@ impl Store {
         if set == 0 {
             return Ok(None);
         }
-        keep_kind(&mut tx, event.user, hash).await?;
+        set_hash_kind(&mut tx, event.user, hash).await?;
         let mut revocations = Vec::new();
         if let Some(session) = session {
             // Do this before all other sessions end, because that ends this one too.
@@ -158,7 +158,7 @@ impl Store {
         if upgraded == 0 {
             return Ok(());
         }
-        keep_kind(&mut tx, user, hash).await?;
+        set_hash_kind(&mut tx, user, hash).await?;
         tx.commit().await?;
         Ok(())
     }
@@ -273,7 +273,7 @@ impl Store {
 }
 
 /// Stores the kind of an account's password hash.
-async fn keep_kind(tx: &mut StoreTransaction, user: &UserId, hash: HashedPassword<'_>) -> Result<(), StoreError> {
+async fn set_hash_kind(tx: &mut StoreTransaction, user: &UserId, hash: HashedPassword<'_>) -> Result<(), StoreError> {
     tx.run(query("UPDATE users SET hash_kind = $1 WHERE id = $2").bind(hash.kind).bind(&user.0))
         .await?;
     Ok(())

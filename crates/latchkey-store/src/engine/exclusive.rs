@@ -68,7 +68,7 @@ impl ExclusiveConnection {
                     .bind(key)
                     .execute(connection)
                     .await?;
-                let mut other = Box::pin(postgres::alone(options)).await?;
+                let mut other = Box::pin(postgres::connect_unlimited(options)).await?;
                 let (free,): (bool,) = sqlx::query_as("SELECT pg_try_advisory_lock($1)")
                     .bind(key)
                     .fetch_one(&mut other)

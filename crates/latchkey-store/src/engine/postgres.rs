@@ -16,14 +16,14 @@ use sqlx::postgres::{PgConnectOptions, PgConnection, Postgres};
 use tokio::sync::{Mutex, Notify};
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
-use super::{Inspection, KEY_SALT, OpenMode, PATIENCE, Query, Row, migrations, query};
+use super::{Inspection, KEY_SALT, OpenMode, Query, Row, TIMEOUT, migrations, query};
 use crate::StoreError;
 use crate::engine::migrations::Applied;
-pub use exclusive::{alone, hold};
+pub use exclusive::{connect_unlimited, hold};
 use pool::{Connection, ConnectionManager, connect};
 
-/// How many revocations one query reads: a page of them arrives well within [`PATIENCE`].
-const NEWS_PAGE: i64 = 10_000;
+/// How many revocations one query reads: a page of them arrives well within [`TIMEOUT`].
+const REVOCATIONS_PAGE: i64 = 10_000;
 
 /// An open database.
 pub struct PostgresStore {
@@ -37,19 +37,19 @@ impl PostgresStore {
     /// Connects and brings the tables up to date if the mode allows it. Any number of nodes may do so at once: one migrates, the
     /// others wait.
     pub async fn open(options: &PgConnectOptions, connections: usize, mode: OpenMode) -> Result<Self, StoreError> {
-        let mut alone = within(Instant::now() + PATIENCE, connect(options)).await?;
-        if needs_migration(&mut alone, mode).await? {
+        let mut connection = within(Instant::now() + TIMEOUT, connect(options)).await?;
+        if needs_migration(&mut connection, mode).await? {
             // Waiting for another node, and a migration of many rows, may take longer than a request may.
             sqlx::raw_sql("SET statement_timeout = 0; SET lock_timeout = 0")
-                .execute(&mut alone)
+                .execute(&mut connection)
                 .await?;
-            migrate(&mut alone).await?;
+            migrate(&mut connection).await?;
         }
-        alone.close().await?;
+        connection.close().await?;
         let pool = Pool::builder(ConnectionManager(options.clone()))
             .max_size(connections)
-            .wait_timeout(Some(PATIENCE))
-            .create_timeout(Some(PATIENCE))
+            .wait_timeout(Some(TIMEOUT))
+            .create_timeout(Some(TIMEOUT))
             .recycle_timeout(Some(Duration::from_secs(1)))
             .runtime(Runtime::Tokio1)
             .build()
@@ -64,7 +64,7 @@ impl PostgresStore {
 
     /// Reads what can be known about a database without changing it. Returns `None` when there are no tables yet.
     pub async fn inspect(options: &PgConnectOptions) -> Result<Option<Inspection>, StoreError> {
-        let mut connection = within(Instant::now() + PATIENCE, connect(options)).await?;
+        let mut connection = within(Instant::now() + TIMEOUT, connect(options)).await?;
         let found = inspect_tables(&mut connection).await?;
         connection.close().await?;
         Ok(found)
@@ -72,7 +72,7 @@ impl PostgresStore {
 
     /// Returns all rows of a query.
     pub async fn all(&self, query: Query<'_>) -> Result<Vec<Row>, StoreError> {
-        self.connection().await?.all(query, Instant::now() + PATIENCE).await
+        self.connection().await?.all(query, Instant::now() + TIMEOUT).await
     }
 
     /// Makes a change of one statement. Returns how many rows it affected. It uses a transaction too, because a single statement
@@ -84,10 +84,10 @@ impl PostgresStore {
         Ok(count)
     }
 
-    /// Begins a transaction. All of it has to be done within [`PATIENCE`].
+    /// Begins a transaction. All of it has to be done within [`TIMEOUT`].
     pub async fn begin(&self) -> Result<StoreTransaction, StoreError> {
         let mut connection = self.connection().await?;
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + TIMEOUT;
         connection.run(query("BEGIN"), deadline).await?;
         Ok(StoreTransaction {
             connection: Some(connection),
@@ -111,21 +111,21 @@ impl PostgresStore {
         // Every running transaction has a number, and later ones get higher numbers. All transactions below the lowest running
         // number are decided and visible. The outer join returns one row even when there are no new revocations.
         const PAGE: &str = "SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint - 1 AS seen, written_by, seq, session_id, user_id, epoch, at, expires_at FROM (SELECT 1) AS always LEFT JOIN LATERAL (SELECT * FROM revocations WHERE (written_by, seq) > ($1, $2) ORDER BY written_by, seq LIMIT $3) AS page ON TRUE";
-        let begun = Instant::now() + PATIENCE;
-        let mut place = within(begun, async { Ok(self.revocation_reader.lock().await) }).await?;
-        let (mut connection, from) = match place.take() {
+        let begun = Instant::now() + TIMEOUT;
+        let mut reader = within(begun, async { Ok(self.revocation_reader.lock().await) }).await?;
+        let (mut connection, from) = match reader.take() {
             Some(connection) => (connection, from),
             None => (within(begun, connect(&self.options)).await?, 0),
         };
         let mut after = (from, i64::MAX);
         let mut seen = None;
         loop {
-            let page = query(PAGE).bind(after.0).bind(after.1).bind(NEWS_PAGE);
-            let rows = within(Instant::now() + PATIENCE, async {
+            let page = query(PAGE).bind(after.0).bind(after.1).bind(REVOCATIONS_PAGE);
+            let rows = within(Instant::now() + TIMEOUT, async {
                 Ok(page.prepare::<Postgres>().fetch_all(&mut connection).await?)
             })
             .await?;
-            let full = i64::try_from(rows.len()).is_ok_and(|rows| rows == NEWS_PAGE);
+            let full = i64::try_from(rows.len()).is_ok_and(|rows| rows == REVOCATIONS_PAGE);
             for row in rows.into_iter().map(Row::Postgres) {
                 // The first page decides the position: what commits while later pages are read is read again.
                 seen = seen.or(Some(row.get("seen")?));
@@ -142,7 +142,7 @@ impl PostgresStore {
         // Transaction numbers never go backwards on one server. A lower one means another server, or another database in its
         // place.
         if seen >= from {
-            *place = Some(connection);
+            *reader = Some(connection);
         }
         Ok(seen)
     }
@@ -167,14 +167,14 @@ impl PostgresStore {
     pub async fn close(&self) {
         self.pool.close();
         if let Some(connection) = self.revocation_reader.lock().await.take() {
-            let _ = timeout(PATIENCE, connection.close()).await;
+            let _ = timeout(TIMEOUT, connection.close()).await;
         }
     }
 
     /// Takes a working connection from the pool. Connections that hang are tried one after the other, all of them together within
-    /// [`PATIENCE`].
+    /// [`TIMEOUT`].
     async fn connection(&self) -> Result<Object<ConnectionManager>, StoreError> {
-        within(Instant::now() + PATIENCE, async {
+        within(Instant::now() + TIMEOUT, async {
             Box::pin(self.pool.get()).await.map_err(|error| match error {
                 PoolError::Backend(error) => error,
                 _ => StoreError::slow(),
@@ -227,7 +227,7 @@ impl Drop for StoreTransaction {
     fn drop(&mut self) {
         if let Some(mut connection) = self.connection.take() {
             // Roll back now and not when the connection is used next, because others wait for the rows.
-            tokio::spawn(async move { connection.run(query("ROLLBACK"), Instant::now() + PATIENCE).await });
+            tokio::spawn(async move { connection.run(query("ROLLBACK"), Instant::now() + TIMEOUT).await });
         }
     }
 }
@@ -274,15 +274,15 @@ async fn inspect_tables(connection: &mut PgConnection) -> Result<Option<Inspecti
 }
 
 async fn has_table(connection: &mut PgConnection, name: &str) -> Result<bool, StoreError> {
-    let (there,): (bool,) = sqlx::query_as("SELECT to_regclass($1) IS NOT NULL")
+    let (exists,): (bool,) = sqlx::query_as("SELECT to_regclass($1) IS NOT NULL")
         .bind(name)
         .fetch_one(connection)
         .await?;
-    Ok(there)
+    Ok(exists)
 }
 
-async fn read_applied(connection: &mut PgConnection, question: &'static str) -> Result<Vec<Applied>, StoreError> {
-    Ok(sqlx::query_as(question).fetch_all(connection).await?)
+async fn read_applied(connection: &mut PgConnection, statement: &'static str) -> Result<Vec<Applied>, StoreError> {
+    Ok(sqlx::query_as(statement).fetch_all(connection).await?)
 }
 
 /// Renames the table of migrations of the first versions, then applies the pending migrations.

@@ -24,7 +24,7 @@ use tokio::time::timeout;
 
 pub use self::open::inspect;
 pub use self::restore::{change_id, restore};
-use super::{OpenMode, PATIENCE, PING, Query, Row, migrations, query};
+use super::{OpenMode, PING, Query, Row, TIMEOUT, migrations, query};
 use crate::StoreError;
 pub use exclusive::{Held, hold};
 use file_identity::FileIdentity;
@@ -35,24 +35,24 @@ use reader_pool::ReaderPool;
 /// An open database file.
 #[derive(Clone)]
 pub struct SqliteStore {
-    place: FileIdentity,
+    identity: FileIdentity,
     ids: Arc<[u32]>,
     /// Whether a read found the file damaged. This never changes back, because damage does not repair itself.
     damaged: Arc<AtomicBool>,
     readers: ReaderPool,
     writer: SqlitePool,
-    together: GroupCommit,
+    group_commit: GroupCommit,
     lock: Arc<FileLock>,
 }
 
 impl SqliteStore {
     /// Opens the file; the mode says whether it may be created and migrated.
     pub async fn open(path: &Path, mode: OpenMode) -> Result<Self, StoreError> {
-        let open::Prepared { place, lock, ids } = open::prepare(path, mode).await?;
+        let open::Prepared { identity, lock, ids } = open::prepare(path, mode).await?;
         let options = open::options(path);
         let writer = SqlitePoolOptions::new()
             .max_connections(1)
-            .acquire_timeout(PATIENCE)
+            .acquire_timeout(TIMEOUT)
             // The pool tests it whenever it is returned.
             .test_before_acquire(false)
             // When the disk is full, SQLite rolls back the transaction by itself. sqlx's own rollback then fails, and sqlx
@@ -61,11 +61,11 @@ impl SqliteStore {
             .connect_with(options.clone())
             .await?;
         Ok(Self {
-            place,
+            identity,
             ids: ids.into(),
             damaged: Arc::default(),
             readers: ReaderPool::open(options).await?,
-            together: GroupCommit::new(writer.clone()),
+            group_commit: GroupCommit::new(writer.clone()),
             writer,
             lock: Arc::new(lock),
         })
@@ -73,7 +73,7 @@ impl SqliteStore {
 
     /// Returns all rows of a query.
     pub async fn all(&self, query: Query<'_>) -> Result<Vec<Row>, StoreError> {
-        self.place.check(&self.ids)?;
+        self.identity.check(&self.ids)?;
         let rows = self.readers.all(query).await;
         if rows.as_ref().is_err_and(is_damage) {
             self.damaged.store(true, Ordering::Relaxed);
@@ -86,31 +86,31 @@ impl SqliteStore {
         if self.damaged.load(Ordering::Relaxed) {
             return Err(StoreError::Damaged);
         }
-        timeout(PATIENCE, self.all(query(PING))).await.map_err(|_| StoreError::slow())??;
+        timeout(TIMEOUT, self.all(query(PING))).await.map_err(|_| StoreError::slow())??;
         Ok(())
     }
 
     /// Begins a transaction. `IMMEDIATE` takes the write lock at once: taking it later, after a read, fails if another program
     /// has written in between.
     pub async fn begin(&self) -> Result<StoreTransaction, StoreError> {
-        self.place.check(&self.ids)?;
+        self.identity.check(&self.ids)?;
         Ok(StoreTransaction(self.writer.begin_with("BEGIN IMMEDIATE").await?))
     }
 
     /// Makes a change of one statement. Returns how many rows it affected.
     pub async fn write(&self, query: Query<'static>) -> Result<u64, StoreError> {
-        self.place.check(&self.ids)?;
-        self.together.run(query).await
+        self.identity.check(&self.ids)?;
+        self.group_commit.run(query).await
     }
 
     /// Passes each revocation after a position to `apply`. Returns the position of the last one. Only one program writes at a
     /// time, so positions are in the order of commits.
     pub async fn revocation_rows_after(&self, from: i64, mut apply: impl FnMut(Row) -> Result<(), StoreError>) -> Result<i64, StoreError> {
-        const NEWS: &str =
+        const REVOCATIONS: &str =
             "SELECT seq AS seen, session_id, user_id, epoch, at, expires_at FROM revocations WHERE seq > $1 ORDER BY seq LIMIT 1000";
         let mut seen = from;
         loop {
-            let rows = self.all(query(NEWS).bind(seen)).await?;
+            let rows = self.all(query(REVOCATIONS).bind(seen)).await?;
             let full = rows.len() == 1000;
             for row in rows {
                 seen = row.get("seen")?;
@@ -131,7 +131,7 @@ impl SqliteStore {
     /// Waits for running statements and closes the file.
     pub async fn close(&self) {
         self.readers.close().await;
-        if self.place.check(&self.ids).is_err() && self.place.is_overwritten() {
+        if self.identity.check(&self.ids).is_err() && self.identity.is_overwritten() {
             // SQLite would write the log into the file that replaced this one. Keep the writer open, so that the process ends
             // without that.
             mem::forget(self.writer.clone());

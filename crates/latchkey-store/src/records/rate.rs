@@ -40,16 +40,16 @@ mod tests {
     const NOW: UnixSeconds = 1_800_000_000;
 
     #[test]
-    fn so_many_at_once_then_one_every_so_often() {
+    fn a_burst_is_allowed_and_then_one_attempt_per_interval() {
         let mut until = 0;
         for _ in 0..3 {
             until = RATE.take(until, NOW).expect("within the burst");
         }
         assert_eq!(RATE.take(until, NOW), Err(RetryAfter(60)));
         assert_eq!(RATE.take(until, NOW + 59), Err(RetryAfter(1)));
-        until = RATE.take(until, NOW + 60).expect("one more");
+        until = RATE.take(until, NOW + 60).expect("one more after the interval");
         assert_eq!(RATE.take(until, NOW + 60), Err(RetryAfter(60)));
-        assert!(RATE.take(until, NOW + 60 + RATE.whole()).is_ok(), "whole again");
+        assert!(RATE.take(until, NOW + 60 + RATE.whole()).is_ok(), "full again");
     }
 
     #[test]

@@ -17,17 +17,17 @@ impl Salt {
     /// When the system provides no randomness; the program must not run then.
     pub fn generate() -> Self {
         let mut bytes = [0_u8; 16];
-        #[expect(clippy::expect_used, reason = "without randomness nothing may run")]
-        rand::fill(&mut bytes).expect("the system's random numbers");
+        #[expect(clippy::expect_used, reason = "without randomness the program must not run")]
+        rand::fill(&mut bytes).expect("the system must provide random numbers");
         Self(URL_SAFE_NO_PAD.encode(bytes))
     }
 
-    /// Takes the salt from a row.
+    /// Creates a salt from the text of a row.
     pub const fn from_row(text: String) -> Self {
         Self(text)
     }
 
-    /// Returns the salt as a row holds it.
+    /// Returns the salt as the text of a row.
     pub fn as_str(&self) -> &str {
         &self.0
     }

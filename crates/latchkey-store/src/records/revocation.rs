@@ -25,7 +25,8 @@ pub struct Revocation {
 }
 
 impl Revocation {
-    /// Revokes all access tokens of a user that are of an earlier epoch. None of them lives longer than [`MAX_TOKEN_LIFE`].
+    /// Creates a revocation of all access tokens of a user that are of an earlier epoch. None of them lives longer than
+    /// [`MAX_TOKEN_LIFE`].
     pub const fn of_user(user: UserId, epoch: i64, written_at: UnixSeconds) -> Self {
         Self {
             revoked: Revoked::User(user, epoch),

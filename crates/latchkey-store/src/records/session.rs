@@ -79,7 +79,7 @@ pub struct Refund<'a> {
     pub rate: Rate,
 }
 
-/// Moves a session from one refresh token to the next.
+/// The move of a session from one refresh token to the next.
 pub struct Rotation {
     /// The session.
     pub id: SessionId,

@@ -169,12 +169,16 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_table_that_is_added_is_taken_along_after_those_that_it_refers_to() {
-        let mut connection = SqliteConnectOptions::new().in_memory(true).connect().await.expect("opened");
+    async fn an_added_table_is_moved_after_the_tables_that_it_refers_to() {
+        let mut connection = SqliteConnectOptions::new()
+            .in_memory(true)
+            .connect()
+            .await
+            .expect("open a database in memory");
         let added = "CREATE TABLE keys (id INTEGER PRIMARY KEY, user_id TEXT REFERENCES users (id), public_key BLOB, used BIGINT);
              CREATE TABLE users (id TEXT PRIMARY KEY)";
-        connection.execute(added).await.expect("created");
-        let tables = of_schema(&mut connection).await.expect("read");
+        connection.execute(added).await.expect("create the tables");
+        let tables = of_schema(&mut connection).await.expect("read the tables");
         let [users, keys] = &tables[..] else { panic!("{tables:?}") };
         assert_eq!((users.name.as_str(), keys.name.as_str()), ("users", "keys"));
         assert_eq!(
@@ -189,8 +193,8 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn every_table_of_the_migrations_is_taken_along_but_theirs() {
-        let tables = tables().await.expect("read");
+    async fn every_table_except_that_of_the_migrations_is_moved() {
+        let tables = tables().await.expect("read the tables");
         let names: Vec<&str> = tables.iter().map(|table| table.name.as_str()).collect();
         for name in ["users", "sessions", "events", "revocations", "throttles", "meta"] {
             assert!(names.contains(&name), "{name}: {names:?}");

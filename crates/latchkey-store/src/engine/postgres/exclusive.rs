@@ -4,7 +4,7 @@ use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{AssertSqlSafe, raw_sql};
 use tokio::time::Instant;
 
-use super::{PATIENCE, within};
+use super::{TIMEOUT, within};
 use crate::StoreError;
 use crate::engine::LockMode;
 use crate::engine::postgres::pool::connect;
@@ -18,8 +18,8 @@ const NO_LIMITS: &str = "SET statement_timeout = 0; SET lock_timeout = '30s'; SE
 const TRIES: usize = 5;
 
 /// Opens a connection outside the pool and without time limits.
-pub async fn alone(options: &PgConnectOptions) -> Result<PgConnection, StoreError> {
-    let mut connection = within(Instant::now() + PATIENCE, connect(options)).await?;
+pub async fn connect_unlimited(options: &PgConnectOptions) -> Result<PgConnection, StoreError> {
+    let mut connection = within(Instant::now() + TIMEOUT, connect(options)).await?;
     raw_sql(NO_LIMITS).execute(&mut connection).await?;
     Ok(connection)
 }
@@ -32,7 +32,7 @@ pub async fn hold(options: &PgConnectOptions, hold: LockMode, tables: &[&str]) -
         LockMode::Reading => format!("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; LOCK TABLE {tables} IN SHARE MODE"),
         LockMode::Writing => format!("BEGIN; LOCK TABLE {tables} IN SHARE ROW EXCLUSIVE MODE"),
     };
-    let mut connection = alone(options).await?;
+    let mut connection = connect_unlimited(options).await?;
     let mut tries = 0;
     loop {
         tries += 1;

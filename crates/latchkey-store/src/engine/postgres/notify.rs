@@ -15,15 +15,15 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// Wakes `changed` for each notification, for as long as the program runs.
 pub async fn listen(options: &PgConnectOptions, changed: &Notify) {
     loop {
-        if let Err(error) = hear(options, changed).await {
+        if let Err(error) = forward_notifications(options, changed).await {
             tracing::debug!(%error, "not told of news; it is read five times a second all the same");
         }
         sleep(PAUSE).await;
     }
 }
 
-async fn hear(options: &PgConnectOptions, changed: &Notify) -> Result<(), sqlx::Error> {
-    let one = PgPoolOptions::new().max_connections(1).acquire_timeout(super::PATIENCE);
+async fn forward_notifications(options: &PgConnectOptions, changed: &Notify) -> Result<(), sqlx::Error> {
+    let one = PgPoolOptions::new().max_connections(1).acquire_timeout(super::TIMEOUT);
     let mut listener = PgListener::connect_with(&one.connect_lazy_with(options.clone())).await?;
     listener.listen(CHANNEL).await?;
     loop {

@@ -17,13 +17,13 @@ const WAIT: Duration = Duration::from_secs(30);
 
 /// Keeps the file from being replaced while the connection is used. Drop it after the connection.
 pub struct Held {
-    _place: FileIdentity,
+    _identity: FileIdentity,
     _lock: FileLock,
 }
 
 /// Opens an existing file and takes its write lock. Fails when another program does not release the file in time.
 pub async fn hold(path: &Path, hold: LockMode) -> Result<(SqliteConnection, Held), StoreError> {
-    let (place, lock) = attach(path).await?;
+    let (identity, lock) = attach(path).await?;
     let mut connection = SqliteConnectOptions::new()
         .filename(path)
         .synchronous(SqliteSynchronous::Full)
@@ -40,7 +40,7 @@ pub async fn hold(path: &Path, hold: LockMode) -> Result<(SqliteConnection, Held
         raw_sql("PRAGMA query_only = ON").execute(&mut connection).await?;
     }
     let locks = Held {
-        _place: place,
+        _identity: identity,
         _lock: lock,
     };
     Ok((connection, locks))

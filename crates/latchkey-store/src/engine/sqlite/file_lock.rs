@@ -63,7 +63,7 @@ impl FileLock {
             if self.try_lock()? {
                 return Ok(FileLockMode::Exclusive);
             }
-            if self.taken(self.file.try_lock_shared())? {
+            if self.acquired(self.file.try_lock_shared())? {
                 return Ok(FileLockMode::Shared);
             }
             self.pause("another program keeps it locked; stop that program, or remove the file if it belongs to another user")
@@ -73,14 +73,14 @@ impl FileLock {
 
     /// Locks exclusively unless another program holds the lock. Returns whether it did.
     pub fn try_lock(&self) -> Result<bool, StoreError> {
-        self.taken(self.file.try_lock())
+        self.acquired(self.file.try_lock())
     }
 
     /// Changes to a shared lock, so that other programs can open the database too. Another program may hold the exclusive lock
-    /// before this returns, so everything that was read under the own one has to be read again. Fails when another program holds
-    /// the lock exclusively until the deadline.
+    /// before this returns, so everything that was read under this program's exclusive lock has to be read again. Fails when
+    /// another program holds the lock exclusively until the deadline.
     pub async fn share(&self) -> Result<(), StoreError> {
-        while !self.taken(self.file.try_lock_shared())? {
+        while !self.acquired(self.file.try_lock_shared())? {
             self.pause("another program keeps it locked; stop that program").await?;
         }
         Ok(())
@@ -122,7 +122,7 @@ impl FileLock {
         written.map_err(|error| self.error("written", &error))
     }
 
-    fn taken(&self, tried: Result<(), TryLockError>) -> Result<bool, StoreError> {
+    fn acquired(&self, tried: Result<(), TryLockError>) -> Result<bool, StoreError> {
         match tried {
             Ok(()) => Ok(true),
             Err(TryLockError::WouldBlock) => Ok(false),

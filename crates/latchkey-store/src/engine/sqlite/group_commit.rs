@@ -7,11 +7,11 @@ use sqlx::sqlite::{Sqlite, SqlitePool};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
-use super::{PATIENCE, Query};
+use super::{Query, TIMEOUT};
 use crate::StoreError;
 
 /// The most changes in one commit, and the most that wait for the next one: together they take a few milliseconds.
-const MOST: usize = 64;
+const MAX_BATCH: usize = 64;
 
 /// The queue of changes that wait for their commit.
 #[derive(Clone)]
@@ -25,7 +25,7 @@ struct Waiting {
 impl GroupCommit {
     /// Starts the task that writes, which runs as long as there is a sender.
     pub fn new(writer: SqlitePool) -> Self {
-        let (sender, receiver) = mpsc::channel(MOST);
+        let (sender, receiver) = mpsc::channel(MAX_BATCH);
         // A task of its own, so that a cancelled caller does not cancel the changes of others.
         tokio::spawn(keep_writing(writer, receiver));
         Self(sender)
@@ -40,16 +40,16 @@ impl GroupCommit {
             outcome.await.ok()
         };
         // The limit covers the wait for the writing connection and the wait for a lock on the file.
-        let written = timeout(2 * PATIENCE, written).await.map_err(|_| StoreError::slow())?;
+        let written = timeout(2 * TIMEOUT, written).await.map_err(|_| StoreError::slow())?;
         written.unwrap_or(Err(StoreError::Unavailable(sqlx::Error::PoolClosed)))
     }
 }
 
 async fn keep_writing(writer: SqlitePool, mut receiver: mpsc::Receiver<Waiting>) {
-    let mut waiting = Vec::with_capacity(MOST);
-    while receiver.recv_many(&mut waiting, MOST).await > 0 {
-        let still_there = waiting.drain(..).filter(|one| !one.done.is_closed());
-        let (queries, callers): (Vec<_>, Vec<_>) = still_there.map(|one| (one.query, one.done)).unzip();
+    let mut waiting = Vec::with_capacity(MAX_BATCH);
+    while receiver.recv_many(&mut waiting, MAX_BATCH).await > 0 {
+        let wanted = waiting.drain(..).filter(|one| !one.done.is_closed());
+        let (queries, callers): (Vec<_>, Vec<_>) = wanted.map(|one| (one.query, one.done)).unzip();
         // A caller that was cancelled in the meantime needs no result.
         match write(&writer, queries).await {
             Ok(counts) => callers.into_iter().zip(counts).for_each(|(caller, count)| {
@@ -91,50 +91,53 @@ mod tests {
     }
 
     async fn rows(file: &SqliteStore) -> i64 {
-        let counted = file.all(query("SELECT COUNT(*) AS total FROM throttles")).await.expect("an answer");
-        counted[0].get("total").expect("a number")
+        let counted = file
+            .all(query("SELECT COUNT(*) AS total FROM throttles"))
+            .await
+            .expect("run the query");
+        counted[0].get("total").expect("read the count")
     }
 
     /// Returns how many pages the log holds. A commit writes one to three pages.
     fn written(dir: &Path) -> u64 {
-        let log = dir.join("latchkey.db-wal").metadata().expect("a log");
+        let log = dir.join("latchkey.db-wal").metadata().expect("read the size of the log");
         log.len() / 4096
     }
 
     #[tokio::test]
     async fn changes_that_wait_at_the_same_time_share_a_commit() {
-        let dir = tempfile::tempdir().expect("a directory");
+        let dir = tempfile::tempdir().expect("create a temporary directory");
         let file = SqliteStore::open(&dir.path().join("latchkey.db"), OpenMode::Migrate)
             .await
-            .expect("opened");
+            .expect("open the store");
         let before = written(dir.path());
         let counts = join_all((0..50).map(|number| file.write(insert(number)))).await;
-        assert!(counts.into_iter().all(|count| count.expect("written") == 1));
+        assert!(counts.into_iter().all(|count| count.expect("write the change") == 1));
         assert_eq!(rows(&file).await, 50);
         let pages = written(dir.path()) - before;
         assert!(pages < 10, "{pages} pages for one commit");
     }
 
     #[tokio::test]
-    async fn when_one_cannot_be_made_none_is_that_shared_its_commit_and_the_next_is() {
-        let dir = tempfile::tempdir().expect("a directory");
+    async fn a_failed_change_fails_all_that_share_its_commit_but_not_the_next() {
+        let dir = tempfile::tempdir().expect("create a temporary directory");
         let file = SqliteStore::open(&dir.path().join("latchkey.db"), OpenMode::Migrate)
             .await
-            .expect("opened");
-        file.write(insert(7)).await.expect("written");
+            .expect("open the store");
+        file.write(insert(7)).await.expect("write the change");
         let outcomes = join_all((0..10).map(|number| file.write(insert(number)))).await;
-        assert!(outcomes.into_iter().all(|outcome| outcome.is_err()), "the seventh is there already");
+        assert!(outcomes.into_iter().all(|outcome| outcome.is_err()), "row 7 exists already");
         assert_eq!(rows(&file).await, 1);
-        file.write(insert(8)).await.expect("written");
+        file.write(insert(8)).await.expect("write the change");
     }
 
     #[tokio::test]
-    async fn a_caller_that_goes_away_takes_nobody_with_it() {
-        let dir = tempfile::tempdir().expect("a directory");
+    async fn a_cancelled_caller_does_not_cancel_the_changes_of_others() {
+        let dir = tempfile::tempdir().expect("create a temporary directory");
         let file = SqliteStore::open(&dir.path().join("latchkey.db"), OpenMode::Migrate)
             .await
-            .expect("opened");
-        let busy = file.begin().await.expect("begun");
+            .expect("open the store");
+        let busy = file.begin().await.expect("begin a transaction");
         let [gone, stays] = [1, 2].map(|number| {
             tokio::spawn({
                 let file = file.clone();
@@ -144,6 +147,6 @@ mod tests {
         tokio::task::yield_now().await;
         gone.abort();
         drop(busy);
-        assert_eq!(stays.await.expect("not aborted").expect("written"), 1);
+        assert_eq!(stays.await.expect("the task was not aborted").expect("write the change"), 1);
     }
 }

@@ -8,7 +8,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, Sq
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, raw_sql};
 
 use super::files::{beside, create_private, exists, has_log, restrict_all};
-use super::{PATIENCE, migrations};
+use super::{TIMEOUT, migrations};
 use crate::StoreError;
 use crate::engine::migrations::Applied;
 use crate::engine::sqlite::file_identity::FileIdentity;
@@ -17,7 +17,7 @@ use crate::engine::{Inspection, KEY_SALT, OpenMode};
 
 /// A database file that may be opened for as long as the lock is held.
 pub struct Prepared {
-    pub place: FileIdentity,
+    pub identity: FileIdentity,
     pub lock: FileLock,
     /// The ids that the file may have.
     pub ids: Vec<u32>,
@@ -31,7 +31,7 @@ pub fn options(path: &Path) -> SqliteConnectOptions {
         // Durable before the response: an acknowledged change survives a power cut.
         .synchronous(SqliteSynchronous::Full)
         .foreign_keys(true)
-        .busy_timeout(PATIENCE)
+        .busy_timeout(TIMEOUT)
 }
 
 /// Prepares the file for opening, as far as the mode allows, and takes the shared lock. Fails when the mode does not allow to
@@ -44,14 +44,14 @@ pub async fn prepare(path: &Path, mode: OpenMode) -> Result<Prepared, StoreError
     }
     let lock = FileLock::open(path)?;
     loop {
-        let alone = lock.lock().await? == FileLockMode::Exclusive;
-        if let Some(place) = try_prepare(path, mode, &lock, alone).await? {
-            if alone {
+        let exclusive = lock.lock().await? == FileLockMode::Exclusive;
+        if let Some(identity) = try_prepare(path, mode, &lock, exclusive).await? {
+            if exclusive {
                 lock.share().await?;
             }
             let ids = lock.ids()?;
-            place.check(&ids)?;
-            return Ok(Prepared { place, lock, ids });
+            identity.check(&ids)?;
+            return Ok(Prepared { identity, lock, ids });
         }
         lock.retry().await?;
     }
@@ -61,14 +61,14 @@ pub async fn prepare(path: &Path, mode: OpenMode) -> Result<Prepared, StoreError
 /// another file or when the lock cannot be taken.
 pub async fn attach(path: &Path) -> Result<(FileIdentity, FileLock), StoreError> {
     let lock = FileLock::open(path)?;
-    let alone = lock.lock().await? == FileLockMode::Exclusive;
-    let place = FileIdentity::of(path).map_err(sqlx::Error::Io)?;
-    refuse_foreign(path, &place, &lock.ids()?, alone)?;
-    if alone {
+    let exclusive = lock.lock().await? == FileLockMode::Exclusive;
+    let identity = FileIdentity::of(path).map_err(sqlx::Error::Io)?;
+    refuse_foreign(path, &identity, &lock.ids()?, exclusive)?;
+    if exclusive {
         lock.share().await?;
-        refuse_foreign(path, &place, &lock.ids()?, alone)?;
+        refuse_foreign(path, &identity, &lock.ids()?, exclusive)?;
     }
-    Ok((place, lock))
+    Ok((identity, lock))
 }
 
 /// Reads what can be known about a file, without changing it and without creating a file beside it. Returns `None` when there is
@@ -77,15 +77,15 @@ pub async fn inspect(path: &Path) -> Result<Option<Inspection>, StoreError> {
     if !exists(path).map_err(sqlx::Error::Io)? {
         return Ok(None);
     }
-    let place = FileIdentity::of(path).map_err(sqlx::Error::Io)?;
-    refuse_foreign(path, &place, &read_ids(path), true)?;
+    let identity = FileIdentity::of(path).map_err(sqlx::Error::Io)?;
+    refuse_foreign(path, &identity, &read_ids(path), true)?;
     // Reading a log needs its index, which SQLite creates if it is missing. Without a log only the file itself is read.
     let in_use = has_log(path);
     let mut connection = SqliteConnectOptions::new()
         .filename(path)
         .read_only(true)
         .immutable(!in_use)
-        .busy_timeout(PATIENCE)
+        .busy_timeout(TIMEOUT)
         .connect()
         .await?;
     let inspected = inspect_tables(&mut connection).await;
@@ -126,8 +126,8 @@ async fn has_table(connection: &mut SqliteConnection, name: &str) -> Result<bool
     Ok(tables > 0)
 }
 
-async fn read_applied(connection: &mut SqliteConnection, question: &'static str) -> Result<Vec<Applied>, StoreError> {
-    Ok(sqlx::query_as(question).fetch_all(connection).await?)
+async fn read_applied(connection: &mut SqliteConnection, statement: &'static str) -> Result<Vec<Applied>, StoreError> {
+    Ok(sqlx::query_as(statement).fetch_all(connection).await?)
 }
 
 /// Renames the table of migrations of the first versions, then applies the pending migrations.
@@ -143,17 +143,17 @@ async fn migrate(connection: &mut SqliteConnection) -> Result<(), StoreError> {
 }
 
 async fn refuse_early(path: &Path, mode: OpenMode) -> Result<(), StoreError> {
-    let there = inspect(path).await?;
-    mode.accept(there.map(|found| found.pending_migrations)).map(drop)
+    let found = inspect(path).await?;
+    mode.accept(found.map(|found| found.pending_migrations)).map(drop)
 }
 
 /// Prepares the file. Returns `None` when that needs the exclusive lock and the lock is only shared.
-async fn try_prepare(path: &Path, mode: OpenMode, lock: &FileLock, alone: bool) -> Result<Option<FileIdentity>, StoreError> {
+async fn try_prepare(path: &Path, mode: OpenMode, lock: &FileLock, exclusive: bool) -> Result<Option<FileIdentity>, StoreError> {
     if !exists(path).map_err(sqlx::Error::Io)? {
         if mode == OpenMode::Existing {
             return Err(StoreError::NoDatabase);
         }
-        if !alone {
+        if !exclusive {
             return Ok(None);
         }
         if has_log(path) {
@@ -162,13 +162,13 @@ async fn try_prepare(path: &Path, mode: OpenMode, lock: &FileLock, alone: bool) 
         create_private(path).map_err(|error| StoreError::File(format!("the file cannot be created: {error}")))?;
     }
     restrict_all(path);
-    let place = FileIdentity::of(path).map_err(sqlx::Error::Io)?;
+    let identity = FileIdentity::of(path).map_err(sqlx::Error::Io)?;
     let known = lock.ids()?;
-    refuse_foreign(path, &place, &known, alone)?;
-    let id = place.id().map_err(sqlx::Error::Io)?;
+    refuse_foreign(path, &identity, &known, exclusive)?;
+    let id = identity.id().map_err(sqlx::Error::Io)?;
     let migrate = mode.accept(inspect(path).await?.map(|found| found.pending_migrations))?;
-    if !alone {
-        return Ok((!migrate).then_some(place));
+    if !exclusive {
+        return Ok((!migrate).then_some(identity));
     }
     if id != 0 && !known.is_empty() && !known.contains(&id) {
         tracing::warn!(
@@ -176,14 +176,14 @@ async fn try_prepare(path: &Path, mode: OpenMode, lock: &FileLock, alone: bool) 
         );
     }
     if migrate || mode == OpenMode::Migrate || id == 0 || !known.contains(&id) {
-        renew(path, &place, lock, id, migrate).await?;
+        renew(path, &identity, lock, id, migrate).await?;
     }
-    Ok(Some(place))
+    Ok(Some(identity))
 }
 
 /// Brings the tables up to date if that is due, and gives the file a new id. The lock file names both ids until the new one has
 /// reached the file itself.
-async fn renew(path: &Path, place: &FileIdentity, lock: &FileLock, id: u32, is_due: bool) -> Result<(), StoreError> {
+async fn renew(path: &Path, identity: &FileIdentity, lock: &FileLock, id: u32, is_due: bool) -> Result<(), StoreError> {
     let new = new_id();
     // Do this before SQLite writes a log, because the next start has to recognise that log.
     lock.set_ids(&[id, new])?;
@@ -194,7 +194,7 @@ async fn renew(path: &Path, place: &FileIdentity, lock: &FileLock, id: u32, is_d
     set_id(&mut connection, new).await?;
     raw_sql("PRAGMA wal_checkpoint(TRUNCATE)").execute(&mut connection).await?;
     connection.close().await?;
-    if place.id().map_err(sqlx::Error::Io)? == new {
+    if identity.id().map_err(sqlx::Error::Io)? == new {
         lock.set_ids(&[new])?;
     }
     Ok(())
@@ -215,9 +215,9 @@ pub fn new_id() -> u32 {
     u32::from_be_bytes(bytes).max(1)
 }
 
-fn refuse_foreign(path: &Path, place: &FileIdentity, known: &[u32], alone: bool) -> Result<(), StoreError> {
-    let id = place.id().map_err(sqlx::Error::Io)?;
-    if known.is_empty() || known.contains(&id) || (alone && !has_log(path)) {
+fn refuse_foreign(path: &Path, identity: &FileIdentity, known: &[u32], exclusive: bool) -> Result<(), StoreError> {
+    let id = identity.id().map_err(sqlx::Error::Io)?;
+    if known.is_empty() || known.contains(&id) || (exclusive && !has_log(path)) {
         return Ok(());
     }
     Err(foreign_log(path))

@@ -9,7 +9,7 @@ use sqlx::{ConnectOptions, Connection};
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::timeout;
 
-use super::{PATIENCE, Query, Row};
+use super::{Query, Row, TIMEOUT};
 use crate::StoreError;
 
 /// How many queries run at the same time.
@@ -23,7 +23,7 @@ struct Inner {
     options: SqliteConnectOptions,
     /// The connection that has been idle for longest comes first, so that one whose query was abandoned is used last.
     idle: Mutex<VecDeque<SqliteConnection>>,
-    turns: Semaphore,
+    permits: Semaphore,
 }
 
 impl ReaderPool {
@@ -37,7 +37,7 @@ impl ReaderPool {
         Ok(Self(Arc::new(Inner {
             options,
             idle: Mutex::new(idle),
-            turns: Semaphore::new(READERS as usize),
+            permits: Semaphore::new(READERS as usize),
         })))
     }
 
@@ -53,25 +53,25 @@ impl ReaderPool {
 
     /// Waits for running queries and closes the connections.
     pub async fn close(&self) {
-        let all = self.0.turns.acquire_many(READERS).await;
+        let all = self.0.permits.acquire_many(READERS).await;
         let connections = std::mem::take(&mut *self.0.idle());
         for connection in connections {
             // It only read, so an error here loses nothing.
             let _ = connection.close().await;
         }
-        self.0.turns.close();
+        self.0.permits.close();
         drop(all);
     }
 }
 
 impl Inner {
     async fn reader(&self) -> Result<Reader<'_>, StoreError> {
-        let turn = timeout(PATIENCE, self.turns.acquire()).await.map_err(|_| StoreError::slow())?;
-        let turn = turn.map_err(|_| StoreError::Unavailable(sqlx::Error::PoolClosed))?;
+        let permit = timeout(TIMEOUT, self.permits.acquire()).await.map_err(|_| StoreError::slow())?;
+        let permit = permit.map_err(|_| StoreError::Unavailable(sqlx::Error::PoolClosed))?;
         Ok(Reader {
             all: self,
             connection: self.idle().pop_front(),
-            _turn: turn,
+            _permit: permit,
         })
     }
 
@@ -85,7 +85,7 @@ impl Inner {
 struct Reader<'a> {
     all: &'a Inner,
     connection: Option<SqliteConnection>,
-    _turn: SemaphorePermit<'a>,
+    _permit: SemaphorePermit<'a>,
 }
 
 impl Reader<'_> {
@@ -119,10 +119,10 @@ mod tests {
         "WITH RECURSIVE numbers (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < $1) SELECT COUNT(*) AS total FROM numbers";
 
     async fn file() -> (tempfile::TempDir, SqliteStore) {
-        let dir = tempfile::tempdir().expect("a directory");
+        let dir = tempfile::tempdir().expect("create a temporary directory");
         let file = SqliteStore::open(&dir.path().join("latchkey.db"), OpenMode::Migrate)
             .await
-            .expect("opened");
+            .expect("open the store");
         (dir, file)
     }
 
@@ -131,41 +131,43 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn more_questions_than_connections_are_all_answered() {
+    async fn more_queries_than_connections_are_all_answered() {
         let (_dir, file) = file().await;
         let answers = join_all((1..=100).map(|number| count(&file, number))).await;
         for (number, answer) in (1..=100).zip(answers) {
-            assert_eq!(answer.expect("an answer"), number);
+            assert_eq!(answer.expect("run the query"), number);
         }
     }
 
     #[tokio::test]
-    async fn whoever_goes_away_in_the_middle_of_an_answer_leaves_the_connection_behind() {
+    async fn a_cancelled_query_returns_its_connection() {
         let (_dir, file) = file().await;
         for _ in 0..3 * READERS {
             let left = timeout(Duration::from_millis(1), count(&file, 100_000)).await;
-            assert!(left.is_err(), "counted in no time");
+            assert!(left.is_err(), "the query finished before the timeout");
         }
-        assert_eq!(count(&file, 7).await.expect("an answer"), 7);
+        assert_eq!(count(&file, 7).await.expect("run the query"), 7);
         assert_eq!(file.readers.0.idle().len(), READERS as usize);
     }
 
     #[tokio::test]
-    async fn the_next_question_does_not_wait_behind_an_answer_that_nobody_wants_any_more() {
+    async fn the_next_query_does_not_wait_behind_an_abandoned_one() {
         let (_dir, file) = file().await;
         let long = 20_000_000;
         assert!(
             timeout(Duration::from_millis(1), count(&file, long)).await.is_err(),
-            "counted in no time"
+            "the query finished before the timeout"
         );
         for _ in 1..READERS {
-            let quick = timeout(Duration::from_secs(1), count(&file, 7)).await.expect("at once");
-            assert_eq!(quick.expect("an answer"), 7);
+            let quick = timeout(Duration::from_secs(1), count(&file, 7))
+                .await
+                .expect("the query finishes within a second");
+            assert_eq!(quick.expect("run the query"), 7);
         }
     }
 
     #[tokio::test]
-    async fn once_closed_they_refuse() {
+    async fn a_closed_pool_refuses_queries() {
         let (_dir, file) = file().await;
         file.close().await;
         assert!(count(&file, 7).await.is_err());

@@ -48,13 +48,13 @@ pub async fn restore(database: &Path, backup: &Path, salt: &str, now: UnixSecond
 
 /// Gives a copy of a database an id of its own.
 pub async fn change_id(copy: &Path) -> Result<(), StoreError> {
-    let mut connection = alone(copy).connect().await?;
+    let mut connection = single_file_options(copy).connect().await?;
     set_id(&mut connection, new_id()).await?;
     Ok(connection.close().await?)
 }
 
 /// Returns the options for a file that no other program has open and that needs no log beside it.
-fn alone(path: &Path) -> SqliteConnectOptions {
+fn single_file_options(path: &Path) -> SqliteConnectOptions {
     SqliteConnectOptions::new().filename(path).synchronous(SqliteSynchronous::Full)
 }
 
@@ -98,7 +98,7 @@ async fn check_integrity(source: &mut SqliteConnection) -> Result<(), StoreError
 }
 
 async fn prepare(draft: &Path, salt: &str, now: UnixSeconds) -> Result<i64, StoreError> {
-    let mut connection = alone(draft).foreign_keys(true).connect().await?;
+    let mut connection = single_file_options(draft).foreign_keys(true).connect().await?;
     let mut tx = connection.begin().await?;
     sqlx::query(SET_KEY_SALT).bind(salt).execute(&mut *tx).await?;
     // No token is valid for them any more. The statement uses only columns of the first version, because the backup may be that
@@ -125,9 +125,9 @@ async fn put_in_place(database: &Path, draft: &Path, lock: &FileLock) -> Result<
     for suffix in ["-wal", "-shm", "-journal"] {
         remove(&beside(database, suffix))?;
     }
-    let place = FileIdentity::of(database).map_err(sqlx::Error::Io)?;
+    let identity = FileIdentity::of(database).map_err(sqlx::Error::Io)?;
     sync_directory(database).map_err(|error| cannot("replace", database, &error))?;
-    lock.set_ids(&[place.id().map_err(sqlx::Error::Io)?])?;
+    lock.set_ids(&[identity.id().map_err(sqlx::Error::Io)?])?;
     Ok(kept)
 }
 
@@ -137,8 +137,8 @@ async fn keep(database: &Path, lock: &FileLock) -> Result<Option<PathBuf>, Store
         return Ok(None);
     }
     if has_log(database) {
-        let place = FileIdentity::of(database).map_err(sqlx::Error::Io)?;
-        let (ids, id) = (lock.ids()?, place.id().map_err(sqlx::Error::Io)?);
+        let identity = FileIdentity::of(database).map_err(sqlx::Error::Io)?;
+        let (ids, id) = (lock.ids()?, identity.id().map_err(sqlx::Error::Io)?);
         if ids.is_empty() || ids.contains(&id) {
             // A damaged file may be the reason for the restore; it is kept as it is.
             let _ = apply_log(database).await;
