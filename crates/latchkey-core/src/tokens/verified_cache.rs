@@ -1,5 +1,5 @@
-//! Tokens that were verified, so that showing one again costs no signature check. Whether one has expired, and whether its
-//! session has ended, is asked each time: here is only what can never change, that we issued it and what it says.
+//! A cache of verified tokens, so that a token that is presented again needs no signature check. It holds only what never changes:
+//! that we issued the token, and its claims. Callers check each time whether it has expired and whether its session has ended.
 
 use std::hash::{BuildHasher, RandomState};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -7,26 +7,27 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::Claims;
 use latchkey_store::UnixSeconds;
 
-/// Sets of tokens, each behind a lock of its own that is held for a few comparisons. A power of two.
+/// Number of sets of tokens, a power of two. Each set has its own lock, which is held only for a few comparisons.
 const SETS: usize = 2048;
 
-/// Tokens in a set. The one that was used longest ago makes room: who floods the table slows down others, and no more.
+/// Most tokens in a set. A full set drops its least recently used token, so an attacker who floods the cache can only slow down
+/// other users.
 const WAYS: usize = 4;
 
-/// Longest token that is remembered, in bytes: with [`SETS`] and [`WAYS`] it bounds the memory that all of them take.
+/// Longest token that is cached, in bytes. Together with [`SETS`] and [`WAYS`] this bounds the memory of the cache.
 const MAX_LENGTH: usize = 1024;
 
-/// Bytes of a signature that its tag is made from: 96 bits of it, which nobody can aim at.
+/// Characters at the end of a signature that its tag is made from. They hold 96 bits of it, which an attacker cannot choose.
 const TAGGED: usize = 16;
 
-/// Verified tokens of one set of keys. It belongs to the keys and is gone with them: a retired key leaves none behind.
+/// The tokens that one set of keys has verified. The cache is dropped with its keys, so no token of a retired key stays cached.
 pub struct VerifiedCache {
-    /// Its key is random: nobody can choose which set a token falls into.
+    /// The key of this hasher is random, so that an attacker cannot choose which set a token falls into.
     hasher: RandomState,
     sets: Box<[Mutex<Set>]>,
 }
 
-/// The most recently used first.
+/// The entries of a set, the most recently used first.
 type Set = Vec<Entry>;
 
 struct Entry {
@@ -36,18 +37,18 @@ struct Entry {
 }
 
 impl VerifiedCache {
-    /// The claims of a token, if this very text was verified.
+    /// Returns the claims of a token if exactly this token was verified before.
     pub fn find(&self, jwt: &str) -> Option<Arc<Claims>> {
         let tag = self.tag(jwt);
         let mut set = self.set(tag).lock().unwrap_or_else(PoisonError::into_inner);
-        // Texts are compared only where a secret hash of their signatures agrees, so the time it takes tells nothing about a
-        // token to whoever does not have it.
+        // Tokens are compared only if a keyed hash of their signatures agrees, so the time of the comparison reveals nothing about a
+        // token to a client that does not have it.
         let at = set.iter().position(|entry| entry.tag == tag && *entry.jwt == *jwt)?;
         set[..=at].rotate_right(1);
         Some(Arc::clone(&set[0].claims))
     }
 
-    /// Remembers a token that was verified just now.
+    /// Adds a token that was just verified.
     pub fn insert(&self, jwt: &str, claims: &Arc<Claims>) {
         if jwt.len() > MAX_LENGTH {
             return;
@@ -59,13 +60,13 @@ impl VerifiedCache {
             claims: Arc::clone(claims),
         };
         let mut set = self.set(tag).lock().unwrap_or_else(PoisonError::into_inner);
-        // Two requests at once may both have verified it.
+        // Another request may have verified and added it at the same time.
         set.retain(|known| known.tag != tag);
         set.truncate(WAYS - 1);
         set.insert(0, entry);
     }
 
-    /// Forgets tokens that have expired: they would open nothing, and take memory.
+    /// Removes expired tokens: they are refused anyway and only take memory.
     pub fn forget(&self, now: UnixSeconds) {
         for set in &self.sets {
             let mut set = set.lock().unwrap_or_else(PoisonError::into_inner);
@@ -74,14 +75,14 @@ impl VerifiedCache {
         }
     }
 
-    /// From the end of the signature, which differs wherever anything in the token does.
+    /// Returns a hash of the end of the signature, which differs if anything in the token differs.
     fn tag(&self, jwt: &str) -> u64 {
         let end = jwt.as_bytes().last_chunk::<TAGGED>();
         end.map_or_else(|| self.hasher.hash_one(jwt), |end| self.hasher.hash_one(end))
     }
 
     fn set(&self, tag: u64) -> &Mutex<Set> {
-        #[expect(clippy::cast_possible_truncation, reason = "any bits will do")]
+        #[expect(clippy::cast_possible_truncation, reason = "any bits of the hash select a set")]
         let at = tag as usize % SETS;
         &self.sets[at]
     }
@@ -126,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_is_found_by_every_byte_of_its_text_alone() {
+    fn only_the_exact_token_is_found_in_the_cache() {
         let verified = VerifiedCache::default();
         let (jwt, claims) = ("header.claims.signature", claims(NOW));
         verified.insert(jwt, &claims);
@@ -152,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn a_flood_of_tokens_takes_no_more_room_than_there_is_and_what_is_used_stays_longest() {
+    fn a_flood_of_tokens_stays_within_the_cache_size_and_recently_used_tokens_stay_cached() {
         let verified = VerifiedCache::default();
         let claims = claims(NOW);
         for number in 0..4 * SETS * WAYS {
@@ -161,7 +162,7 @@ mod tests {
         let full = verified.len();
         assert!(full <= SETS * WAYS && full > SETS * WAYS / 2, "{full}");
         verified.insert(&"x".repeat(MAX_LENGTH + 1), &claims);
-        assert_eq!(verified.len(), full, "too long to be remembered");
+        assert_eq!(verified.len(), full, "a token over the length limit is not cached");
 
         let of_one_set: Vec<String> = (0..)
             .map(|number| format!("a.b.{number}"))
@@ -171,12 +172,12 @@ mod tests {
         for jwt in &of_one_set {
             verified.insert(jwt, &claims);
             let first = verified.find(&of_one_set[0]);
-            assert!(first.is_some(), "it was used a moment ago");
+            assert!(first.is_some(), "it was the most recently used one");
         }
     }
 
     #[test]
-    fn what_has_expired_is_forgotten() {
+    fn expired_tokens_are_removed_from_the_cache() {
         let verified = VerifiedCache::default();
         verified.insert("a.b.c", &claims(NOW));
         verified.insert("a.b.d", &claims(NOW + 1));
