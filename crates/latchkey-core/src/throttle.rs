@@ -37,7 +37,7 @@ pub const UNKNOWN_REFRESH_TOKENS: Limit = Limit {
     rate: Rate { burst: 300, interval: 1 },
 };
 
-/// Limit of new accounts from one address: three hundred, then one every two seconds.
+/// Limit of sign-ups from one address, including refused ones: three hundred, then one every two seconds.
 pub const SIGN_UPS: Limit = Limit {
     kind: Kind::SignUps,
     rate: Rate { burst: 300, interval: 2 },
