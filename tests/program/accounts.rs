@@ -9,11 +9,14 @@ use crate::support::{Installation, PASSWORD, error, text};
 
 /// Runs a statement on the database, to create data that an older version could have written.
 fn execute(here: &Installation, statement: &str) {
-    let runtime = tokio::runtime::Runtime::new().expect("threads");
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     runtime.block_on(async {
         let options = SqliteConnectOptions::new().filename(here.path().join("data/latchkey.db"));
         let mut connection = options.connect().await.expect("opened");
-        connection.execute(AssertSqlSafe(statement.to_owned())).await.expect("done");
+        connection
+            .execute(AssertSqlSafe(statement.to_owned()))
+            .await
+            .expect("the statement ran");
         connection.close().await.expect("closed");
     });
 }

@@ -144,7 +144,7 @@ fn accounts_are_listed_in_pages_and_a_closed_pipe_is_not_an_error() {
             .spawn()
             .expect("started");
         drop(reader.stdout.take());
-        let done = reader.wait_with_output().expect("ran");
+        let done = reader.wait_with_output().expect("the command ran");
         assert!(done.status.success() && error(&done).is_empty(), "{command:?}: {}", error(&done));
     }
 }
@@ -219,7 +219,7 @@ fn an_invalid_configuration_stops_the_start_with_a_one_line_error() {
     ];
     for (variable, value, beginning) in cases {
         let here = Installation::new();
-        let output = here.command(&["serve"]).env(variable, value).output().expect("ran");
+        let output = here.command(&["serve"]).env(variable, value).output().expect("the command ran");
         let error = error(&output);
         assert!(
             !output.status.success() && error.starts_with(&format!("error: {beginning}")) && error.trim().lines().count() == 1,
@@ -228,7 +228,11 @@ fn an_invalid_configuration_stops_the_start_with_a_one_line_error() {
     }
 
     let here = Installation::new();
-    let output = here.command(&["serve"]).env("LATCHKEY_ADDR", &taken).output().expect("ran");
+    let output = here
+        .command(&["serve"])
+        .env("LATCHKEY_ADDR", &taken)
+        .output()
+        .expect("the command ran");
     assert!(error(&output).contains("in use by another program"), "{}", error(&output));
 
     std::fs::write(&database, "not a database ".repeat(1000)).expect("written");
@@ -257,13 +261,13 @@ fn a_flag_overrides_a_variable_and_a_variable_overrides_the_env_file() {
         .command(&["check"])
         .env("LATCHKEY_ADDR", "127.0.0.1:4002")
         .output()
-        .expect("ran");
+        .expect("the command ran");
     assert!(text(&by_variable).contains("127.0.0.1:4002"));
     let by_flag = here
         .command(&["check", "--addr", "127.0.0.1:4003"])
         .env("LATCHKEY_ADDR", "127.0.0.1:4002")
         .output()
-        .expect("ran");
+        .expect("the command ran");
     assert!(text(&by_flag).contains("127.0.0.1:4003"));
 
     std::fs::write(here.path().join(".env"), "this is no setting\n").expect("written");
@@ -312,7 +316,7 @@ fn help_documents_every_setting_and_command() {
         .command(&["--help"])
         .env("LATCHKEY_SECRET", "canary-in-the-help")
         .output()
-        .expect("ran");
+        .expect("the command ran");
     assert!(!text(&secret).contains("canary"), "the help contains no secret");
 }
 
@@ -385,7 +389,12 @@ fn a_command_that_cannot_print_says_in_its_error_what_was_done() {
     std::fs::write(here.path().join("password"), "another quiet harbour\n").expect("written");
     let password = || File::open(here.path().join("password")).expect("a file");
     for (command, done) in commands {
-        let output = here.command(command).stdin(password()).stdout(full()).output().expect("ran");
+        let output = here
+            .command(command)
+            .stdin(password())
+            .stdout(full())
+            .output()
+            .expect("the command ran");
         let said = error(&output);
         assert_eq!(output.status.code(), Some(1), "{command:?}: {said}");
         assert!(
@@ -394,9 +403,14 @@ fn a_command_that_cannot_print_says_in_its_error_what_was_done() {
         );
     }
     // Not even the error can be written.
-    let mute = here.command(&["user", "list"]).stdout(full()).stderr(full()).status().expect("ran");
+    let mute = here
+        .command(&["user", "list"])
+        .stdout(full())
+        .stderr(full())
+        .status()
+        .expect("the command ran");
     assert_eq!(mute.code(), Some(1));
-    let mute = here.command(&["no-such-command"]).stderr(full()).status().expect("ran");
+    let mute = here.command(&["no-such-command"]).stderr(full()).status().expect("the command ran");
     assert_eq!(mute.code(), Some(2));
 }
 
@@ -407,7 +421,7 @@ fn a_command_with_a_closed_output_pipe_exits_quietly() {
     for command in [&["secret"][..], &["check"], &["--help"], &["user", "enable", "ada"]] {
         let (reader, writer) = std::io::pipe().expect("a pipe");
         drop(reader);
-        let output = here.command(command).stdout(writer).output().expect("ran");
+        let output = here.command(command).stdout(writer).output().expect("the command ran");
         assert!(
             output.status.success() && error(&output).is_empty(),
             "{command:?}: {}",

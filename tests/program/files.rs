@@ -51,14 +51,14 @@ impl Installation {
             .spawn()
             .expect("started");
         let deadline = Instant::now() + Duration::from_mins(1);
-        while start.try_wait().expect("asked").is_none() && Instant::now() < deadline {
+        while start.try_wait().expect("the process can be queried").is_none() && Instant::now() < deadline {
             std::thread::sleep(Duration::from_millis(20));
         }
-        let ended = start.try_wait().expect("asked").is_some();
+        let ended = start.try_wait().expect("the process can be queried").is_some();
         if !ended {
             start.kill().expect("killed");
         }
-        let output = start.wait_with_output().expect("ran");
+        let output = start.wait_with_output().expect("the command ran");
         let said = error(&output);
         assert!(ended && !output.status.success(), "the start is not refused: {said}");
         said
@@ -67,17 +67,20 @@ impl Installation {
 
 /// Runs a statement on a database file.
 fn execute(file: &Path, statement: &str) {
-    let runtime = tokio::runtime::Runtime::new().expect("threads");
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     runtime.block_on(async {
         let mut connection = SqliteConnectOptions::new().filename(file).connect().await.expect("opened");
-        connection.execute(AssertSqlSafe(statement.to_owned())).await.expect("done");
+        connection
+            .execute(AssertSqlSafe(statement.to_owned()))
+            .await
+            .expect("the statement ran");
         connection.close().await.expect("closed");
     });
 }
 
 /// Returns the root pages of the table of accounts and of its indexes.
 fn pages_of_users(file: &Path) -> Vec<usize> {
-    let runtime = tokio::runtime::Runtime::new().expect("threads");
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     runtime.block_on(async {
         let mut connection = SqliteConnectOptions::new().filename(file).connect().await.expect("opened");
         let pages: Vec<(i64,)> = sqlx::query_as("SELECT rootpage FROM sqlite_master WHERE tbl_name = 'users'")
@@ -113,8 +116,8 @@ fn is_ready(server: &Server) -> u16 {
 fn only_the_owner_may_open_the_database_files_whatever_the_directory_mode_and_umask() {
     let here = Installation::new();
     let data = here.path().join("data");
-    fs::create_dir(&data).expect("made");
-    fs::set_permissions(&data, Permissions::from_mode(0o755)).expect("set");
+    fs::create_dir(&data).expect("the directory is created");
+    fs::set_permissions(&data, Permissions::from_mode(0o755)).expect("the permissions are set");
     let server = here.serve_within("umask 0", &[]);
     assert_eq!(sign_in(&server), 400);
     let files = ["", "-wal", "-shm", "-lock"].map(|suffix| here.path().join(format!("{DATABASE}{suffix}")));
@@ -122,7 +125,7 @@ fn only_the_owner_may_open_the_database_files_whatever_the_directory_mode_and_um
         assert_eq!(mode(file), 0o600, "{}", file.display());
     }
     for file in &files {
-        fs::set_permissions(file, Permissions::from_mode(0o644)).expect("set");
+        fs::set_permissions(file, Permissions::from_mode(0o644)).expect("the permissions are set");
     }
     server.kill();
     let _server = here.serve_within("umask 0", &[]);

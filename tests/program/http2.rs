@@ -75,7 +75,7 @@ fn begin_posts(client: &mut Frames, port: u16) -> std::io::Result<()> {
 
 fn assert_memory(server: &Server, idle: u64, connections: usize) {
     let peak = server.peak_resident();
-    let bound = idle + MEMORY + MEMORY_EACH * u64::try_from(connections).expect("few") / 1024;
+    let bound = idle + MEMORY + MEMORY_EACH * u64::try_from(connections).expect("a small number") / 1024;
     println!("{connections} connections; memory: {idle} MB idle, {peak} MB at most, {bound} allowed");
     assert!(peak < bound, "{idle} MB idle, {peak} MB at most, {bound} allowed");
 }
@@ -121,7 +121,7 @@ fn unfinished_posts_over_http_2_use_little_memory_and_others_are_served() {
 fn answers_that_a_client_does_not_read_use_little_memory_and_the_connection_closes() {
     // `H2_UNREAD=50` with `H2_UNREAD_STREAMS=128` gives useful figures. Connections whose streams wait for their turn close last.
     let number = how_many("H2_UNREAD", 6);
-    let streams = u32::try_from(how_many("H2_UNREAD_STREAMS", 8)).expect("few");
+    let streams = u32::try_from(how_many("H2_UNREAD_STREAMS", 8)).expect("a small number");
     let here = Installation::new();
     let (server, h2, _, idle) = serve_tls(&here);
     let port = server.port;
@@ -157,7 +157,7 @@ fn a_hundred_requests_at_once_on_one_http_2_connection_are_all_answered() {
     here.add("ada");
     let (server, h2, _, _) = serve_tls(&here);
     let port = server.port;
-    let runtime = tokio::runtime::Runtime::new().expect("threads");
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     runtime.block_on(async {
         let socket = tokio::net::TcpStream::connect(("127.0.0.1", port)).await.expect("connected");
         let stream = TlsConnector::from(h2).connect(localhost(), socket).await.expect("a handshake");
@@ -183,7 +183,7 @@ fn a_hundred_requests_at_once_on_one_http_2_connection_are_all_answered() {
             let announced: Option<usize> = answer
                 .headers()
                 .get("content-length")
-                .map(|length| length.to_str().expect("text").parse().expect("a number"));
+                .map(|length| length.to_str().expect("UTF-8 text").parse().expect("a number"));
             let body = axum::body::to_bytes(Body::new(answer.into_body()), usize::MAX)
                 .await
                 .expect("a whole body");
@@ -208,7 +208,7 @@ fn a_client_that_sends_no_request_after_the_handshake_is_disconnected() {
         })
         .collect();
     for mut stream in clients {
-        stream.sock.set_read_timeout(Some(Duration::from_secs(25))).expect("set");
+        stream.sock.set_read_timeout(Some(Duration::from_secs(25))).expect("a read timeout");
         // The connection must end with a reset or a GOAWAY, not with this read timeout.
         let read = stream.read_to_end(&mut Vec::new());
         let is_open = read.is_err_and(|error| matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut));

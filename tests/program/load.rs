@@ -20,10 +20,10 @@ const LEFT: u64 = 15;
 /// Imports the accounts `user-0`, `user-1` and so on. They share one hash of the current cost, because hashing for each account
 /// would take long.
 fn import(here: &Installation, number: usize) {
-    let runtime = tokio::runtime::Runtime::new().expect("threads");
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     let hash = runtime
         .block_on(Passwords::new(Cost::PRODUCTION).rehash(PASSWORD, None))
-        .expect("hashed");
+        .expect("a hash");
     let rows: String = (0..number).map(|n| format!("user-{n},,\"{hash}\"\n")).collect();
     std::fs::write(here.path().join("users.csv"), format!("username,email,password_hash\n{rows}")).expect("written");
     let output = here.run(&["user", "import", "users.csv"]);
@@ -196,7 +196,7 @@ fn assert_others_were_served(server: Server, others: Asking, statuses: &[u16]) {
 #[test]
 fn a_client_that_keeps_signing_up_does_not_slow_down_others() {
     // `ABUSE_SECONDS=10` gives useful figures.
-    let duration = Duration::from_secs(how_many("ABUSE_SECONDS", 3).try_into().expect("few"));
+    let duration = Duration::from_secs(how_many("ABUSE_SECONDS", 3).try_into().expect("a small number"));
     let here = Installation::new();
     here.add("ada");
     let server = here.serve(&[]);
@@ -241,7 +241,7 @@ fn a_client_that_keeps_changing_its_password_does_not_slow_down_others() {
     let statuses: Vec<u16> = std::thread::scope(|scope| {
         let posts: Vec<_> = (0..16 * seconds)
             .map(|n| {
-                let due = Duration::from_millis(u64::try_from(n).expect("few") * 1000 / 16);
+                let due = Duration::from_millis(u64::try_from(n).expect("a small number") * 1000 / 16);
                 std::thread::sleep(due.saturating_sub(began.elapsed()));
                 let cookie = &cookie;
                 scope.spawn(move || {

@@ -264,7 +264,7 @@ impl Unread {
     /// Stops the server with SIGTERM. Returns whether it exited successfully.
     fn stop(mut self) -> bool {
         let asked = std::process::Command::new("kill").arg(self.0.id().to_string()).status();
-        assert!(asked.expect("ran").success());
+        assert!(asked.expect("the command ran").success());
         let mut ended = None;
         within(Duration::from_secs(30), "the server stops", || {
             ended = self.0.try_wait().expect("a child");
@@ -291,7 +291,7 @@ const REQUESTS: usize = 500;
 /// Sends all requests at once. Returns how many were answered.
 fn ask_often(port: u16) -> usize {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).expect("connected");
-    stream.set_read_timeout(Some(Duration::from_secs(30))).expect("set");
+    stream.set_read_timeout(Some(Duration::from_secs(30))).expect("a read timeout");
     let request = |more: &str| format!("GET /health/live HTTP/1.1\r\nHost: localhost:{port}\r\n{more}\r\n");
     let requests = request("").repeat(REQUESTS - 1) + &request("Connection: close\r\n");
     stream.write_all(requests.as_bytes()).expect("sent");

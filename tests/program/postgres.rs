@@ -33,9 +33,9 @@ impl Postgres {
     }
 
     fn made(arguments: &[&str]) -> Self {
-        let output = script(arguments).stderr(Stdio::inherit()).output().expect("ran");
+        let output = script(arguments).stderr(Stdio::inherit()).output().expect("the command ran");
         assert!(output.status.success(), "scripts/postgres {arguments:?}");
-        let printed = String::from_utf8(output.stdout).expect("text");
+        let printed = String::from_utf8(output.stdout).expect("UTF-8 text");
         let (dir, url) = printed.trim().split_once('\n').expect("two lines");
         Self {
             dir: dir.to_owned(),
@@ -67,7 +67,7 @@ impl Postgres {
         let connection = runtime.block_on(async {
             let mut connection = PgConnection::connect(&self.url).await.expect("connected");
             let statements = AssertSqlSafe(statements.to_owned());
-            sqlx::raw_sql(statements).execute(&mut connection).await.expect("done");
+            sqlx::raw_sql(statements).execute(&mut connection).await.expect("the statement ran");
             connection
         });
         (runtime, connection)
@@ -113,5 +113,8 @@ fn script(arguments: &[&str]) -> Command {
 }
 
 fn run(arguments: &[&str]) {
-    assert!(script(arguments).status().expect("ran").success(), "scripts/postgres {arguments:?}");
+    assert!(
+        script(arguments).status().expect("the command ran").success(),
+        "scripts/postgres {arguments:?}"
+    );
 }

@@ -131,7 +131,7 @@ fn steps(heading: &str) -> String {
     let document = include_str!("../../docs/DEPLOY.md");
     let (_, section) = document.split_once(heading).expect("a heading");
     let (_, block) = section.split_once("```sh\n").expect("a block");
-    block.split_once("```").expect("its end").0.to_owned()
+    block.split_once("```").expect("the end of the block").0.to_owned()
 }
 
 /// Runs the steps as written, except for the service manager and the user.
@@ -166,8 +166,8 @@ fn the_steps_of_deploy_md_restore_a_backup() {
 /// Returns a command for a tool of the PostgreSQL installation that the tests use.
 fn pg_tool(name: &str) -> Command {
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/postgres");
-    let output = Command::new(script).arg("bin").output().expect("ran");
-    let directory = String::from_utf8(output.stdout).expect("text");
+    let output = Command::new(script).arg("bin").output().expect("the command ran");
+    let directory = String::from_utf8(output.stdout).expect("UTF-8 text");
     Command::new(format!("{}/{name}", directory.trim()))
 }
 
@@ -193,7 +193,7 @@ fn after_pg_restore_one_command_ends_every_session_on_every_node() {
         .arg(&dump)
         .arg(&postgres.url)
         .status()
-        .expect("ran");
+        .expect("the command ran");
     assert!(dumped.success());
     let server = here.serve(&settings);
     assert_eq!(server.post("/revoke", &[("token", &ada.refresh)]).0, 200);
@@ -203,7 +203,7 @@ fn after_pg_restore_one_command_ends_every_session_on_every_node() {
         .arg(&postgres.url)
         .arg(&dump)
         .status()
-        .expect("ran");
+        .expect("the command ran");
     assert!(restored.success());
     let server = here.serve(&settings);
     assert_eq!(

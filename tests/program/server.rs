@@ -76,7 +76,7 @@ fn an_event_stream_reports_an_ended_session_within_a_second_and_closes_on_shutdo
     let cookie = |server: &Server| format!("latchkey={}", server.grant("ada").access);
     let listen = |server: &Server, cookie: &str| {
         let mut stream = TcpStream::connect(("127.0.0.1", server.port)).expect("connected");
-        stream.set_read_timeout(Some(Duration::from_secs(10))).expect("set");
+        stream.set_read_timeout(Some(Duration::from_secs(10))).expect("a read timeout");
         let port = server.port;
         write!(
             stream,
@@ -115,7 +115,7 @@ fn an_event_stream_reports_an_ended_session_within_a_second_and_closes_on_shutdo
 /// Opens a connection, sends the beginning of a request, and leaves it open.
 fn hanging(server: &Server, beginning: &str) -> TcpStream {
     let mut stream = TcpStream::connect(("127.0.0.1", server.port)).expect("connected");
-    stream.set_read_timeout(Some(Duration::from_secs(30))).expect("set");
+    stream.set_read_timeout(Some(Duration::from_secs(30))).expect("a read timeout");
     stream.write_all(beginning.as_bytes()).expect("sent");
     stream
 }
@@ -266,7 +266,10 @@ fn a_killed_server_loses_no_acknowledged_change_and_revives_no_session() {
             .collect();
         std::thread::sleep(Duration::from_millis(20 + 7 * (round as u64 % 10)));
         server.kill();
-        let outcomes: Vec<Acknowledged> = workers.into_iter().map(|worker| worker.join().expect("ran")).collect();
+        let outcomes: Vec<Acknowledged> = workers
+            .into_iter()
+            .map(|worker| worker.join().expect("the client finished"))
+            .collect();
         server = here.serve(&[]);
         for outcome in outcomes {
             match outcome {

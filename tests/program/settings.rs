@@ -11,7 +11,7 @@ use crate::support::{Installation, PASSWORD, error, form_of, text, whole_answer}
 /// Runs `latchkey check` with environment variables.
 fn check(here: &Installation, variables: &[(&str, &str)]) -> Output {
     let mut command = here.command(&["check"]);
-    command.envs(variables.iter().copied()).output().expect("ran")
+    command.envs(variables.iter().copied()).output().expect("the command ran")
 }
 
 /// Runs `latchkey check` with this `.env`.
@@ -46,7 +46,7 @@ fn an_unknown_setting_stops_the_start_and_the_error_suggests_the_right_name() {
             &["user", "list"],
             &["move", "--from", "sqlite:a.db", "--to", "sqlite:b.db"],
         ] {
-            let output = here.command(command).env(unknown, "8080").output().expect("ran");
+            let output = here.command(command).env(unknown, "8080").output().expect("the command ran");
             let said = refused(&output, &format!("{unknown}: "));
             assert!(said.contains(meant), "{said}");
         }
@@ -132,7 +132,10 @@ fn the_error_for_an_invalid_value_names_the_variable() {
     let here = Installation::new();
     for variable in ["LATCHKEY_ADDR", "LATCHKEY_SECRET"] {
         let mut command = here.command(&["check"]);
-        let output = command.env(variable, OsStr::from_bytes(b"canary\xff")).output().expect("ran");
+        let output = command
+            .env(variable, OsStr::from_bytes(b"canary\xff"))
+            .output()
+            .expect("the command ran");
         assert!(!refused(&output, &format!("{variable}: ")).contains("canary"));
     }
     let largest = [
@@ -153,7 +156,7 @@ fn a_secret_file_that_others_can_write_is_refused_and_a_readable_one_causes_a_wa
     let file = here.path().join("key");
     fs::write(&file, text(&here.run(&["secret"]))).expect("written");
     let with_mode = |mode| {
-        fs::set_permissions(&file, fs::Permissions::from_mode(mode)).expect("set");
+        fs::set_permissions(&file, fs::Permissions::from_mode(mode)).expect("the permissions are set");
         check(&here, &[("LATCHKEY_SECRET_FILE", "key")])
     };
     for mode in [0o620, 0o602, 0o666] {
@@ -180,7 +183,7 @@ fn a_secret_file_that_others_can_write_is_refused_and_a_readable_one_causes_a_wa
     let here = Installation::new();
     here.add("ada");
     let made = here.path().join("data/secret");
-    fs::set_permissions(&made, fs::Permissions::from_mode(0o666)).expect("set");
+    fs::set_permissions(&made, fs::Permissions::from_mode(0o666)).expect("the permissions are set");
     let said = refused(&here.run(&["check"]), "LATCHKEY_DATA_DIR: ");
     assert!(said.contains("chmod 600 "), "{said}");
 }

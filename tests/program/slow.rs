@@ -28,7 +28,7 @@ impl Slow {
     fn begin_from(last: u8, server: &Server, beginning: &str) -> Self {
         let mut stream = connect_from(last, server.port).expect("connected");
         stream.write_all(beginning.as_bytes()).expect("sent");
-        stream.set_nonblocking(true).expect("set");
+        stream.set_nonblocking(true).expect("the socket mode is set");
         Self {
             stream,
             since: Instant::now(),
@@ -86,7 +86,7 @@ fn slow_clients_are_disconnected_and_others_are_served_meanwhile() {
 
     let mut clients: Vec<Slow> = Vec::new();
     for n in 0..number {
-        let last = u8::try_from(3 + n / 500).expect("few");
+        let last = u8::try_from(3 + n / 500).expect("a small number");
         clients.push(Slow::begin_from(last, &server, &beginning));
         clients.push(Slow::begin_from(last, &server, &body));
     }
@@ -109,7 +109,7 @@ fn slow_clients_are_disconnected_and_others_are_served_meanwhile() {
         );
         assert!(body.starts_with("HTTP/1.1 408 "), "{body}");
     }
-    let bound = idle + MEMORY + MEMORY_EACH * u64::try_from(clients.len()).expect("few") / 1024;
+    let bound = idle + MEMORY + MEMORY_EACH * u64::try_from(clients.len()).expect("a small number") / 1024;
     assert!(peak < bound, "{idle} MB idle, {peak} MB at most, {bound} allowed");
     assert!(live.p99() < soon() && protected.p99() < soon(), "{live} {protected}");
     assert_eq!(server.protected(&token), 200);
@@ -126,7 +126,7 @@ fn a_client_that_does_not_read_its_answers_is_disconnected() {
     let port = server.port;
     let begin = move || {
         let mut stream = TcpStream::connect(("127.0.0.1", port)).expect("connected");
-        stream.set_write_timeout(Some(Duration::from_secs(1))).expect("set");
+        stream.set_write_timeout(Some(Duration::from_secs(1))).expect("a write timeout");
         let request = format!("GET /openapi.json HTTP/1.1\r\nHost: localhost:{port}\r\n\r\n");
         // Sends requests until both buffers are full.
         while stream.write_all(request.as_bytes()).is_ok() {}

@@ -63,7 +63,7 @@ impl Installation {
     }
 
     pub fn run(&self, arguments: &[&str]) -> Output {
-        self.command(arguments).output().expect("ran")
+        self.command(arguments).output().expect("the command ran")
     }
 
     pub fn run_with_input(&self, arguments: &[&str], input: &str) -> Output {
@@ -80,7 +80,7 @@ impl Installation {
             .spawn()
             .expect("started");
         child.stdin.take().expect("a pipe").write_all(input.as_bytes()).expect("written");
-        child.wait_with_output().expect("ran")
+        child.wait_with_output().expect("the command ran")
     }
 
     pub fn add(&self, name: &str) {
@@ -126,11 +126,11 @@ pub fn assert_within(bound: Duration, what: &str, times: &[Duration]) {
 }
 
 pub fn text(output: &Output) -> String {
-    String::from_utf8(output.stdout.clone()).expect("text")
+    String::from_utf8(output.stdout.clone()).expect("UTF-8 text")
 }
 
 pub fn error(output: &Output) -> String {
-    String::from_utf8(output.stderr.clone()).expect("text")
+    String::from_utf8(output.stderr.clone()).expect("UTF-8 text")
 }
 
 /// A running server. It is killed when this is dropped.
@@ -165,7 +165,7 @@ impl Installation {
             assert!(log.read_line(&mut said).expect("read") > 0, "{said}");
         }
         let log = std::thread::spawn(move || {
-            log.read_to_string(&mut said).expect("text");
+            log.read_to_string(&mut said).expect("UTF-8 text");
             said
         });
         Server {
@@ -254,14 +254,14 @@ impl Server {
         let sent = Command::new("kill")
             .args(["-s", name, &self.pid().to_string()])
             .status()
-            .expect("asked");
+            .expect("the command ran");
         assert!(sent.success(), "{name}");
     }
 
     /// Kills the program at once.
     pub fn kill(mut self) {
         self.child.kill().expect("killed");
-        self.child.wait().expect("gone");
+        self.child.wait().expect("the process ended");
     }
 
     /// Stops the program gracefully. Returns its log.
@@ -273,7 +273,7 @@ impl Server {
     /// Waits until the program has ended after a stop was requested. Returns its log.
     pub fn ended(mut self) -> String {
         let log = self.log.take().expect("a log").join().expect("read");
-        assert!(self.child.wait().expect("gone").success(), "{log}");
+        assert!(self.child.wait().expect("the process ended").success(), "{log}");
         log
     }
 }
@@ -441,7 +441,7 @@ pub fn answer_on(
 
 /// Connects from another loopback address: 127.0.0.`last`.
 pub fn connect_from(last: u8, port: u16) -> std::io::Result<TcpStream> {
-    static RUNTIME: LazyLock<tokio::runtime::Runtime> = LazyLock::new(|| tokio::runtime::Runtime::new().expect("threads"));
+    static RUNTIME: LazyLock<tokio::runtime::Runtime> = LazyLock::new(|| tokio::runtime::Runtime::new().expect("a runtime"));
     RUNTIME.block_on(async {
         let socket = tokio::net::TcpSocket::new_v4()?;
         socket.bind(SocketAddr::from((Ipv4Addr::new(127, 0, 0, last), 0)))?;
@@ -453,9 +453,9 @@ pub fn connect_from(last: u8, port: u16) -> std::io::Result<TcpStream> {
 
 /// Returns whether the server has closed a connection on which nothing was sent. Does not wait.
 pub fn is_closed(stream: &TcpStream) -> bool {
-    stream.set_nonblocking(true).expect("set");
+    stream.set_nonblocking(true).expect("the socket mode is set");
     let closed = !matches!(stream.peek(&mut [0]), Err(error) if error.kind() == std::io::ErrorKind::WouldBlock);
-    stream.set_nonblocking(false).expect("set");
+    stream.set_nonblocking(false).expect("the socket mode is set");
     closed
 }
 

@@ -100,7 +100,7 @@ fn http_2_is_served_if_the_client_negotiates_it() {
     here.add("ada");
     let server = here.serve(&[("LATCHKEY_TLS_CERT", "cert.pem"), ("LATCHKEY_TLS_KEY", "key.pem")]);
     let port = server.port;
-    let runtime = tokio::runtime::Runtime::new().expect("threads");
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     runtime.block_on(async {
         let socket = tokio::net::TcpStream::connect(("127.0.0.1", port)).await.expect("connected");
         let connector = TlsConnector::from(trusting(&certificate, &[b"h2"]));
@@ -152,7 +152,7 @@ impl Frames {
     /// Starts HTTP/2 on an existing connection, with this payload of the SETTINGS frame.
     pub fn begin_on(socket: TcpStream, config: Arc<ClientConfig>, settings: &[u8]) -> Self {
         let connection = ClientConnection::new(config, localhost()).expect("a client");
-        socket.set_read_timeout(Some(Duration::from_secs(5))).expect("set");
+        socket.set_read_timeout(Some(Duration::from_secs(5))).expect("a read timeout");
         let mut client = Self(StreamOwned::new(connection, socket), Vec::new());
         client.0.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").expect("sent");
         client.send(Self::SETTINGS, 0, 0, settings).expect("sent");
@@ -165,7 +165,7 @@ impl Frames {
     }
 
     pub fn send(&mut self, kind: u8, flags: u8, stream: u32, payload: &[u8]) -> std::io::Result<()> {
-        let length = u32::try_from(payload.len()).expect("short").to_be_bytes();
+        let length = u32::try_from(payload.len()).expect("a short value").to_be_bytes();
         let head = [&length[1..], &[kind, flags], &stream.to_be_bytes()].concat();
         self.0.write_all(&[&head, payload].concat())
     }
@@ -249,7 +249,7 @@ pub fn post_token(port: u16) -> Vec<u8> {
 
 /// Encodes a literal field without indexing, with the index of its name.
 fn literal(name: u8, value: &str) -> Vec<u8> {
-    [&[name, u8::try_from(value.len()).expect("short")], value.as_bytes()].concat()
+    [&[name, u8::try_from(value.len()).expect("a short value")], value.as_bytes()].concat()
 }
 
 /// Starts a server with a certificate. Returns the server, client configurations for HTTP/2 and HTTP/1.1, and its idle memory in
@@ -284,7 +284,7 @@ fn is_well(server: Server, config: &Arc<ClientConfig>, idle: u64) {
 #[test]
 fn streams_that_are_reset_at_once_cost_little_or_close_the_connection() {
     // `H2_STREAMS=100000` tests thoroughly.
-    let streams = u32::try_from(how_many("H2_STREAMS", 1000)).expect("fewer");
+    let streams = u32::try_from(how_many("H2_STREAMS", 1000)).expect("a number of 32 bits");
     let here = Installation::new();
     let (server, h2, h1, idle) = serve_tls(&here);
     let mut client = Frames::begin(server.port, h2);
@@ -329,7 +329,7 @@ fn a_client_that_does_not_complete_the_tls_handshake_is_disconnected() {
     let silent: Vec<TcpStream> = (0..50)
         .map(|n| {
             let mut stream = TcpStream::connect(("127.0.0.1", server.port)).expect("connected");
-            stream.set_read_timeout(Some(Duration::from_secs(20))).expect("set");
+            stream.set_read_timeout(Some(Duration::from_secs(20))).expect("a read timeout");
             // Nothing, or the beginning of a ClientHello.
             stream.write_all(&[22, 3, 1, 2, 0][..n % 6]).expect("sent");
             stream
@@ -366,7 +366,7 @@ fn an_unusable_certificate_or_key_stops_the_start_with_a_one_line_error() {
                 .env("LATCHKEY_TLS_CERT", certificate)
                 .env("LATCHKEY_TLS_KEY", key)
                 .output()
-                .expect("ran");
+                .expect("the command ran");
             let error = error(&output);
             assert!(
                 !output.status.success() && error.starts_with(&format!("error: {variable}")) && error.trim().lines().count() == 1,
@@ -418,7 +418,7 @@ fn the_error_for_an_encrypted_swapped_or_wrong_key_says_what_to_do() {
         ),
     ] {
         let settings = [("LATCHKEY_TLS_CERT", certificate), ("LATCHKEY_TLS_KEY", key)];
-        let output = here.command(&["check"]).envs(settings).output().expect("ran");
+        let output = here.command(&["check"]).envs(settings).output().expect("the command ran");
         assert!(
             !output.status.success() && error(&output).contains(sentence) && error(&output).trim().lines().count() == 1,
             "{sentence}: {}",

@@ -129,7 +129,7 @@ impl Scene {
 
     fn limit(&self, resource: rlimit::Resource, soft: u64) {
         let pid = self.server.pid().try_into().expect("a process");
-        rlimit::prlimit(pid, resource, Some((soft, hard(resource))), None).expect("limited");
+        rlimit::prlimit(pid, resource, Some((soft, hard(resource))), None).expect("the limit is set");
     }
 
     /// Simulates a full disk: no file can be written beyond this many bytes.
@@ -176,7 +176,7 @@ fn a_change_is_rolled_back_if_the_disk_fills_up_during_it() {
             }
             (answer.status == 503).then_some(answer)
         });
-        assert!(put_off.expect("full").header("Retry-After").is_some());
+        assert!(put_off.expect("the disk is full").header("Retry-After").is_some());
         scene.assert_ended_session_is_refused();
         scene.fill_the_disk(rlimit::INFINITY);
         // Exactly the acknowledged changes were made, so the last token received is the valid one.
@@ -194,12 +194,12 @@ fn a_change_is_rolled_back_if_the_disk_fills_up_during_it() {
 #[test]
 fn while_the_database_is_locked_sign_ins_are_refused_and_verified_tokens_work() {
     let scene = Scene::new("true", &[]);
-    let runtime = tokio::runtime::Runtime::new().expect("threads");
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     let mut other: SqliteConnection = runtime
         .block_on(SqliteConnectOptions::new().filename(scene.data("latchkey.db")).connect())
         .expect("opened");
     let run = |other: &mut SqliteConnection, statement: &'static str| {
-        runtime.block_on(sqlx::query(statement).execute(other)).expect("done");
+        runtime.block_on(sqlx::query(statement).execute(other)).expect("the statement ran");
     };
     run(&mut other, "BEGIN EXCLUSIVE");
     std::thread::scope(|scope| {
@@ -244,7 +244,7 @@ fn sign_ins_are_refused_while_the_database_file_is_missing() {
     std::fs::write(&file, "another file").expect("written");
     scene.assert_sign_ins_are_refused();
     assert_eq!(scene.server.protected(&scene.live.access), 503);
-    std::fs::rename(&elsewhere, &file).expect("back");
+    std::fs::rename(&elsewhere, &file).expect("moved back");
     let log = scene.assert_everything_works_again();
     assert!(log.contains("the database refused"), "{log}");
 }
@@ -259,7 +259,7 @@ fn sign_ins_are_refused_while_the_data_directory_is_missing() {
         scene.server.protected(&scene.live.access) == 503
     });
     scene.assert_ended_session_is_refused();
-    std::fs::rename(&elsewhere, &data).expect("back");
+    std::fs::rename(&elsewhere, &data).expect("moved back");
     let log = scene.assert_everything_works_again();
     assert!(log.contains("the database refused"), "{log}");
 }
@@ -268,7 +268,7 @@ fn sign_ins_are_refused_while_the_data_directory_is_missing() {
 fn is_refused(here: &Installation, settings: &[(&str, &str)], beginning: &str, says: &str) {
     let mut command = here.command(&["serve"]);
     command.env("LATCHKEY_ADDR", format!("127.0.0.1:{}", crate::support::free_port()));
-    let output = command.envs(settings.iter().copied()).output().expect("ran");
+    let output = command.envs(settings.iter().copied()).output().expect("the command ran");
     let error = error(&output);
     assert!(
         !output.status.success() && error.starts_with(beginning) && error.contains(says),
@@ -283,7 +283,7 @@ fn an_unreadable_file_stops_the_start_with_a_one_line_error() {
     let here = Installation::new();
     here.add("ada");
     let data = here.path().join("data");
-    std::fs::create_dir(here.path().join("a-directory")).expect("made");
+    std::fs::create_dir(here.path().join("a-directory")).expect("the directory is created");
     std::fs::write(here.path().join("a-file"), "").expect("written");
     is_refused(
         &here,
@@ -313,7 +313,7 @@ fn an_unreadable_file_stops_the_start_with_a_one_line_error() {
     let secret = data.join("secret");
     let kept = std::fs::read(&secret).expect("a secret");
     std::fs::remove_file(&secret).expect("removed");
-    std::fs::create_dir(&secret).expect("made");
+    std::fs::create_dir(&secret).expect("the directory is created");
     is_refused(&here, &[], "error: LATCHKEY_DATA_DIR: ", "cannot be read");
     std::fs::remove_dir(&secret).expect("removed");
     std::fs::write(&secret, &kept[..kept.len() / 2]).expect("written");
@@ -322,10 +322,10 @@ fn an_unreadable_file_stops_the_start_with_a_one_line_error() {
 
     let (file, elsewhere) = (data.join("latchkey.db"), data.join("elsewhere.db"));
     std::fs::rename(&file, &elsewhere).expect("moved");
-    std::fs::create_dir(&file).expect("made");
+    std::fs::create_dir(&file).expect("the directory is created");
     is_refused(&here, &[], "error: ", "latchkey.db");
     std::fs::remove_dir(&file).expect("removed");
-    std::fs::rename(&elsewhere, &file).expect("back");
+    std::fs::rename(&elsewhere, &file).expect("moved back");
     here.serve(&[]).grant("ada");
 }
 
@@ -371,7 +371,7 @@ fn answer_on(stream: &mut TcpStream) -> Option<u16> {
 
 fn connect(port: u16) -> TcpStream {
     let stream = TcpStream::connect(("127.0.0.1", port)).expect("connected");
-    stream.set_read_timeout(Some(Duration::from_secs(1))).expect("set");
+    stream.set_read_timeout(Some(Duration::from_secs(1))).expect("a read timeout");
     stream
 }
 

@@ -11,7 +11,7 @@ const CLOSED: Duration = Duration::from_secs(5);
 
 fn connect(port: u16) -> TcpStream {
     let stream = TcpStream::connect(("127.0.0.1", port)).expect("connected");
-    stream.set_read_timeout(Some(CLOSED)).expect("set");
+    stream.set_read_timeout(Some(CLOSED)).expect("a read timeout");
     stream
 }
 

@@ -41,7 +41,7 @@ impl fmt::Display for Counts {
         } = self;
         write!(
             f,
-            "{sign_ins} sign-ins, {refreshes} refreshes, {pages} pages, {ends} ends; {put_off} put off, {broken} without an answer"
+            "{sign_ins} sign-ins, {refreshes} refreshes, {pages} pages, {ends} sessions ended; {put_off} told to retry, {broken} without an answer"
         )
     }
 }
@@ -79,7 +79,7 @@ impl People {
     pub fn begin(cluster: &mut Cluster, rate: usize, everywhere: Duration) -> Self {
         let record = Arc::new(Record::default());
         let enough = Arc::new(AtomicBool::new(false));
-        let pause = Duration::from_secs(1) * u32::try_from(PEOPLE).expect("few") / u32::try_from(rate).expect("few");
+        let pause = Duration::from_secs(1) * u32::try_from(PEOPLE).expect("a small number") / u32::try_from(rate).expect("a small number");
         let ports: Vec<_> = (0..cluster.len()).map(|node| cluster.port(node)).collect();
         let host = cluster.host().to_owned();
         let people: Vec<_> = (0..PEOPLE)
@@ -126,7 +126,7 @@ impl People {
     /// Waits until this many more requests were answered.
     pub fn go_on_for(&self, answers: usize) {
         let before = self.record.answered.load(Ordering::Relaxed);
-        within(PATIENCE, "people are answered", || {
+        within(PATIENCE, "users are answered", || {
             self.record.answered.load(Ordering::Relaxed) >= before + answers
         });
     }
@@ -134,7 +134,7 @@ impl People {
     /// Waits until at least one more request was put off with 503 or 429.
     pub fn are_put_off(&self) {
         let before = self.record.put_off.load(Ordering::Relaxed);
-        within(PATIENCE, "people are put off", || {
+        within(PATIENCE, "a user is answered with 503 or 429", || {
             self.record.put_off.load(Ordering::Relaxed) > before
         });
     }
