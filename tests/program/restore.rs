@@ -172,7 +172,7 @@ fn pg_tool(name: &str) -> Command {
 }
 
 #[test]
-fn after_pg_restore_one_command_ends_every_session_on_every_node() {
+fn after_pg_restore_one_command_ends_every_session() {
     let postgres = Postgres::new();
     let here = Installation::new();
     let secret = text(&here.run(&["secret"])).trim().to_owned();
