@@ -51,7 +51,7 @@ impl Database {
     pub async fn postgres() -> Self {
         let url = std::env::var("TEST_POSTGRES_URL")
             .expect("TEST_POSTGRES_URL is not set: run this by `scripts/postgres with …`, as `make test` does");
-        let server = PgConnectOptions::from_str(&url).expect("TEST_POSTGRES_URL is good");
+        let server = PgConnectOptions::from_str(&url).expect("TEST_POSTGRES_URL is a valid URL");
         let name = format!("latchkey_test_{}", uuid::Uuid::now_v7().simple());
         on_server(&server, &format!("CREATE DATABASE {name}")).await;
         let mut url = url::Url::parse(&url).expect("a URL");

@@ -20,7 +20,7 @@ async fn patient_app() -> TestApp {
 
 fn session_of(app: &TestApp, tokens: &Tokens) -> SessionId {
     let now = app.state.clock.now();
-    app.state.sessions.tokens.verify(&tokens.access, now).expect("a good token").sid
+    app.state.sessions.tokens.verify(&tokens.access, now).expect("a valid token").sid
 }
 
 async fn refresh_on(node: &AppState, token: &str) -> Result<sessions::Tokens, RefreshError> {
@@ -271,7 +271,7 @@ async fn the_latest_expiry_of_a_sessions_access_tokens_is_stored_before_they_are
     };
     let expiry = |tokens: &Tokens| {
         let now = app.state.clock.now();
-        app.state.sessions.tokens.verify(&tokens.access, now).expect("a good token").exp
+        app.state.sessions.tokens.verify(&tokens.access, now).expect("a valid token").exp
     };
     let rotated = app.refreshed(&first.refresh).await;
     assert_eq!(token_exp().await, expiry(&rotated));

@@ -26,7 +26,7 @@ impl Fixture {
         let dir = tempfile::tempdir().expect("a directory");
         let secret = dir.path().join("secret");
         fs::copy(file("secret"), &secret).expect("copied");
-        fs::set_permissions(&secret, fs::Permissions::from_mode(0o600)).expect("private");
+        fs::set_permissions(&secret, fs::Permissions::from_mode(0o600)).expect("permissions set");
         let database = Database::new(dir.path()).await;
         let engine = match Engine::of_this_run() {
             Engine::Sqlite => {

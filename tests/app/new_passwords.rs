@@ -49,7 +49,7 @@ async fn a_password_derived_from_name_email_or_site_is_refused_wherever_it_is_se
         let refused = app.state.accounts.set_password(&name, password).await;
         assert!(is_common(refused.err(), Field::Password), "operator: {password}");
     }
-    let found = app.state.accounts.find(&name).await.expect("an answer").expect("still there");
+    let found = app.state.accounts.find(&name).await.expect("an answer").expect("an account");
     assert_eq!(found.epoch, account.epoch, "nothing was changed");
 }
 

@@ -199,7 +199,7 @@ async fn a_failed_sign_in_takes_the_same_time_for_every_reason() {
         let mut first = Some([times[0].clone(), times[which].clone()]);
         let found = leak(FAILED_SIGN_IN, async || match first.take() {
             Some(first) => first,
-            None => measure(&app, &pair, rounds()).await.try_into().expect("two"),
+            None => measure(&app, &pair, rounds()).await.try_into().expect("two samples"),
         });
         assert_eq!(found.await, None, "{pair:?}");
     }
@@ -223,7 +223,7 @@ fn samples(median: u64, shift: u64) -> Vec<Duration> {
 
 async fn fails(measurements: Vec<Pair>) -> bool {
     let mut measurements = measurements.into_iter();
-    leak(FAILED_SIGN_IN, async || measurements.next().expect("three at most"))
+    leak(FAILED_SIGN_IN, async || measurements.next().expect("at most three measurements"))
         .await
         .is_some()
 }

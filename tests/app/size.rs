@@ -87,7 +87,7 @@ impl<'a> Site<'a> {
 
 /// Returns a statement that inserts this many rows, numbered by `n.i`.
 fn rows(many: usize, statement: &str) -> String {
-    let (into, select) = statement.split_once(" SELECT ").expect("both");
+    let (into, select) = statement.split_once(" SELECT ").expect("INSERT and SELECT");
     format!(
         "WITH RECURSIVE n(i) AS (SELECT CAST(1 AS BIGINT) UNION ALL SELECT i + 1 FROM n WHERE i < {many}) {into} SELECT {select} FROM n"
     )

@@ -38,7 +38,11 @@ async fn use_up(app: &TestApp, username: &str) {
 
 fn throttled(answer: &Answer) {
     assert_eq!(answer.status, 429, "{}", answer.body);
-    let seconds: i64 = answer.header("retry-after").expect("when").parse().expect("seconds");
+    let seconds: i64 = answer
+        .header("retry-after")
+        .expect("a Retry-After header")
+        .parse()
+        .expect("seconds");
     assert!((1..=INTERVAL).contains(&seconds), "{seconds}");
 }
 

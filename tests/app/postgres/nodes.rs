@@ -18,7 +18,7 @@ struct Beside(PgConnection);
 
 impl Beside {
     async fn of(app: &TestApp) -> Self {
-        let options = PgConnectOptions::from_str(&app.database.url().expect("a URL")).expect("good");
+        let options = PgConnectOptions::from_str(&app.database.url().expect("a URL")).expect("a valid URL");
         Self(PgConnection::connect_with(&options).await.expect("connected"))
     }
 
@@ -46,7 +46,7 @@ impl Beside {
 }
 
 fn session_of(state: &AppState, access: &str) -> String {
-    state.sessions.tokens.verify(access, NOW).expect("a good token").sid.to_string()
+    state.sessions.tokens.verify(access, NOW).expect("a valid token").sid.to_string()
 }
 
 /// Returns the statement that revokes a session, as the program writes it.

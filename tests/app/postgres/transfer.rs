@@ -78,7 +78,7 @@ impl Database {
         };
         let mut tables: BTreeMap<_, BTreeMap<_, _>> = BTreeMap::new();
         for row in self.rows(statement).await {
-            let [table, column, kind] = row.try_into().expect("three");
+            let [table, column, kind] = row.try_into().expect("three columns");
             if !NOT_MOVED.contains(&table.as_str()) && !NOT_MOVED.contains(&column.as_str()) {
                 tables.entry(table).or_default().insert(column, kind);
             }
@@ -201,7 +201,7 @@ async fn live_tokens_work_and_ended_ones_stay_ended_after_a_move_there_and_back(
             .user(&grace)
             .await
             .expect("an answer")
-            .expect("there")
+            .expect("the account")
             .disabled_at
             .is_some()
     );
@@ -519,7 +519,10 @@ async fn a_move_that_is_killed_leaves_nothing_and_can_be_repeated() {
             .expect("read");
         assert!(accounts.starts_with(&format!("users: {} rows", MANY + 1)), "{accounts}");
         killed.kill().expect("killed");
-        assert!(!killed.wait().expect("gone").success(), "the move was killed before it was done");
+        assert!(
+            !killed.wait().expect("an exit status").success(),
+            "the move was killed before it was done"
+        );
         alone(&to).await;
         assert!(to.dump().await.values().all(Vec::is_empty), "no row of the killed move is left");
 
