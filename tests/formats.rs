@@ -187,7 +187,7 @@ proptest! {
     }
 
     #[test]
-    fn an_issued_access_token_is_accepted(session in any::<[u8; 16]>(), counter in any::<u32>(), name in "\\PC{0,40}", epoch in any::<i64>()) {
+    fn an_access_token_can_be_verified(session in any::<[u8; 16]>(), counter in any::<u32>(), name in "\\PC{0,40}", epoch in any::<i64>()) {
         let tokens = tokens(Algorithm::Hs256);
         let token = tokens.issue(&user(&name), epoch, &issue(session, counter));
         prop_assert_eq!(&*tokens.verify(&token.jwt, NOW).expect("a valid token"), &token.claims);
