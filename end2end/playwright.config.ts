@@ -6,9 +6,9 @@ import { FRESH, MAIN, RENEWING, SHORT, SIGNING } from "./tests/servers.js";
 const binary = resolve(process.env.TEST_BINARY ?? "../target/release/latchkey");
 
 /**
- * A server of its own data, with nothing of this environment's settings. Its shell makes the folder that it
- * works in when it starts, and removes it once the server has ended. It writes down everything it has to say, for
- * the search at the end; only when it fails the last of that is shown.
+ * A server with its own data and without the `LATCHKEY_` variables of this environment. Its shell creates a temporary folder at the
+ * start and removes it when the server has ended. The server logs at level trace, for the search of the logs at the end. The end
+ * of the log is shown only if the server fails.
  */
 function server(origin: string, settings: Record<string, string> = {}) {
   const { port } = new URL(origin);
@@ -32,7 +32,7 @@ function server(origin: string, settings: Record<string, string> = {}) {
 }
 
 const withJavaScript = ["**/*.spec.ts"];
-/** Journeys run twice; what needs JavaScript, or no browser at all, runs once. */
+/** These tests run twice, with and without JavaScript. Tests that need JavaScript or no browser at all run once. */
 const withoutJavaScript = ["journeys", "changes", "first-account", "accessibility", "hydration", "storage", "pasting", "hostile", "sessions-paging"].map((name) => `**/${name}.spec.ts`);
 
 export default defineConfig({
@@ -59,7 +59,7 @@ export default defineConfig({
   projects: [
     { name: "with JavaScript", testMatch: withJavaScript, teardown: "logs" },
     { name: "without JavaScript", testMatch: withoutJavaScript, use: { javaScriptEnabled: false }, teardown: "logs" },
-    // Whatever ran, and however it went: the logs of it are searched once it is over.
+    // The logs are searched after the tests, whichever tests ran and whether or not they passed.
     { name: "logs", testMatch: "**/logs.ts" },
   ],
   webServer: [

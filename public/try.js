@@ -1,12 +1,12 @@
-// Loaded on the API page only: sends the form of an operation as a program would and shows the answer.
-// A field named Authorization becomes that header; the others become the form body.
+// Loaded on the API page only. Sends the form of an operation as an API client would and shows the answer.
+// A field named Authorization becomes the header of that name. The other fields become the form body.
 
 async function send(form) {
   const fields = new FormData(form);
   const token = (fields.get("Authorization") ?? "").trim();
   fields.delete("Authorization");
 
-  // A bearer token speaks for itself: no cookie goes with it.
+  // No cookies are sent, so the bearer token alone authenticates the request.
   const request = { method: form.getAttribute("method"), credentials: "omit", headers: {} };
   if (token) request.headers.Authorization = `Bearer ${token}`;
   if (request.method === "post") request.body = new URLSearchParams(fields);

@@ -1,9 +1,9 @@
-//! Everything that is read from outside and decides who somebody is: any bytes are parsed or refused, and nothing but the
-//! real thing is accepted.
+//! The formats that decide who a visitor is: cookies, headers and tokens. Any bytes are parsed or refused, and only genuine ones
+//! are accepted.
 //!
-//! A few hundred cases each; `make fuzz` runs a million.
+//! Each test runs a few hundred cases; `make fuzz` runs a million.
 
-#![expect(clippy::expect_used, reason = "a test may expect what it wants")]
+#![expect(clippy::expect_used, reason = "a failed expectation fails the test")]
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use http::{HeaderMap, HeaderValue, header};
@@ -26,7 +26,7 @@ const LIFE: i64 = 900;
 const ISSUER: &str = "http://localhost:3000";
 
 fn secret() -> Secret {
-    Secret::parse("Qm9-uL2wTzX8rVbN4kYc7JfHs1GdPa6EoKiWt3MxRyU").expect("good")
+    Secret::parse("Qm9-uL2wTzX8rVbN4kYc7JfHs1GdPa6EoKiWt3MxRyU").expect("a valid secret")
 }
 
 fn tokens(algorithm: Algorithm) -> AccessTokens {
@@ -50,7 +50,7 @@ fn user(name: &str) -> User {
     }
 }
 
-/// Bytes that a header may hold, with what matters to our parsers more often than chance would have it.
+/// Generates bytes that a header may hold, in which words that matter to our parsers are more frequent than by chance.
 fn header_bytes() -> impl Strategy<Value = Vec<u8>> {
     let words = select(vec![
         "latchkey",
@@ -89,7 +89,7 @@ fn headers(name: header::HeaderName, values: &[Vec<u8>]) -> HeaderMap {
     headers
 }
 
-/// One change to a token: a character replaced, removed, inserted or the end cut off.
+/// Changes a token once: replaces, removes or inserts a character, or cuts off the end.
 fn changed(token: &str, kind: u8, at: usize, to: char) -> String {
     let at = at % token.len();
     let mut changed = token.to_owned();
@@ -102,7 +102,7 @@ fn changed(token: &str, kind: u8, at: usize, to: char) -> String {
     changed
 }
 
-/// JSON of a depth and shape that claims have.
+/// Generates JSON of the depth and shape that claims have.
 fn json() -> impl Strategy<Value = serde_json::Value> {
     let leaf = prop_oneof![
         Just(serde_json::Value::Null),
@@ -131,12 +131,12 @@ fn json() -> impl Strategy<Value = serde_json::Value> {
 
 proptest! {
     #[test]
-    fn a_cookie_is_read_exactly_when_it_is_there_once_under_its_name(values in vec(header_bytes(), 0..4), https in any::<bool>()) {
+    fn a_cookie_is_read_only_if_it_is_sent_exactly_once_under_its_name(values in vec(header_bytes(), 0..4), https in any::<bool>()) {
         let cookies = Cookies::new("latchkey", https);
         let read = headers(header::COOKIE, &values);
         for cookie in [CookieKind::Access, CookieKind::Refresh, CookieKind::Flash] {
             let name = cookies.name(cookie).as_bytes();
-            // The same rule, written another way.
+            // The same rule, implemented in another way.
             let joined = values.join(&b';');
             let mut found = Vec::new();
             for part in joined.split(|byte| *byte == b';') {
@@ -187,10 +187,10 @@ proptest! {
     }
 
     #[test]
-    fn an_access_token_goes_round(session in any::<[u8; 16]>(), counter in any::<u32>(), name in "\\PC{0,40}", epoch in any::<i64>()) {
+    fn an_access_token_can_be_verified(session in any::<[u8; 16]>(), counter in any::<u32>(), name in "\\PC{0,40}", epoch in any::<i64>()) {
         let tokens = tokens(Algorithm::Hs256);
         let token = tokens.issue(&user(&name), epoch, &issue(session, counter));
-        prop_assert_eq!(&*tokens.verify(&token.jwt, NOW).expect("good"), &token.claims);
+        prop_assert_eq!(&*tokens.verify(&token.jwt, NOW).expect("a valid token"), &token.claims);
     }
 
     #[test]
@@ -202,7 +202,7 @@ proptest! {
     }
 
     #[test]
-    fn of_claims_of_any_shape_only_ours_of_a_good_span_are_taken_even_when_the_signature_is_right(
+    fn correctly_signed_claims_are_accepted_only_with_our_issuer_audience_and_lifetime(
         which in select(vec!["iss", "aud", "sub", "sid", "jti", "iat", "exp", "username", "roles", "epoch", "other"]),
         value in json(),
     ) {

@@ -1,8 +1,8 @@
 //! Explores the refresh rule with a model checker: every order of the steps of two nodes, two tabs and a thief, with lost
-//! messages, crashes and clocks that step. `make prove` explores it in full and prints what it saw; `make test` within smaller
+//! messages, crashes and clocks that step. `make prove` explores it in full and prints what it saw; `make test` uses smaller
 //! bounds.
 
-#![expect(clippy::print_stdout, reason = "measurements are for people to read")]
+#![expect(clippy::print_stdout, reason = "people read the measurements")]
 #![expect(clippy::similar_names, reason = "a state and the stage of a refresh have no better names")]
 
 #[path = "prove/model.rs"]
@@ -40,7 +40,7 @@ const SMALL: World = World {
 };
 
 #[test]
-fn the_rule_signs_out_nobody_honest_and_leaves_no_thief_beside_the_owner() {
+fn the_rule_signs_out_no_honest_owner_and_never_keeps_both_thief_and_owner() {
     if !in_full() {
         return explore("one rotation", SMALL);
     }
@@ -65,7 +65,7 @@ fn the_rule_signs_out_nobody_honest_and_leaves_no_thief_beside_the_owner() {
 }
 
 #[test]
-fn each_of_six_faults_has_a_counter_example() {
+fn each_of_six_faults_in_the_rule_has_a_counter_example() {
     let with_thief = |mutant| World {
         mutant: Some(mutant),
         ..SMALL

@@ -1,5 +1,5 @@
-// better-auth on its SQLite adapter: PORT, FILE (the database), JOURNAL=delete|wal, UPDATE_AGE in seconds.
-// All else as it comes, but for the rate limit: it would refuse the hundredth request.
+// better-auth on its SQLite adapter. Settings: PORT, FILE (the database), JOURNAL=delete|wal, UPDATE_AGE in seconds.
+// Everything else has its default, except for the rate limit, which would refuse the hundredth request and is off.
 import { createServer } from "node:http";
 import { betterAuth } from "better-auth";
 import { getMigrations } from "better-auth/db/migration";

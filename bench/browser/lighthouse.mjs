@@ -1,4 +1,4 @@
-// lighthouse.mjs CHROMIUM URL NAME PASSWORD TIMES: the scores of three pages, each TIMES over, as JSON.
+// lighthouse.mjs CHROMIUM URL NAME PASSWORD TIMES: prints the scores of three pages as JSON. Each page is measured TIMES times.
 import lighthouse from "lighthouse";
 import { open, signIn } from "./signed-in.mjs";
 
@@ -8,7 +8,7 @@ const failed = {};
 const browser = await open(chromium);
 for (const path of ["/login", "/signup", "/dashboard"]) {
   for (let round = 0; round < Number(times); round++) {
-    // Of each round its own: nothing cached, nobody signed in but where it is asked for.
+    // Each round has a new context with an empty cache. The visitor is anonymous except for the dashboard.
     const context = await browser.createBrowserContext();
     const page = await context.newPage();
     if (path === "/dashboard") await signIn(page, url, name, password);

@@ -1,8 +1,9 @@
-// paint.mjs CHROMIUM URL NAME PASSWORD TEMPLATE-URL TIMES: milliseconds until something is painted, on a slow line, as JSON.
+// paint.mjs CHROMIUM URL NAME PASSWORD TEMPLATE-URL TIMES: prints the milliseconds until the first paint on a slow connection, as
+// JSON.
 import { open, signIn } from "./signed-in.mjs";
 
 const [chromium, url, name, password, template, times] = process.argv.slice(2);
-// What Chromium's developer tools call "Slow 4G".
+// The values of "Slow 4G" in Chromium's developer tools.
 const slow = { offline: false, latency: 562.5, downloadThroughput: 180_000, uploadThroughput: 84_375 };
 
 async function throttle(page) {
@@ -11,7 +12,7 @@ async function throttle(page) {
   await session.send("Network.emulateNetworkConditions", slow);
 }
 
-/** When the page's first content was painted, since 1970. */
+/** Returns when the first content of the page was painted, in milliseconds since 1970. */
 function painted(page) {
   return page.evaluate(
     () =>
@@ -23,7 +24,7 @@ function painted(page) {
   );
 }
 
-/** From the click on a link to the first content of the page behind it. */
+/** Returns the time from the click on a link to the first content of the next page, in milliseconds. */
 async function click(page, path) {
   const next = page.waitForNavigation({ waitUntil: "load" });
   const clicked = await page.evaluate((path) => {
@@ -36,7 +37,7 @@ async function click(page, path) {
   return (await painted(page)) - clicked;
 }
 
-/** A page that the browser has nothing of yet: until it is painted, and what is asked of it then. */
+/** Opens a page with an empty cache. Returns the time until its first paint, and the result of `then`. */
 async function first(address, then = () => {}) {
   const context = await browser.createBrowserContext();
   const page = await context.newPage();

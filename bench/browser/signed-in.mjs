@@ -1,10 +1,10 @@
-// A browser, and a page of it that signs in.
+// Opens a browser, and signs in on a page of it.
 import puppeteer from "puppeteer-core";
 
 export function open(chromium) {
   return puppeteer.launch({
     executablePath: chromium,
-    // As root, which is who runs things in containers, Chromium has no sandbox.
+    // Chromium cannot use its sandbox as root, which is the usual user in containers.
     args: process.getuid() === 0 ? ["--no-sandbox"] : [],
   });
 }

@@ -1,4 +1,4 @@
-"""Our own server, with accounts and sessions to ask with."""
+"""Latchkey servers, with accounts and sessions for requests."""
 
 import base64
 import csv
@@ -20,7 +20,7 @@ FORM = "Content-Type: application/x-www-form-urlencoded"
 
 
 class Latchkey(Server):
-    """On a database of its own, with settings as they come but for `settings`."""
+    """A Latchkey server with its own database and default settings, except for `settings`."""
 
     def __init__(self, name, port, cores=None, users=50, settings=None):
         self.data = DATA / name.replace(" ", "-")
@@ -29,7 +29,7 @@ class Latchkey(Server):
         settings = {"ADDR": f"127.0.0.1:{port}", "DATA_DIR": self.data, **(settings or {})}
         env = {f"LATCHKEY_{key}": value for key, value in settings.items()}
         super().__init__(name, [BINARY, "serve"], port, cores, env, cwd=self.data, ready="/health/ready")
-        # What is set for a Latchkey of somebody's own is not for this one.
+        # Remove settings of this environment, which are for another Latchkey.
         for key in [key for key in self.env if key.startswith("LATCHKEY_") and key not in env]:
             del self.env[key]
         self.users = [f"user{number:04}" for number in range(users)]
@@ -41,7 +41,7 @@ class Latchkey(Server):
             raise Failed(f"latchkey {' '.join(words)}: {done.stderr}")
 
     def add_users(self):
-        """One by hand, the others with its hash: hashing a thousand passwords would take a minute."""
+        """Adds one user and imports the others with the same hash, because hashing a thousand passwords would take a minute."""
         self.tell("user", "add", self.users[0], "--password-stdin", stdin=PASSWORD + "\n")
         with self.database() as database:
             (hashed,) = database.execute("SELECT password_hash FROM users").fetchone()
@@ -64,13 +64,13 @@ class Latchkey(Server):
         return json.loads(body)
 
     def access_tokens(self, count):
-        """Real sign-ins of all users in turn: a file of access tokens."""
+        """Signs in all users in turn. Returns a file of access tokens."""
         tokens = [self.sign_in(self.users[number % len(self.users)])["access_token"] for number in range(count)]
         return values(f"{self.name.replace(' ', '-')}.access", tokens)
 
     def make_sessions(self, count):
-        """Writes sessions into the database of a server that does not run, as many sign-ins would, and makes a file of
-        their refresh tokens. Signing in 100,000 times would take half an hour."""
+        """Writes sessions into the database of a stopped server, as sign-ins would, and returns a file of their refresh
+        tokens. Signing in 100,000 times would take half an hour."""
         key = derive((self.data / "secret").read_bytes().strip(), b"latchkey refresh token")
         now = int(time.time())
         tokens, rows = [], []
@@ -89,14 +89,14 @@ class Latchkey(Server):
         return values(f"{self.name.replace(' ', '-')}.refresh", tokens)
 
     def refresh_once(self, tokens, count):
-        """Refreshes each session once: the first access token of each, and the server has seen them all."""
+        """Refreshes each session once, so that the server has used them all. Returns a file of their access tokens."""
         kept = tokens.with_suffix(".access")
         run(self, refreshing(tokens, keep=kept), count=count)
         return kept
 
 
 def signing_in(names, connections):
-    """From an address of its own each, as people do, and not all from this machine."""
+    """Returns sign-in requests that each come from another client address, as those of real users do."""
     return Ask(
         "/token", "POST", [FORM, "X-Forwarded-For: {ip}"], "username={}&" + urlencode({"password": PASSWORD}),
         values=names, connections=connections,
@@ -108,7 +108,7 @@ def refreshing(tokens, keep=None):
 
 
 def derive(secret, label):
-    """HKDF-SHA256, one block of it, as src/server/keys.rs has it."""
+    """Derives a key with one block of HKDF-SHA256, as crates/latchkey-core/src/keys.rs does."""
     extracted = hmac.digest(b"latchkey", secret, hashlib.sha256)
     return hmac.digest(extracted, label + b"\x01", hashlib.sha256)
 

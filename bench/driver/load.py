@@ -11,7 +11,7 @@ from .settings import BUILT, CLIENTS, DATA, LOAD, SECONDS
 
 @dataclass
 class Ask:
-    """What to ask a server, again and again."""
+    """A request that is sent to a server repeatedly."""
 
     path: str
     method: str = "GET"
@@ -25,7 +25,8 @@ class Ask:
 
 @dataclass
 class Sample:
-    """What came of it: requests a second, and what each cost the server in microseconds of its CPU time."""
+    """The result of a run: good answers per second, CPU time of the server per answer in microseconds, and the 99th percentile of the
+    response time in milliseconds."""
 
     rate: float
     cost: float
@@ -35,7 +36,7 @@ class Sample:
 
 
 def values(name, lines):
-    """A file of what differs from one request to the next."""
+    """Writes a file of the values that differ from one request to the next. Returns its path."""
     DATA.mkdir(parents=True, exist_ok=True)
     file = DATA / name
     file.write_text("".join(f"{line}\n" for line in lines))
@@ -56,7 +57,7 @@ def command(server, ask, seconds=None, count=None):
 
 
 def run(server, ask, seconds=None, count=None, all_good=True):
-    """One run of the load."""
+    """Runs the load once. Returns a sample."""
     before = server.cpu()
     printed = subprocess.run(command(server, ask, seconds, count), stdout=subprocess.PIPE, check=True).stdout
     spent = server.cpu() - before

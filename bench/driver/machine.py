@@ -1,4 +1,4 @@
-"""What it was measured on, and with."""
+"""Describes the machine and the versions of the software."""
 
 import json
 import os
@@ -17,7 +17,7 @@ def today():
 
 
 def shape():
-    """The machine, in one sentence."""
+    """Returns a one-sentence description of the machine."""
     text = Path("/proc/cpuinfo").read_text()
     model = re.search(r"model name\s*:\s*(.+)", text)
     memory = int(Path("/proc/meminfo").read_text().split()[1]) / 2**20
@@ -28,21 +28,21 @@ def shape():
 
 
 def others():
-    """How much of the machine others keep busy, as a share: what the noise is made of."""
+    """Returns the share of the machine that other programs use, which causes the noise."""
     before = busy()
     time.sleep(2)
     return (busy() - before) / 2 / len(CORES)
 
 
 def busy():
-    """Seconds that all cores were not idle, so far."""
+    """Returns the time so far that all cores together were not idle, in seconds."""
     fields = [int(field) for field in Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9]]
     idle, waiting = fields[3:5]
     return (sum(fields) - idle - waiting) / os.sysconf("SC_CLK_TCK")
 
 
 def disk():
-    """How long an fsync takes where the databases are: what a durable write waits for."""
+    """Returns how long an fsync takes on the disk of the databases, in milliseconds. A durable write waits for it."""
     DATA.mkdir(parents=True, exist_ok=True)
     file = DATA / "fsync"
     times = []
@@ -64,7 +64,7 @@ def settings():
 
 
 def versions():
-    """Of everything that takes part."""
+    """Returns the versions of all programs and libraries involved."""
     return {
         "Latchkey": git("describe", "--always", "--dirty"),
         "Rust": said("rustc", "--version").split()[1],

@@ -1,4 +1,4 @@
-"""Runs the measures that were asked for, prints their rows, writes the page."""
+"""Runs the requested measures, prints their rows, and writes docs/BENCHMARKS.md."""
 
 import json
 import sys
@@ -47,7 +47,7 @@ def measure(name):
 
 
 def remember(results, facts):
-    """What was measured before stays until it is measured again."""
+    """Stores the results. Older results of other measures are kept until they are measured again."""
     known = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
     for name, result in results.items():
         known[name] = {"result": result.plain(), "facts": facts}

@@ -1,4 +1,4 @@
-"""What Latchkey is measured against."""
+"""The servers that Latchkey is compared with."""
 
 import json
 import shutil
@@ -13,7 +13,7 @@ def bare_axum(port, kind):
 
 
 def tutorial(name, port, standard=False, jwt="jose", hashing="none", workers=1, log=True, cores=None):
-    """With uvicorn as it comes, or as it is with its [standard] extras."""
+    """Returns the tutorial's app on uvicorn with its defaults, or with its [standard] extras."""
     words = [Path(tool("tutorial")) / "uvicorn", "main:app", "--port", port]
     words += ["--loop", "uvloop", "--http", "httptools"] if standard else ["--loop", "asyncio", "--http", "h11"]
     words += ["--workers", workers] if workers > 1 else []
@@ -30,14 +30,14 @@ def tutorial_token(server):
 
 
 def template(port, cores=None):
-    """From its folder, with its files beside it."""
+    """Returns the Leptos template, started in its folder so that it finds its files."""
     folder = BENCH / "template" / "target"
     env = {"LEPTOS_SITE_ADDR": f"127.0.0.1:{port}", "LEPTOS_SITE_ROOT": folder / "site", "LEPTOS_OUTPUT_NAME": "template"}
     return Server("template", [folder / "release" / "template"], port, cores, env, cwd=BENCH / "template")
 
 
 class BetterAuth(Server):
-    """With accounts that are signed in."""
+    """A better-auth server whose users can be signed up and signed in."""
 
     def __init__(self, name, port, journal, update_age=None):
         folder = DATA / name.replace(" ", "-")
@@ -55,5 +55,5 @@ class BetterAuth(Server):
         return headers["Set-Cookie"].partition(";")[0]
 
     def sign_up(self, number):
-        """A session cookie."""
+        """Creates an account and returns its session cookie."""
         return self.post("sign-up/email", name="ada", email=f"user{number}@example.org", password=PASSWORD)

@@ -1,4 +1,4 @@
-"""Servers: started on cores of their own, looked at from outside, stopped."""
+"""Servers: starts them on their own cores, measures them from outside, and stops them."""
 
 import http.client
 import os
@@ -18,7 +18,7 @@ class Failed(Exception):
 
 
 class Server:
-    """A program that listens on a port. `cores` is where it may run."""
+    """A program that listens on a port. It may run on `cores` only."""
 
     def __init__(self, name, command, port, cores=None, env=None, cwd=None, ready="/"):
         self.name, self.port, self.ready = name, port, ready
@@ -51,7 +51,7 @@ class Server:
             )
 
     def wait(self):
-        """Until it answers, whatever it answers."""
+        """Waits until the server gives any answer."""
         until = time.monotonic() + 60
         while time.monotonic() < until:
             if self.process.poll() is not None:
@@ -72,7 +72,7 @@ class Server:
             self.process.wait()
 
     def ask(self, method, path, body=None, headers=None):
-        """Status, headers, body."""
+        """Sends a request. Returns status, headers and body."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
         try:
             connection.request(method, path, body, {"Host": self.host, **(headers or {})})
@@ -85,7 +85,7 @@ class Server:
         return cpu(self.process.pid)
 
     def memory(self):
-        """Resident memory, in MB."""
+        """Returns the resident memory in MB, including child processes."""
         total = 0
         for pid in family(self.process.pid):
             status = Path(f"/proc/{pid}/status").read_text()
@@ -94,7 +94,7 @@ class Server:
 
 
 def cpu(pid):
-    """Seconds of user and system time, of a process and all below it, so far."""
+    """Returns the user and system time so far of a process and its descendants, in seconds."""
     total = 0
     for one in family(pid):
         fields = Path(f"/proc/{one}/stat").read_text().rpartition(")")[2].split()
@@ -103,7 +103,7 @@ def cpu(pid):
 
 
 def family(pid):
-    """A process and all below it."""
+    """Returns the ids of a process and its descendants."""
     found = [pid]
     for task in Path(f"/proc/{pid}/task").iterdir():
         for child in (task / "children").read_text().split():

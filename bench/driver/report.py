@@ -1,4 +1,4 @@
-"""Results for people: on the terminal, and docs/BENCHMARKS.md."""
+"""Prints the results on the terminal and writes docs/BENCHMARKS.md."""
 
 from .measures import ALL
 from .rows import Result
@@ -69,7 +69,7 @@ def say(result):
 
 
 def write(known):
-    """The page, once there is something to say about every measure."""
+    """Writes the page, but only if there is a result for every measure."""
     if missing := [name for name in ALL if name not in known]:
         print(f"\n{PAGE.name} is not written: nothing is known yet of {', '.join(missing)}")
         return

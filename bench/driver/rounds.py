@@ -1,10 +1,10 @@
-"""Contenders in turn, several rounds in one run: what slows the machine for a while slows them all."""
+"""Runs the contenders in turn, several rounds in one run, so that a slow phase of the machine affects all of them."""
 
 from .settings import ROUNDS
 
 
 def interleave(contenders, rounds=None):
-    """Calls each contender once a round, every other round backwards. What they returned, by name, a list each."""
+    """Calls each contender once per round, in reverse order in every other round. Returns a list of results for each name."""
     names = list(contenders)
     samples = {name: [] for name in names}
     for number in range(rounds or ROUNDS):
@@ -14,7 +14,7 @@ def interleave(contenders, rounds=None):
 
 
 def ratios(samples, above, below, of):
-    """One ratio for each round, of two runs that were neighbours."""
+    """Returns one ratio per round, of two contenders in the same round."""
     return [getattr(a, of) / getattr(b, of) for a, b in zip(samples[above], samples[below])]
 
 

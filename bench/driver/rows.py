@@ -1,4 +1,4 @@
-"""Rows of the table, and whether their goals are met."""
+"""The rows of the table, and whether their goals are met."""
 
 from dataclasses import asdict, dataclass, field
 from statistics import median, quantiles
@@ -6,7 +6,7 @@ from statistics import median, quantiles
 
 @dataclass
 class Row:
-    """One measure. Without a goal it is for information."""
+    """One measured quantity. A row without a goal is for information only."""
 
     name: str
     values: list
@@ -25,14 +25,15 @@ class Row:
         return median(self.values)
 
     def spread(self):
-        """The quartiles: half of the rounds lie between them."""
+        """Returns the quartiles. Half of the rounds lie between them."""
         if len(self.values) < 2:
             return self.values[0], self.values[0]
         low, _, high = quantiles(self.values, n=4, method="inclusive")
         return low, high
 
     def verdict(self):
-        """A goal is missed when the median misses it by more than the noise: half the way from quartile to quartile."""
+        """Returns whether the goal is met. It is missed if the median misses it by more than the noise, which is half the distance between
+        the quartiles."""
         low, high = self.spread()
         noise = (high - low) / 2
         if self.at_least is not None:
@@ -52,12 +53,12 @@ class Row:
 
 @dataclass
 class Result:
-    """What a measure hands back: rows, and lines of text that explain them."""
+    """The result of a measure: rows, and notes that explain them."""
 
     rows: list = field(default_factory=list)
     notes: list = field(default_factory=list)
     date: str = ""
-    # How busy others kept the machine just before.
+    # Share of the machine that other programs used just before the measurement.
     others: float = 0.0
     failure: str = ""
 
@@ -73,7 +74,7 @@ class Result:
 
 
 def number(value):
-    """Three figures."""
+    """Formats a number with about three significant figures."""
     if value >= 100:
         return f"{value:,.0f}"
     return f"{value:.1f}" if value >= 20 else f"{value:.2f}"

@@ -1,4 +1,4 @@
-"""Where things are, and how long to measure."""
+"""Paths, cores, ports, and how long to measure."""
 
 import os
 import subprocess
@@ -7,7 +7,7 @@ from pathlib import Path
 BENCH = Path(__file__).resolve().parent.parent
 ROOT = BENCH.parent
 BUILT = BENCH / "target" / "release"
-# On the disk of the clone: what /tmp is made of is not known, and a memory disk syncs for nothing.
+# On the disk of the clone, because /tmp may be a memory disk, where a sync costs nothing.
 DATA = BENCH / "target" / "data"
 RESULTS = BENCH / "target" / "results.json"
 PAGE = ROOT / "docs" / "BENCHMARKS.md"
@@ -19,7 +19,7 @@ PORT = int(os.environ.get("BENCH_PORT", "3400"))
 CLIENTS = 32
 
 CORES = sorted(os.sched_getaffinity(0))
-# A server has one core to itself, the load another, if there are two.
+# The server has one core to itself, and the load has another one if there are at least two.
 SERVER = CORES[0]
 LOAD = CORES[-1]
 
@@ -27,11 +27,11 @@ PASSWORD = "quiet harbour lantern"
 
 
 def chromium() -> str:
-    """The one that the browser tests use; Playwright's own when the machine has none."""
+    """Returns the path of the Chromium that the browser tests use, or of Playwright's own if the machine has none."""
     script = 'console.log(require("@playwright/test").chromium.executablePath())'
     return tool("chromium") or subprocess.check_output(["node", "-e", script], cwd=ROOT / "end2end", text=True).strip()
 
 
 def tool(name: str) -> str:
-    """Where scripts/tools keeps something."""
+    """Returns the path of a tool that scripts/tools installed."""
     return subprocess.check_output([ROOT / "scripts" / "tools", name], text=True).strip()

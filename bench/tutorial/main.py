@@ -1,7 +1,7 @@
-"""What the tutorial builds: a token for whoever asks, and a route behind it.
+"""The app that the tutorial builds: it issues a token to anyone, and has a route that requires a token.
 
-JWT=jose is as it says, JWT=pyjwt the other library. HASH=none is as it says; with bcrypt or argon2 the form's password is
-verified first, as anyone would have to add.
+JWT=jose is the library of the tutorial, JWT=pyjwt the alternative. HASH=none is what the tutorial does. With HASH=bcrypt or
+HASH=argon2 the password of the form is verified first, which every real app must add.
 """
 
 import os

@@ -21,7 +21,7 @@ const HINTS = [
   ["long-enough", PASSWORD, "Long enough. Longer is better."],
 ];
 
-/** A new password typed on a page, with the hint below it. */
+/** Reaches a page, types a new password there, and waits for the hint below it. */
 const hinted = (reach: State["reach"], label: string, password: string, hint: string) => async (page: Page, js: boolean) => {
   await reach(page, js);
   await page.getByLabel(label, { exact: true }).fill(password);
@@ -75,7 +75,7 @@ const STATES: State[] = [
     needsJavaScript: true,
     reach: async (page, js) => {
       await signedIn("/dashboard")(page, js);
-      // An answer without content leaves the page where it is, so the guard's own words stay.
+      // An answer with status 204 does not replace the page, so the guard's own panel stays visible.
       await page.route("/dashboard", (route) => route.fulfill({ status: 204 }));
       await page.evaluate(() => window.dispatchEvent(new PageTransitionEvent("pageshow", { persisted: true })));
       await expect(page.getByRole("heading", { name: "Checking your session" })).toBeVisible();
@@ -172,12 +172,12 @@ const STATES: State[] = [
   { name: "not-found", reach: open("/nowhere") },
 ];
 
-/** Scripts of ours, which a page has to do without. */
+/** The app's own scripts, which are blocked for pages without JavaScript. */
 const SCRIPTS = /\/assets\/.*\.js$/;
 
 /**
- * A page to run axe on. Axe needs scripts, so a page without them is shown again in a second browser context: the
- * same HTML and the same styles, and no island comes to life.
+ * Returns a page to run axe on. Axe needs JavaScript, so a page without it is opened again in a second browser context with the
+ * same HTML and styles but without the app's scripts.
  */
 async function examinable(page: Page, js: boolean, browser: Browser, colorScheme: "light" | "dark"): Promise<Page> {
   if (js) return page;
@@ -192,7 +192,7 @@ async function examinable(page: Page, js: boolean, browser: Browser, colorScheme
 
 for (const scheme of ["light", "dark"] as const) {
   for (const { name, reach, needsJavaScript } of STATES) {
-    test(`nothing is in anybody's way: ${name}, ${scheme}`, async ({ page, js, browser }) => {
+    test(`a page has no accessibility violations and fits a narrow screen: ${name}, ${scheme}`, async ({ page, js, browser }) => {
       test.skip(needsJavaScript === true && !js, "only hydrated pages have this state");
       await page.emulateMedia({ colorScheme: scheme, reducedMotion: "reduce" });
       await reach(page, js);

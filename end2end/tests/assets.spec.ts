@@ -8,7 +8,7 @@ import { expect, hydrated, test } from "./support.js";
 
 type Answer = { status: number; headers: Record<string, string | string[] | undefined>; body: Buffer };
 
-/** As it comes over the wire, not decompressed. */
+/** Fetches a path and returns the body as it was sent, without decompressing it. */
 function fetchRaw(path: string, encoding = "br"): Promise<Answer> {
   return new Promise((resolve, reject) => {
     get(`${MAIN}${path}`, { headers: { "accept-encoding": encoding, accept: "text/html" } }, (response) => {
@@ -19,10 +19,10 @@ function fetchRaw(path: string, encoding = "br"): Promise<Answer> {
   });
 }
 
-/** The addresses of assets in a page. */
+/** Returns the addresses of the assets that a page links to. */
 const linked = (html: string) => [...html.matchAll(/(?:href|src|data-wasm)="(\/assets\/[^"]+)"/g)].map((match) => match[1]);
 
-test("the sign-in page is light: at most 60 KB of WASM", async () => {
+test("the sign-in page loads at most 60 KB of WASM", async () => {
   const page = await fetchRaw("/login");
   const html = page.body.toString();
   const assets = linked(html);
@@ -48,7 +48,7 @@ test("the sign-in page is light: at most 60 KB of WASM", async () => {
   expect(wasm?.sent).toBeLessThanOrEqual(60_000);
 });
 
-test("the sign-in page loads what was weighed and nothing else", async ({ page }) => {
+test("the sign-in page loads only the assets that its HTML links to", async ({ page }) => {
   const asked: string[] = [];
   page.on("request", (request) => asked.push(request.url().slice(MAIN.length)));
   await page.goto("/login", { waitUntil: "networkidle" });
@@ -58,13 +58,13 @@ test("the sign-in page loads what was weighed and nothing else", async ({ page }
   expect(asked).toContainEqual(expect.stringMatching(/\.wasm$/));
 });
 
-test("assets have an address by their content only", async () => {
+test("assets are served only at addresses with a hash of their content", async () => {
   for (const path of ["/assets/pkg/latchkey.wasm", "/assets/boot.js", "/assets/pkg/latchkey.css.br", "/assets/", "/assets"]) {
     expect((await ask("GET", path)).status, path).toBe(404);
   }
 });
 
-/** What lies beside a server or beside its source, and is nobody's business. */
+/** Private files that may lie beside a server or its source. */
 const PRIVATE = [
   ".git/HEAD",
   ".git/config",
@@ -83,7 +83,7 @@ const PRIVATE = [
   "etc/passwd",
 ];
 
-/** The ways to ask for a file, by whoever hopes that something on the way reads them differently. */
+/** The ways in which an attacker may ask for a file, hoping that a proxy or the server interprets the path differently. */
 const WAYS: ((file: string) => string)[] = [
   (file) => `/${file}`,
   (file) => `//${file}`,
@@ -106,10 +106,10 @@ const WAYS: ((file: string) => string)[] = [
 ];
 
 for (const file of PRIVATE) {
-  test(`nothing beside the program is served, however it is asked for: ${file}`, async () => {
+  test(`files outside the program are not served, however the path is written: ${file}`, async () => {
     const { body: absent } = await ask("GET", "/nothing-of-this-name");
     for (const way of WAYS) {
-      // Exactly as written: `ask` takes no path apart.
+      // `ask` sends the path exactly as written.
       const answer = await ask("GET", way(file));
       expect(answer.status, way(file)).toBe(404);
       if (!way(file).startsWith("/assets")) expect(answer.body, way(file)).toBe(absent);
@@ -117,7 +117,7 @@ for (const file of PRIVATE) {
   });
 }
 
-/** Every file that a page loads, and every one that such a file loads, as they are: decompressed. */
+/** Fetches every file that a page loads, and every file that those files load, all uncompressed. */
 async function served(): Promise<{ path: string; headers: Answer["headers"]; body: Buffer }[]> {
   const found = new Set<string>();
   for (const page of ["/", "/login", "/signup", "/docs", "/nowhere"]) linked((await fetchRaw(page)).body.toString()).forEach((path) => found.add(path));
@@ -130,13 +130,13 @@ async function served(): Promise<{ path: string; headers: Answer["headers"]; bod
   return files;
 }
 
-/** Words of the server, which nothing in a browser has to do with. */
+/** Words that occur in the server's code and must not occur in files for the browser. */
 const OF_THE_SERVER = [
   ...["SELECT ", "INSERT INTO", "DELETE FROM", "UPDATE users", "CREATE TABLE", "sqlx", "sqlite", "password_hash"],
   ...["LATCHKEY_", "argon2id", "HS256", "EdDSA", "hkdf", "aws_lc", "zxcvbn", "axum"],
 ];
 
-test("what a browser gets holds nothing of the server", async () => {
+test("files for the browser contain nothing of the server", async () => {
   const files = await served();
   expect(files.map(({ path }) => path.replace(/\.[0-9a-f]{16}\./, ".").replace("/assets/", "")).sort()).toEqual([
     ...["boot.js", "favicon.svg", "pkg/latchkey.css", "pkg/latchkey.js", "pkg/latchkey.wasm", "try.js"],
@@ -145,12 +145,12 @@ test("what a browser gets holds nothing of the server", async () => {
     const text = body.toString("latin1");
     for (const word of OF_THE_SERVER) expect(text.includes(word), `${word} in ${path}`).toBe(false);
   }
-  // And the server does hold them: a word that changes there has to change here.
+  // The program must contain them, so that a word that changes there also changes in this list.
   const program = readFileSync(process.env.TEST_BINARY ?? "../target/release/latchkey");
   for (const word of OF_THE_SERVER) expect(program.includes(word), word).toBe(true);
 });
 
-test("there is no map from what a browser gets to its source", async () => {
+test("there are no source maps or debug sections", async () => {
   for (const { path, headers, body } of await served()) {
     expect(body.includes("sourceMappingURL"), path).toBe(false);
     expect([headers.sourcemap, headers["x-sourcemap"]], path).toEqual([undefined, undefined]);
@@ -166,12 +166,12 @@ test("there is no map from what a browser gets to its source", async () => {
   }
 });
 
-test("what a browser gets does not say where the source is", async () => {
+test("files for the browser do not contain the path of the source", async () => {
   const source = resolve("..");
   for (const { path, body } of await served()) expect(body.includes(source), path).toBe(false);
 });
 
-test("without compression an asset comes as it is", async () => {
+test("an asset is sent uncompressed if the client accepts no compression", async () => {
   const html = (await fetchRaw("/login")).body.toString();
   const [css] = html.match(/\/assets\/pkg\/latchkey\.[0-9a-f]+\.css/) ?? [];
   const plain = await fetchRaw(css ?? "", "identity");

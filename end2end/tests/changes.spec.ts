@@ -2,7 +2,7 @@ import { PASSWORD, expect, freshName, hydrated, signIn, signUp, test } from "./s
 
 const NEW = "another quiet harbour";
 
-test("a password is changed and this browser goes on", async ({ page, js }) => {
+test("a password can be changed and this browser stays signed in", async ({ page, js }) => {
   const name = freshName();
   await signUp(page, name);
   await page.getByRole("link", { name: "Account", exact: true }).click();
@@ -23,7 +23,7 @@ test("a password is changed and this browser goes on", async ({ page, js }) => {
   await expect(page).toHaveURL("/dashboard");
 });
 
-test("an email is changed", async ({ page, js }) => {
+test("an email address can be changed", async ({ page, js }) => {
   await signUp(page, freshName());
   await page.goto("/account");
   await hydrated(page, js);
@@ -55,7 +55,7 @@ test("an account is removed once its name and password are typed", async ({ page
   await expect(page.getByRole("alert")).toBeVisible();
 });
 
-test("other sessions are ended from the page of sessions", async ({ page, js }) => {
+test("other sessions can be ended on the sessions page", async ({ page, js }) => {
   const name = freshName();
   await signUp(page, name);
   await page.request.post("/token", { form: { username: name, password: PASSWORD } });

@@ -76,7 +76,7 @@ test("the dashboard's curl line works when it is pasted", async ({ page }) => {
   expect(shell.stdout).toContain(`{"message":"Hello, ${name}! This is a protected route."}`);
 });
 
-test("the API page tries its calls", async ({ page }) => {
+test("the forms of the API page call the API", async ({ page }) => {
   const name = await account(page);
   await page.goto("/docs");
   const tries = (id: string) => page.locator(`#${id}`);

@@ -1,7 +1,7 @@
 import { FRESH } from "./servers.js";
 import { expect, freshName, signUp, test } from "./support.js";
 
-test("the first account is told so and becomes administrator, the second is neither", async ({ page, js }) => {
+test("the sign-up page announces that the first account becomes administrator, and only the first does", async ({ page, js }) => {
   const origin = js ? FRESH.withJavaScript : FRESH.withoutJavaScript;
   await page.goto(`${origin}/signup`);
   await expect(page.getByRole("main")).toContainText("The first account becomes the administrator.");

@@ -26,7 +26,7 @@ const PATHS = ["dashboard", "sessions", "account"].flatMap((page) => [
   `http://localhost:3210/${page}`,
 ]);
 
-/** One request with the path exactly as written: no client in between that tidies it up. */
+/** Sends one request with the path exactly as written, because an HTTP client would normalise it. */
 function raw(method: string, path: string, accept?: string): Promise<string> {
   const headers = ["Host: localhost:3210", "Content-Length: 0", "Connection: close", ...(accept ? [`Accept: ${accept}`] : [])];
   return new Promise((resolve, reject) => {
@@ -51,7 +51,7 @@ for (const path of PATHS) {
   });
 }
 
-test("without a session the guard leads to the sign-in page, and from there back", async () => {
+test("without a session the guard redirects to the sign-in page with the path to return to", async () => {
   for (const [path, location] of [
     ["/dashboard", "/login?next=%2Fdashboard"],
     ["/account?tab=1&x=%2F", "/login?next=%2Faccount%3Ftab%3D1%26x%3D%252F"],
@@ -61,7 +61,7 @@ test("without a session the guard leads to the sign-in page, and from there back
   }
 });
 
-test("with a session, and only then, a page has the marker", async () => {
+test("the protected view is rendered only with a valid session", async () => {
   const username = freshName();
   const [cookie] = (accessCookie(await post("/api/sign_up", { username, password: PASSWORD })) ?? "").split(";");
   const marked = async (path: string, headers: Record<string, string> = {}) =>

@@ -3,7 +3,7 @@ import { PASSWORD, expect, freshName, hydrated, signUp, test } from "./support.j
 
 const view = "[data-protected-view]";
 
-test("a sign-out in another tab hides the view here and leads to the sign-in page", async ({ page, context }) => {
+test("a sign-out in another tab hides the view here and redirects to the sign-in page", async ({ page, context }) => {
   await signUp(page, freshName());
   await hydrated(page);
   const other = await context.newPage();
@@ -13,8 +13,8 @@ test("a sign-out in another tab hides the view here and leads to the sign-in pag
   await expect(page.locator(view)).toHaveCount(0);
 });
 
-test("somebody else signing in in another tab changes this one", async ({ page, context }) => {
-  // A form that was there before anybody signed in.
+test("when another user signs in in another tab, this tab shows the page of that user", async ({ page, context }) => {
+  // Open this form before anyone signs in.
   const other = await context.newPage();
   await other.goto("/signup");
   await hydrated(other);
@@ -29,7 +29,7 @@ test("somebody else signing in in another tab changes this one", async ({ page, 
   await expect(page.locator(view)).toContainText(second);
 });
 
-test("a session at its end hides the view and leads to the sign-in page", async ({ page }) => {
+test("an expired session hides the view and redirects to the sign-in page", async ({ page }) => {
   await signUp(page, freshName(), SHORT);
   await hydrated(page);
   await expect(page.locator(view)).toBeVisible();
@@ -38,20 +38,20 @@ test("a session at its end hides the view and leads to the sign-in page", async 
 
 test("the view is hidden before the server is asked again", async ({ page }) => {
   await signUp(page, freshName(), SHORT);
-  // A page without the token on it: it stays when the token is renewed.
+  // This page does not show the token, so a renewal does not reload it.
   await page.goto(`${SHORT}/sessions`);
   await hydrated(page);
   await page.evaluate(() => {
     const hidden = (selector: string) => document.querySelector<HTMLElement>(selector)?.hidden;
     new MutationObserver(() => {
-      if (hidden(".guarded") && hidden(".ended") === false) sessionStorage.setItem("seen", "hidden, with a word why");
+      if (hidden(".guarded") && hidden(".ended") === false) sessionStorage.setItem("seen", "hidden, with the reason");
     }).observe(document.body, { attributes: true, subtree: true });
   });
   await expect(page).toHaveURL(/\/login\?next=/, { timeout: 15_000 });
-  expect(await page.evaluate(() => sessionStorage.getItem("seen"))).toBe("hidden, with a word why");
+  expect(await page.evaluate(() => sessionStorage.getItem("seen"))).toBe("hidden, with the reason");
 });
 
-test("a page that returns from the back/forward cache asks the server again", async ({ page, context }) => {
+test("a page that is restored from the back/forward cache asks the server again", async ({ page, context }) => {
   await signUp(page, freshName());
   await hydrated(page);
   await context.clearCookies();
@@ -59,7 +59,7 @@ test("a page that returns from the back/forward cache asks the server again", as
   await expect(page).toHaveURL("/login?next=%2Fdashboard");
 });
 
-test("a clock that is set on an open page hides the view no longer than the server takes to answer", async ({ page }) => {
+test("a changed clock hides the view only until the server has answered", async ({ page }) => {
   await page.addInitScript(() => {
     const now = Date.now;
     let ahead = 0;
@@ -84,10 +84,10 @@ test("a clock that is set on an open page hides the view no longer than the serv
   expect(await countdown.textContent()).toMatch(/^14:\d\d$/);
   await expect(page.locator(view)).toBeVisible();
   const stayed = await page.evaluate(() => [...document.documentElement.childNodes].some((node) => node instanceof Comment && node.data === "the same page"));
-  expect(stayed, "the page was not loaded anew").toBe(true);
+  expect(stayed, "the page was not reloaded").toBe(true);
 });
 
-test("events that contradict the page lead to one reload, not to a loop", async ({ page }) => {
+test("events that contradict the page cause one reload and no loop", async ({ page }) => {
   await signUp(page, freshName());
   let loads = 0;
   page.on("request", (request) => (loads += request.isNavigationRequest() ? 1 : 0));
@@ -96,16 +96,16 @@ test("events that contradict the page lead to one reload, not to a loop", async 
   await expect.poll(() => loads).toBe(2);
   await hydrated(page);
   await expect(page.getByRole("heading", { name: "Checking your session" })).toBeVisible();
-  // Longer than the page waits before it checks or listens again.
+  // Wait longer than the page waits before it checks or listens again.
   await page.evaluate(() => new Promise((done) => setTimeout(done, 3000)));
   expect(loads).toBe(2);
   await expect(page.locator(view)).toBeHidden();
 });
 
-test.describe("while the server is away", () => {
+test.describe("while the server is unavailable", () => {
   test.use({ away: true });
 
-  test("a token at its end hides the view, with a word why, and nothing of it can be seen or read out", async ({ page }) => {
+  test("an expired token hides the view, says why, and leaves nothing to see or for screen readers", async ({ page }) => {
     const name = freshName();
     await signUp(page, name, SHORT);
     await page.goto(`${SHORT}/account`);
@@ -117,15 +117,15 @@ test.describe("while the server is away", () => {
     expect(await page.getByRole("main").ariaSnapshot()).not.toContain(name);
   });
 
-  test("a sign-out that does not arrive leaves nothing of the page, and says nothing that is not so", async ({ page, context }) => {
+  test("a sign-out that does not reach the server removes the page and does not claim success", async ({ page, context }) => {
     await signUp(page, freshName());
     await hydrated(page);
     await page.route("**/*", (route) => route.abort());
     await page.getByRole("button", { name: "Sign out" }).click();
-    // The browser's own page stands there now.
+    // The browser now shows its own error page.
     await expect(page.locator(view)).toHaveCount(0);
     await expect(page.getByText("You are signed out.")).toHaveCount(0);
-    // The session lives, as the server never heard of it.
+    // The session is alive, because the request did not reach the server.
     await page.unroute("**/*");
     await page.goto("/dashboard");
     await expect(page.locator(view)).toBeVisible();
@@ -134,7 +134,7 @@ test.describe("while the server is away", () => {
     expect((await context.cookies()).map(({ name }) => name)).toEqual(["latchkey-device"]);
   });
 
-  test("an end that is heard of takes the view out of the page even when the next one does not come", async ({ page, context }) => {
+  test("a sign-out in another tab removes the view even if the next page cannot be loaded", async ({ page, context }) => {
     await signUp(page, freshName());
     await hydrated(page);
     await page.route("**/*", (route) => route.abort());

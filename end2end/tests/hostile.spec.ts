@@ -3,7 +3,7 @@ import { post } from "./http.js";
 import { MAIN } from "./servers.js";
 import { PASSWORD, account, expect, freshName, hydrated, signIn, signUp, test } from "./support.js";
 
-/** Each does something, or looks like something else, where it is taken for more than text. */
+/** Each string runs code, changes the page or disguises itself if it is not treated as plain text. */
 const STRINGS = [
   "<script>alert(1)</script>",
   "<img src=x onerror=alert(1)>",
@@ -19,14 +19,15 @@ const STRINGS = [
   "\u202Eadmin\u202C<b>\u2066x",
 ];
 
-/** What a page is made of: its elements and the names of their attributes, without any text or value. */
+/** Returns the structure of a page: its elements and the names of their attributes, without any text or value. */
 function skeleton(page: Page): Promise<string[]> {
   return page.locator("*").evaluateAll((all) => all.map((element) => `${element.localName} ${element.getAttributeNames().sort().join(" ")}`));
 }
 
-// Violations of the policy, and requests elsewhere, fail every test by themselves.
+// The `quiet` fixture fails every test that violates the content security policy or sends a request to another host.
 test.beforeEach(async ({ page }) => {
-  // Where nobody has an account yet the pages say so, until somebody does in another test.
+  // The pages look different as long as there is no account at all. Create one, so that other tests running at the same time do not
+  // change that.
   await account(page);
   page.on("dialog", async (dialog) => {
     await dialog.dismiss();
@@ -34,7 +35,7 @@ test.beforeEach(async ({ page }) => {
   });
 });
 
-test("whatever is typed at sign-up comes back as text", async ({ page, js }) => {
+test("input at sign-up is shown as plain text", async ({ page, js }) => {
   test.setTimeout(90_000);
   const send = async (name: string, email: string) => {
     await page.goto("/signup");
@@ -42,7 +43,7 @@ test("whatever is typed at sign-up comes back as text", async ({ page, js }) => 
     const before = await skeleton(page);
     await page.getByLabel("Password", { exact: true }).fill(`${email} as a password`);
     await page.getByLabel("Email (optional)").fill(email);
-    // Last, so that its hint is about all of it.
+    // Fill in the name last, so that its hint refers to the complete form.
     await page.getByLabel("Sign-in name").fill(name);
     const typed = js ? await skeleton(page) : before;
     await page.getByRole("button", { name: "Create account" }).click();
@@ -60,7 +61,7 @@ test("whatever is typed at sign-up comes back as text", async ({ page, js }) => 
   }
 });
 
-test("whatever is typed at sign-in comes back as text", async ({ page, js }) => {
+test("input at sign-in is shown as plain text", async ({ page, js }) => {
   test.setTimeout(90_000);
   const send = async (name: string) => {
     await page.goto("/login");
@@ -77,7 +78,7 @@ test("whatever is typed at sign-in comes back as text", async ({ page, js }) => 
   }
 });
 
-test("whatever the address asks to go to next is a page of ours, or none", async ({ page, js }) => {
+test("the next parameter never produces a link to another site", async ({ page, js }) => {
   test.setTimeout(90_000);
   for (const path of ["/login", "/signup"]) {
     await page.goto(`${path}?next=%2Faccount`);
@@ -97,7 +98,7 @@ test("whatever the address asks to go to next is a page of ours, or none", async
 });
 
 for (const next of ['/nowhere/"><script>alert(1)</script>', "/nowhere/'autofocus/onfocus=alert(1)/x='", "/account?x=</title><img/src=x/onerror=alert(1)>"]) {
-  test(`signing in leads to a page that takes its own address for text: ${next}`, async ({ page, js, context }) => {
+  test(`a page that signing in redirects to treats its own address as plain text: ${next}`, async ({ page, js, context }) => {
     const [, here] = next.match(/^(\/\w+)/) ?? [];
     const go = async (to: string) => {
       await context.clearCookies();
@@ -115,20 +116,20 @@ for (const next of ['/nowhere/"><script>alert(1)</script>', "/nowhere/'autofocus
   });
 }
 
-/** What the pages call a program: its name and version. */
+/** Returns the name and version that the pages show for a program. */
 function inWords(userAgent: string): string {
-  // A header of something else than ASCII is none.
+  // A header that is not ASCII is ignored.
   const [first = ""] = /^[\x20-\x7e]*$/.test(userAgent) ? userAgent.trim().split(/\s+/) : [];
   const [name, ...version] = first.split("/");
   return `${name} ${version.join("/")}`.trim();
 }
 
-test("whatever a program calls itself is shown as text", async ({ page, js, context }) => {
+test("a User-Agent header is shown as plain text", async ({ page, js, context }) => {
   test.setTimeout(90_000);
-  /** Somebody's pages, after a program and another browser of this name came with the same account. */
+  /** Returns the pages of a user after an API client and another browser with this User-Agent signed in to the same account. */
   const show = async (userAgent: string) => {
     const username = freshName();
-    // Bytes as they are: a header has no encoding.
+    // Send the bytes as they are, because a header has no encoding.
     const called = { "user-agent": Buffer.from(userAgent).toString("latin1") };
     await context.clearCookies();
     expect((await page.request.post("/api/sign_up", { form: { username, password: PASSWORD }, headers: { accept: "application/json" } })).status()).toBe(200);
@@ -158,7 +159,7 @@ test("whatever a program calls itself is shown as text", async ({ page, js, cont
 });
 
 for (const email of ["a&ltb&gt&ampc@example.org", "'autofocus'onfocus=alert`1`@example.org", "${alert`1`}{{7*7}}@example.org"]) {
-  test(`an email address that is kept is shown as text: ${JSON.stringify(email)}`, async ({ page, js, context }) => {
+  test(`a stored email address is shown as plain text: ${JSON.stringify(email)}`, async ({ page, js, context }) => {
     const change = async (to: string) => {
       await context.clearCookies();
       await signUp(page, freshName());

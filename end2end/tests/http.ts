@@ -4,7 +4,7 @@ import { MAIN } from "./servers.js";
 
 export type Answer = { status: number; headers: IncomingHttpHeaders; body: string };
 
-/** One exchange exactly as asked: no redirect followed, no cookie kept, nothing decompressed. */
+/** Sends one request exactly as given. Follows no redirect, stores no cookie and decompresses nothing. */
 export function ask(method: string, path: string, headers: OutgoingHttpHeaders = {}, body = ""): Promise<Answer> {
   return new Promise((resolve, reject) => {
     const sent = request(MAIN, { method, path, headers: { "content-length": Buffer.byteLength(body), ...headers } }, (response) => {
@@ -19,7 +19,7 @@ export function ask(method: string, path: string, headers: OutgoingHttpHeaders =
   });
 }
 
-/** A form as a browser posts it. */
+/** Posts a form with the headers that a browser sends. */
 export function post(path: string, fields: Record<string, string>, headers: OutgoingHttpHeaders = {}): Promise<Answer> {
   const browser = { accept: "text/html", origin: MAIN, "content-type": "application/x-www-form-urlencoded" };
   const body = new URLSearchParams(fields).toString();
@@ -27,7 +27,7 @@ export function post(path: string, fields: Record<string, string>, headers: Outg
   return ask("POST", path, { ...browser, ...headers }, body);
 }
 
-/** The access cookie of an answer, with its attributes. */
+/** Returns the access cookie of an answer, with its attributes. */
 export function accessCookie(answer: Answer): string | undefined {
   return answer.headers["set-cookie"]?.find((cookie) => cookie.startsWith("latchkey="));
 }

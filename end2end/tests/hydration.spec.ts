@@ -12,7 +12,7 @@ const PAGES: { path: string; signedIn?: boolean; islands: string[] }[] = [
   { path: "/account", signedIn: true, islands: ["Guard", "PendingForm", "PasswordField", "NewPasswordField"] },
 ];
 
-/** The kinds of island on a page. */
+/** Returns the kinds of islands on a page. */
 async function islandsOf(page: Page): Promise<string[]> {
   const names = await page.locator("[data-island]").evaluateAll((all) => all.map((island) => island.getAttribute("data-island") ?? ""));
   return [...new Set(names)];
@@ -28,8 +28,8 @@ for (const { path, signedIn, islands } of PAGES) {
   });
 }
 
-test("the WASM is loaded once, and not at all where it cannot run", async ({ page, js }) => {
-  // Chromium says so on the console, seconds after the load, when a preload was for nothing.
+test("the WASM is loaded once, and not at all without JavaScript", async ({ page, js }) => {
+  // Chromium logs a console warning a few seconds after the load if a preloaded file was not used.
   let loads = 0;
   page.on("request", (request) => (loads += request.url().endsWith(".wasm") ? 1 : 0));
   await page.goto("/login");

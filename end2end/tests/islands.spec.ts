@@ -1,6 +1,6 @@
 import { PASSWORD, expect, freshName, hydrated, signUp, test } from "./support.js";
 
-test("every page comes to life without a word on the console", async ({ page }) => {
+test("every page is hydrated without console messages", async ({ page }) => {
   for (const path of ["/", "/login", "/signup", "/docs"]) {
     await page.goto(path);
     await hydrated(page);
@@ -12,7 +12,7 @@ test("every page comes to life without a word on the console", async ({ page }) 
   }
 });
 
-test("hints judge a name and a password while they are typed", async ({ page }) => {
+test("hints check a name and a password while they are typed", async ({ page }) => {
   await page.goto("/signup");
   await hydrated(page);
   const name = page.getByLabel("Sign-in name");
@@ -44,7 +44,7 @@ for (const { path, label } of [
     await expect(hint).not.toHaveAttribute("data-state");
     await expect(hint).toHaveAttribute("aria-live", "polite");
     await expect(input).toHaveAttribute("aria-describedby", /(^| )password-hint( |$)/);
-    // One key after the other, as people type: the hint counts along.
+    // Press one key after the other, as a user does. The hint must be updated with each key.
     const hints: string[] = [];
     for (const key of PASSWORD) {
       await input.press(key === " " ? "Space" : key);
@@ -80,7 +80,7 @@ test("a password that is long enough for the hint is accepted", async ({ page })
   await expect(page).toHaveURL("/dashboard");
 });
 
-test("what the server said of a field goes when something else is typed", async ({ page }) => {
+test("the server's error for a field disappears when something else is typed", async ({ page }) => {
   await page.goto("/signup");
   await page.getByLabel("Sign-in name").fill("admin");
   await page.getByLabel("Password", { exact: true }).fill(PASSWORD);
@@ -107,7 +107,7 @@ test("a form that was posted stays busy and is posted once", async ({ page }) =>
   await page.goto("/login");
   await hydrated(page);
   const posts: string[] = [];
-  // An answer without content leaves the page as it is while a slow one is awaited.
+  // An answer with status 204 leaves the page as it is, like a page that waits for a slow answer.
   await page.route("/api/log_in", async (route) => {
     posts.push(route.request().postData() ?? "");
     await route.fulfill({ status: 204 });
@@ -120,7 +120,7 @@ test("a form that was posted stays busy and is posted once", async ({ page }) =>
   await expect(button).toHaveAttribute("aria-busy", "true");
   await button.click();
   await button.press("Enter");
-  // A second post would be on its way before this request.
+  // A second post would have been sent before this request.
   await page.evaluate(async () => void (await fetch("/health/live")));
   expect(posts).toEqual(["username=nobody.here&password=quiet+harbour+lantern&next=%2Fdashboard"]);
 });
@@ -129,7 +129,7 @@ test("a sent form shows that it is pending and is not sent twice", async ({ page
   await page.goto("/login");
   await hydrated(page);
   await page.evaluate(() => {
-    // Stands in for a slow answer: the page stays, and notes what the form would have done.
+    // Simulates a slow answer: the page stays, and notes what the form would have done.
     window.addEventListener("submit", (event) => {
       document.documentElement.append(new Comment(event.defaultPrevented ? "kept back" : "sent"));
       event.preventDefault();
@@ -167,7 +167,7 @@ test("a line of code can be copied", async ({ page, context }) => {
   expect(await page.evaluate(() => navigator.clipboard.readText())).toBe(line);
 });
 
-/** What a translator does to a page: its text moves into elements that it makes. */
+/** Changes a page as a translator does: moves its text into new elements. */
 function translate() {
   const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
   const nodes: Node[] = [];
@@ -180,7 +180,7 @@ function translate() {
   }
 }
 
-/** What an extension does: it puts elements of its own first into others. */
+/** Changes a page as a browser extension does: inserts its own elements at the beginning of others. */
 function extend() {
   for (const place of document.querySelectorAll("[data-island], [data-island] > *:not(input)")) {
     const foreign = document.createElement("span");
@@ -191,7 +191,7 @@ function extend() {
 
 for (const [who, change] of [["an extension", extend], ["a translator", translate]] as const) {
   for (const when of ["before", "after"]) {
-    test(`islands work when ${who} changes the page ${when} they come to life`, async ({ page }) => {
+    test(`islands work when ${who} changes the page ${when} they are hydrated`, async ({ page }) => {
       let arrive = () => {};
       const changed = new Promise<void>((done) => (arrive = done));
       await page.route("**/*.wasm", async (route) => {
@@ -203,7 +203,7 @@ for (const [who, change] of [["an extension", extend], ["a translator", translat
       if (when === "before") await page.evaluate(change);
       arrive();
       await hydrated(page);
-      // While requests are intercepted nothing is cached, and the browser complains of a page whose style comes late.
+      // While requests are intercepted nothing is cached, and the browser logs a warning if the style sheet arrives late.
       await page.unroute("**/*.wasm");
       if (when === "after") await page.evaluate(change);
 

@@ -35,7 +35,7 @@ test("the navigation says who is signed in", async ({ page }) => {
   await expect(navigation.locator('form[method=post][action="/api/log_out"]').getByRole("button", { name: "Sign out" })).toBeVisible();
 });
 
-test("forms tell the browser and its password manager what they want", async ({ page }) => {
+test("forms have the attributes that browsers and password managers need", async ({ page }) => {
   for (const [path, action, autocomplete] of [
     ["/login", "/api/log_in", "current-password"],
     ["/signup", "/api/sign_up", "new-password"],
@@ -46,7 +46,7 @@ test("forms tell the browser and its password manager what they want", async ({ 
     await expect(form.locator("input[name=password]")).toHaveAttribute("autocomplete", autocomplete);
     for (const field of ["username", "password"]) await expect(form.locator(`input[name=${field}]`)).toHaveAttribute("required", "");
     await expect(form.locator("input[name=next]")).toHaveValue("/dashboard");
-    // The browser itself holds an empty form back.
+    // The browser itself refuses to submit an empty form.
     await form.locator("button[type=submit]").click();
     await expect(form.locator("input[name=username]")).toBeFocused();
     await expect(page).toHaveURL(path);
@@ -66,7 +66,7 @@ test("the back button after a sign-out never shows the view", async ({ page, js 
   await expect(page.locator("[data-protected-view]")).toHaveCount(0);
 });
 
-test("signing in leads back to where the visitor wanted to go", async ({ page }) => {
+test("signing in redirects to the page that was requested", async ({ page }) => {
   const name = await account(page);
   await page.goto("/account?tab=1");
   await expect(page).toHaveURL("/login?next=%2Faccount%3Ftab%3D1");
@@ -78,7 +78,7 @@ test("signing in leads back to where the visitor wanted to go", async ({ page })
   }
 });
 
-test("creating an account instead leads there too", async ({ page }) => {
+test("creating an account instead redirects to the requested page too", async ({ page }) => {
   await page.goto("/login?next=%2Faccount");
   await page.getByRole("link", { name: "Create one" }).click();
   await page.getByLabel("Sign-in name").fill(freshName());
@@ -87,7 +87,7 @@ test("creating an account instead leads there too", async ({ page }) => {
   await expect(page).toHaveURL("/account");
 });
 
-test("a wrong password is said, and the name is kept", async ({ page }) => {
+test("a wrong password shows an error and keeps the name", async ({ page }) => {
   const name = await account(page);
   await page.goto("/login?next=%2Faccount");
   await signIn(page, name, "wrong password");
@@ -107,7 +107,7 @@ const REFUSED = [
 ];
 
 for (const { field, name, password, email, sentence } of REFUSED) {
-  test(`what is wrong stands beside its field: ${field}, ${sentence}`, async ({ page }) => {
+  test(`an error is shown beside its field: ${field}, ${sentence}`, async ({ page }) => {
     const typed = name || freshName();
     await page.goto("/signup");
     await page.getByLabel("Sign-in name").fill(typed);
@@ -124,7 +124,7 @@ for (const { field, name, password, email, sentence } of REFUSED) {
   });
 }
 
-test("a taken name is said to be taken", async ({ page }) => {
+test("a name that is taken is refused with an error", async ({ page }) => {
   const name = await account(page);
   await page.goto("/signup");
   await page.getByLabel("Sign-in name").fill(name.toUpperCase());
@@ -142,12 +142,12 @@ for (const next of [
   "%2F%2Fevil.example",
   "/\t/evil.example",
 ]) {
-  test(`signing in never leads off the site: ${JSON.stringify(next)}`, async ({ page, baseURL }) => {
+  test(`signing in never redirects to another site: ${JSON.stringify(next)}`, async ({ page, baseURL }) => {
     const name = await account(page);
     await page.goto(`/login?next=${encodeURIComponent(next)}`);
     const field = page.locator("input[name=next]");
     await expect(field).toHaveValue("/dashboard");
-    // As if the page had been tampered with.
+    // Simulate a page that was tampered with.
     await field.evaluate((input, value) => input.setAttribute("value", value), next);
     await expect(field).toHaveValue(next);
     await signIn(page, name);
@@ -156,7 +156,7 @@ for (const next of [
   });
 }
 
-test("an unknown address is a page that leads home", async ({ page }) => {
+test("an unknown address shows a page with a link to the home page", async ({ page }) => {
   const answer = await page.goto("/nowhere");
   expect(answer?.status()).toBe(404);
   await expect(page.getByRole("heading", { level: 1 })).toHaveText("Page not found");

@@ -6,9 +6,9 @@ import { type Canary, LOGS, TAIL, noteCookie, noteForm, noted } from "./canaries
 import { MAIN } from "./servers.js";
 import { PASSWORD, freshName } from "./support.js";
 
-// Runs by itself once everything else is over, see the configuration.
+// Runs after all other tests, see playwright.config.ts.
 
-/** What looks like one of these is one, whoever got it: programs, other browsers, a shell. */
+/** Patterns of secrets. They also find secrets that were not noted, such as those of API clients, other browsers or a shell. */
 const SHAPES: [string, RegExp][] = [
   ["an access token", /eyJ[\w-]{10,}\.[\w-]{10,}\.[\w-]{43}/],
   ["a refresh token or a device cookie", /A[Qg]G[\w-]{68}/],
@@ -17,7 +17,7 @@ const SHAPES: [string, RegExp][] = [
   ["an email address", /[\w.+-]+(?:@|%40)[\w-]+\.\w/],
 ];
 
-/** A value as logs could hold it: as it is, escaped for JSON or an address, or byte by byte. */
+/** Returns the forms in which a log could contain a value: as it is, escaped for JSON or a URL, or byte by byte. */
 function forms(value: string): string[] {
   const escaped = JSON.stringify(value).slice(1, -1);
   const bytes = [...Buffer.from(value)];
@@ -35,7 +35,7 @@ function forms(value: string): string[] {
 
 const literally = (text: string) => text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
 
-/** What a line gives away, in words that do not. */
+/** Returns a function that describes the secrets in a line without showing them. */
 function searcher(canaries: Canary[]): (line: string) => string[] {
   const tails = new Map(canaries.filter(({ what }) => what.startsWith("cookie")).map(({ what, value }) => [value, what]));
   const typed = new Map(canaries.filter(({ value }) => !tails.has(value)).flatMap(({ what, value }) => forms(value).map((form) => [form, what])));
@@ -53,7 +53,7 @@ function searcher(canaries: Canary[]): (line: string) => string[] {
   };
 }
 
-/** Every place in a file that gives something away. */
+/** Returns every place in a file that contains a secret. */
 async function search(file: string, find: (line: string) => string[]): Promise<string[]> {
   const places: string[] = [];
   let number = 0;
@@ -64,7 +64,7 @@ async function search(file: string, find: (line: string) => string[]): Promise<s
   return places;
 }
 
-/** Somebody signs up and signs in with a typing error: every kind of cookie that there is. */
+/** Signs up, then signs in with a wrong password, and so receives every kind of cookie. */
 async function everyCookie(): Promise<Record<string, string>> {
   const post = async (path: string, fields: Record<string, string>) => {
     const body = new URLSearchParams(fields).toString();
@@ -83,15 +83,15 @@ async function everyCookie(): Promise<Record<string, string>> {
   return Object.fromEntries(cookies);
 }
 
-test("nothing that opens an account, and no address of anybody, is in a log of this run", async () => {
+test("no log of this run contains a password, a token, a cookie or an email address", async () => {
   test.setTimeout(300_000);
   const cookies = await everyCookie();
   const find = searcher([...noted(), { what: "password", value: PASSWORD }, { what: "password", value: "wrong password" }]);
 
-  // What is looked for is what there is, and would be found.
+  // Check that the search knows every kind of cookie and would find it.
   expect(Object.keys(cookies).sort()).toEqual(["latchkey", "latchkey-device", "latchkey-flash", "latchkey-refresh"]);
   for (const [name, value] of Object.entries(cookies)) {
-    expect(find(`{"cookie":"${value}"}`), `${name} has a shape that is known`).toContainEqual(expect.stringMatching(/^an? /));
+    expect(find(`{"cookie":"${value}"}`), `${name} matches a pattern`).toContainEqual(expect.stringMatching(/^an? /));
     expect(find(`..${value.slice(-TAIL)}..`), `${name} was noted`).toContain(`the end of cookie ${name}`);
   }
   for (const form of forms(PASSWORD)) expect(find(`{"body":"password=${form}&next="}`), form).toContain("what was typed as password");
@@ -102,7 +102,7 @@ test("nothing that opens an account, and no address of anybody, is in a log of t
   for (const file of files) {
     found.push(...(await search(file, find)));
     const talkative = readFileSync(file, "utf8").includes('"db.statement"');
-    expect(talkative, `${file} says what a log at its most talkative does`).toBe(true);
+    expect(talkative, `${file} is a log at level trace`).toBe(true);
   }
   const size = files.reduce((sum, file) => sum + statSync(file).size, 0);
   console.log(`      ${(size / 1e6).toFixed(1)} MB of ${files.length} logs, ${noted().length} values, ${SHAPES.length} shapes`);

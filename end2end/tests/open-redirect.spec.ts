@@ -2,7 +2,7 @@ import { accessCookie, ask, post } from "./http.js";
 import { MAIN } from "./servers.js";
 import { PASSWORD, expect, freshName, test } from "./support.js";
 
-/** Each is somewhere else, or becomes that in a browser that tidies it up. */
+/** Addresses of other sites, and strings that a browser may normalise to one. */
 const ELSEWHERE = [
   "//evil.example",
   "///evil.example",
@@ -33,10 +33,10 @@ const ELSEWHERE = [
   "/．/evil.example",
 ];
 
-/** Where a browser that is sent there ends up. */
+/** Returns the origin to which a browser follows this location. */
 const origin = (location: string | undefined) => new URL(location ?? "", MAIN).origin;
 
-test("signing in, signing up and coming back signed in never lead off the site", async () => {
+test("signing in, signing up and opening these pages when signed in never redirect to another site", async () => {
   const username = freshName();
   const signedUp = await post("/api/sign_up", { username, password: PASSWORD });
   expect(signedUp.status).toBe(303);
@@ -60,7 +60,7 @@ test("signing in, signing up and coming back signed in never lead off the site",
   }
 });
 
-test("neither form carries another site along", async () => {
+test("neither form contains an address of another site", async () => {
   for (const next of ELSEWHERE) {
     for (const page of ["/login", "/signup"]) {
       const { status, body } = await ask("GET", `${page}?next=${encodeURIComponent(next)}`, { accept: "text/html" });
@@ -73,7 +73,7 @@ test("neither form carries another site along", async () => {
   }
 });
 
-test("a page of ours is kept, with its query", async () => {
+test("a path on this site is kept with its query", async () => {
   const username = freshName();
   for (const next of ["/account", "/docs", "/dashboard?tab=a%2Fb&x=//y"]) {
     const answer = await post("/api/sign_up", { username: freshName(username.slice(0, 8)), password: PASSWORD, next });

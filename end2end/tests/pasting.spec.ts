@@ -1,7 +1,7 @@
 import type { Locator } from "@playwright/test";
 import { PASSWORD, account, expect, freshName, hydrated, signUp, test } from "./support.js";
 
-/** Moves what is typed in one field into another as a password manager's user does: cut there, pasted here. */
+/** Types text into one field, cuts it and pastes it into another field, as the user of a password manager does. */
 async function paste(text: string, by: Locator, into: Locator) {
   const before = await by.inputValue();
   await by.fill(text);
@@ -36,7 +36,7 @@ test("a password can be pasted at sign-up", async ({ page, js }) => {
   await expect(page).toHaveURL("/dashboard");
 });
 
-test("passwords can be pasted when one is changed, and when the account is removed", async ({ page, js }) => {
+test("passwords can be pasted to change the password and to remove the account", async ({ page, js }) => {
   const name = freshName();
   await signUp(page, name);
   await page.goto("/account");

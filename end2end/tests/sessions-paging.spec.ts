@@ -3,7 +3,7 @@ import { expect, freshName, hydrated, moreSessions, signIn, signUp, test } from 
 
 const cards = (page: Page) => page.locator(".card");
 
-test("many sessions are shown page by page, and one is ended where it stands", async ({ page, js }) => {
+test("many sessions are shown in pages, and ending one returns to its page", async ({ page, js }) => {
   const name = freshName();
   await signUp(page, name);
   await moreSessions(page, name, 30);
@@ -42,7 +42,7 @@ test("many sessions are shown page by page, and one is ended where it stands", a
   await expect(cards(page)).toContainText("This device");
 });
 
-test("somebody who has to sign in comes back to the page of sessions that was asked for", async ({ page, js }) => {
+test("signing in returns to the page of sessions that was requested", async ({ page, js }) => {
   const name = freshName();
   await signUp(page, name);
   await moreSessions(page, name, 26);

@@ -5,7 +5,7 @@ import { PASSWORD, account, expect, freshName, hydrated, signIn, signUp, test } 
 const view = "[data-protected-view]";
 const accessToken = async (context: BrowserContext) => (await context.cookies()).find((cookie) => cookie.name === "latchkey")?.value;
 
-/** Somebody signed in, in a browser of their own. */
+/** Opens a separate browser in which a user is signed in. */
 async function elsewhere(browser: Browser, name: string, enter = signInAt): Promise<Page> {
   const page = await (await browser.newContext()).newPage();
   await enter(page, name);
@@ -19,12 +19,12 @@ async function signInAt(page: Page, name: string) {
   await signIn(page, name);
 }
 
-test("three tabs with an expired access token load at once and nobody is signed out", async ({ page, context }) => {
+test("three tabs with an expired access token load at once and stay signed in", async ({ page, context }) => {
   await signUp(page, freshName(), RENEWING);
   for (let round = 0; round < 3; round++) {
     for (const tab of context.pages()) await tab.goto("about:blank");
     while (context.pages().length < 3) await context.newPage();
-    // The browser itself lets go of an access cookie whose token has expired.
+    // The browser itself removes an access cookie whose token has expired.
     await expect.poll(() => accessToken(context), { timeout: 10_000 }).toBeUndefined();
     await Promise.all(context.pages().map((tab) => tab.goto(`${RENEWING}/dashboard`)));
     for (const tab of context.pages()) await expect(tab.locator(view)).toBeVisible();
@@ -48,7 +48,7 @@ test("an open page renews its token by itself and keeps what is typed", async ({
   await expect(page).toHaveURL(`${RENEWING}/account`);
 });
 
-test("the dashboard shows the token that lives", async ({ page }) => {
+test("the dashboard shows the new token after a renewal", async ({ page }) => {
   await signUp(page, freshName(), RENEWING);
   await hydrated(page);
   const id = page.locator("dt:has(code:text-is('jti')) + dd");
@@ -57,7 +57,7 @@ test("the dashboard shows the token that lives", async ({ page }) => {
   await expect(page.locator(view)).toBeVisible();
 });
 
-test("only a tab that is looked at listens, and asks when it is looked at again", async ({ page, browser }) => {
+test("only a visible tab listens for events, and a hidden tab asks when it becomes visible", async ({ page, browser }) => {
   const name = freshName();
   await signUp(page, name);
   await page.goto("/sessions");
@@ -83,7 +83,7 @@ test("only a tab that is looked at listens, and asks when it is looked at again"
   await other.context().close();
 });
 
-test("a session is seen with its device and ended from another browser", async ({ page, browser }) => {
+test("a session is listed with its device and can be ended from another browser", async ({ page, browser }) => {
   const name = freshName();
   const other = await elsewhere(browser, name, signUp);
   await page.goto("/login?next=%2Fsessions");
@@ -100,7 +100,7 @@ test("a session is seen with its device and ended from another browser", async (
   await other.context().close();
 });
 
-test("a sign-out elsewhere is no sign-out here", async ({ page, browser }) => {
+test("a sign-out in another browser does not sign out this one", async ({ page, browser }) => {
   const name = await account(page);
   const other = await elsewhere(browser, name);
   await page.goto("/login");
@@ -113,10 +113,10 @@ test("a sign-out elsewhere is no sign-out here", async ({ page, browser }) => {
   await other.context().close();
 });
 
-/** `END_ROUNDS=100` measures; a few rounds suffice to see that it works. */
+/** `END_ROUNDS=100` gives useful figures. A few rounds are enough to see that it works. */
 const ROUNDS = Number(process.env.END_ROUNDS ?? 5);
 
-test(`an end ordered elsewhere reaches an open page within a second, ${ROUNDS} times`, async ({ page, browser }) => {
+test(`a session that is ended elsewhere closes an open page within a second, ${ROUNDS} times`, async ({ page, browser }) => {
   test.setTimeout(30_000 + ROUNDS * 3_000);
   const name = await account(page);
   const order = await page.request.post("/token", { form: { username: name, password: PASSWORD } });
@@ -132,6 +132,6 @@ test(`an end ordered elsewhere reaches an open page within a second, ${ROUNDS} t
     await other.context().close();
   }
   times.sort((a, b) => a - b);
-  console.log(`      end to sign-in page: median ${times[times.length >> 1]} ms, worst ${times.at(-1)} ms of ${ROUNDS}`);
+  console.log(`      ended session to sign-in page: median ${times[times.length >> 1]} ms, worst ${times.at(-1)} ms of ${ROUNDS}`);
   expect(times.at(-1)).toBeLessThan(1000);
 });

@@ -2,7 +2,7 @@ import type { Page } from "@playwright/test";
 import { MAIN } from "./servers.js";
 import { PASSWORD, expect, freshName, hydrated, signIn, signUp, test } from "./support.js";
 
-/** Everything that a page could have kept in a browser, by where. */
+/** Returns everything that a page could have stored in a browser, by kind of storage. */
 function kept(page: Page) {
   return page.evaluate(async () => {
     const names = async (directory: FileSystemDirectoryHandle) => {
@@ -36,7 +36,7 @@ const NOTHING = {
   windowName: "",
 };
 
-test("a browser keeps nothing but cookies out of reach of scripts, from the first visit to the last", async ({ page, js }) => {
+test("a browser stores nothing but HttpOnly cookies, from the first visit to the last", async ({ page, js }) => {
   const look = async (at: string) => {
     await hydrated(page, js);
     expect(await kept(page), at).toEqual(NOTHING);
@@ -71,13 +71,13 @@ test("a browser keeps nothing but cookies out of reach of scripts, from the firs
   await page.getByRole("button", { name: "Sign out" }).click();
   await expect(page.getByRole("status")).toHaveText("You are signed out.");
   await look("signed out");
-  // What is left says that somebody signed in here before, and opens nothing.
+  // The remaining cookie only tells that this device signed in before. It gives no access.
   expect((await page.context().cookies()).map(({ name }) => name)).toEqual(["latchkey-device"]);
   expect(page.context().serviceWorkers()).toEqual([]);
 });
 
-test("whatever a page would keep is seen here", async ({ page, js }) => {
-  test.skip(!js, "a page without scripts answers nothing that takes a while");
+test("the check finds every kind of storage that a page can use", async ({ page, js }) => {
+  test.skip(!js, "asynchronous code cannot run in a page without JavaScript");
   await page.goto("/nowhere");
   await page.evaluate(async () => {
     document.cookie = "seen=1";
@@ -85,7 +85,7 @@ test("whatever a page would keep is seen here", async ({ page, js }) => {
     sessionStorage.setItem("seen", "1");
     await new Promise((done) => (indexedDB.open("seen").onsuccess = done));
     await caches.open("seen");
-    // The module of the islands does nothing by itself, so it can be one.
+    // The module of the islands does nothing when it is loaded, so it can serve as a service worker.
     const { href } = document.querySelector<HTMLLinkElement>("link[rel=modulepreload]")!;
     await navigator.serviceWorker.register(href, { type: "module" });
     await (await navigator.storage.getDirectory()).getFileHandle("seen", { create: true });

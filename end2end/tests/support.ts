@@ -6,20 +6,20 @@ export { expect };
 
 export const PASSWORD = "quiet harbour lantern";
 
-/** A name nobody else in this run has. */
+/** Returns a name that is unique in this run. */
 export function freshName(prefix = "ada"): string {
   return `${prefix}-${Date.now().toString(36)}${Math.random().toString(36).slice(2, 8)}`;
 }
 
 const OURS = [MAIN, SHORT, RENEWING, FRESH.withJavaScript, FRESH.withoutJavaScript];
 
-/** What the browser itself says of a page that is not there. */
+/** The browser's console message for a page that does not exist. */
 const NOT_FOUND = "Failed to load resource: the server responded with a status of 404 (Not Found)";
 
-/** What it says of a request that a test has kept from the server. */
+/** The browser's console message for a request that a test has aborted. */
 const KEPT_BACK = "Failed to load resource: net::ERR_FAILED";
 
-/** Notes whatever a page says on the console, throws, violates or asks of another host. */
+/** Records console messages, errors, policy violations and requests to other hosts. */
 async function watch(context: BrowserContext, complaints: string[], away: boolean) {
   context.on("console", (message) => {
     const expected = message.text() === NOT_FOUND && /^\/nowhere(\/|$)/.test(new URL(message.location().url, MAIN).pathname);
@@ -38,7 +38,7 @@ async function watch(context: BrowserContext, complaints: string[], away: boolea
 }
 
 export const test = base.extend<{ quiet: void; js: boolean; away: boolean }>({
-  /** Whether the test keeps the server out of the browser's reach. */
+  /** Whether the test aborts requests, so that the server seems to be unavailable. */
   away: [false, { option: true }],
   js: async ({ javaScriptEnabled }, use) => use(javaScriptEnabled !== false),
   quiet: [
@@ -53,7 +53,7 @@ export const test = base.extend<{ quiet: void; js: boolean; away: boolean }>({
   ],
 });
 
-/** Waits until the islands of the page are alive; without JavaScript there is nothing to wait for. */
+/** Waits until the islands of the page are hydrated. Without JavaScript there is nothing to wait for. */
 export async function hydrated(page: Page, js = true) {
   if (js) await expect(page.locator("html[data-hydrated=true]")).toBeAttached();
 }
@@ -72,7 +72,7 @@ export async function signIn(page: Page, name: string, password = PASSWORD) {
   await page.getByRole("main").getByRole("button", { name: "Sign in" }).click();
 }
 
-/** An account that is there, made without the pages. */
+/** Creates an account without using the pages. Returns its name. */
 export async function account(page: Page, name = freshName()): Promise<string> {
   const answer = await page.request.post("/api/sign_up", { form: { username: name, password: PASSWORD }, headers: { accept: "application/json" } });
   expect(answer.status()).toBe(200);
@@ -80,7 +80,7 @@ export async function account(page: Page, name = freshName()): Promise<string> {
   return name;
 }
 
-/** More sessions of an account, begun by a program. */
+/** Starts more sessions of an account through the API. */
 export async function moreSessions(page: Page, name: string, many: number) {
   for (let n = 0; n < many; n++) {
     const answer = await page.request.post("/token", { form: { username: name, password: PASSWORD } });

@@ -8,7 +8,7 @@ import { PASSWORD, expect, freshName, test } from "./support.js";
 
 const PORT = 3219;
 
-/** The service of docs/VERIFYING.md, as it stands there. */
+/** The source of the service, as it is in docs/VERIFYING.md. */
 const [, source] = /```js\n([\s\S]*?)```/.exec(readFileSync("../docs/VERIFYING.md", "utf8")) ?? [];
 
 test("the service of docs/VERIFYING.md verifies our tokens with the published key", async () => {

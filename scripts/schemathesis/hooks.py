@@ -1,4 +1,4 @@
-"""Each call comes from another address, or the budget of one would answer nearly all of them."""
+"""Sends each call from a different address. Otherwise the rate limit of one address would refuse nearly all calls."""
 
 import itertools
 

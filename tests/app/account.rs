@@ -1,4 +1,4 @@
-//! `/sessions` and `/account`: what people see and change of their own.
+//! `/sessions` and `/account`: what people see and change of their own account.
 
 use axum::body::Body;
 use http::{Method, header};
@@ -8,13 +8,13 @@ use crate::support::{Answer, Browser, ORIGIN, PASSWORD, TestApp, form, request};
 const NEW: &str = "another quiet harbour";
 const PROOF_LASTS: i64 = 600;
 
-/// The dashboard with these cookies.
+/// Requests the dashboard with these cookies.
 async fn with_cookies(app: &TestApp, cookies: &str) -> Answer {
     let request = request(Method::GET, "/dashboard").header(header::COOKIE, cookies);
     app.send(request.body(Body::empty()).expect("a request")).await
 }
 
-/// Posts as a script on the page would: JSON instead of pages.
+/// Posts as a script on the page would, and gets JSON instead of pages.
 async fn post_for_json(app: &TestApp, browser: &Browser<'_>, path: &str, fields: &[(&str, &str)]) -> Answer {
     let request = request(Method::POST, path)
         .header(header::COOKIE, browser.cookie_header())
@@ -29,7 +29,7 @@ async fn signs_in(app: &TestApp, password: &str) -> bool {
 }
 
 #[tokio::test]
-async fn sessions_are_shown_with_device_way_and_times() {
+async fn sessions_are_shown_with_device_kind_of_client_and_times() {
     let app = TestApp::new().await;
     let mut ada = app.signed_up("ada").await;
     let program = request(Method::POST, "/token")
@@ -55,7 +55,7 @@ async fn sessions_are_shown_with_device_way_and_times() {
 }
 
 #[tokio::test]
-async fn however_many_sessions_there_are_the_pages_stay_small_and_all_can_be_ended() {
+async fn with_many_sessions_the_pages_stay_small_and_all_sessions_can_be_ended() {
     let app = TestApp::new().await;
     let mut ada = app.signed_up("ada").await;
     for _ in 0..120 {
@@ -70,7 +70,7 @@ async fn however_many_sessions_there_are_the_pages_stay_small_and_all_can_be_end
     );
     assert!(
         page.find("This device") < page.find("with the API"),
-        "this one first, though it is the oldest"
+        "the current session comes first although it is the oldest"
     );
     let dashboard = ada.get("/dashboard").await.body;
     assert!(dashboard.contains("See 117 more, and end them"));
@@ -79,7 +79,7 @@ async fn however_many_sessions_there_are_the_pages_stay_small_and_all_can_be_end
 }
 
 #[tokio::test]
-async fn last_used_follows_to_the_minute() {
+async fn the_time_of_last_use_is_shown_to_the_minute() {
     let app = TestApp::new().await;
     let mut ada = app.signed_up("ada").await;
     let token = app.token("ada").await;
@@ -91,7 +91,7 @@ async fn last_used_follows_to_the_minute() {
 }
 
 #[tokio::test]
-async fn a_password_change_keeps_this_browser_and_ends_the_others() {
+async fn a_password_change_keeps_this_session_and_ends_the_others() {
     let app = TestApp::new().await;
     let mut ada = app.signed_up("ada").await;
     let (old_access, old_refresh) = (
@@ -109,13 +109,13 @@ async fn a_password_change_keeps_this_browser_and_ends_the_others() {
     assert!(other.get("/login").await.body.contains("The password of this account was changed"));
     assert!(
         !app.opens(&old_access).await && app.refresh(&old_refresh).await.status == 400,
-        "a stolen token of this browser is dead too"
+        "a stolen token of this browser is revoked too"
     );
     assert!(!signs_in(&app, PASSWORD).await && signs_in(&app, NEW).await);
 }
 
 #[tokio::test]
-async fn a_password_change_can_leave_the_others_signed_in() {
+async fn a_password_change_can_keep_the_other_sessions() {
     let app = TestApp::new().await;
     let mut ada = app.signed_up("ada").await;
     let other = app.grant("ada").await;
@@ -155,14 +155,14 @@ async fn a_refused_password_change_says_why_beside_its_field_and_changes_nothing
 }
 
 #[tokio::test]
-async fn an_email_is_changed_and_the_password_asked_when_it_was_given_long_ago() {
+async fn an_email_change_asks_for_the_password_when_it_was_given_long_ago() {
     let app = TestApp::new().await;
     let mut ada = app.signed_up("ada").await;
     let answer = ada.post("/api/change_email", &[("email", "ada@example.org")]).await;
     assert_eq!(answer.location(), Some("/account#change-email"));
     let page = ada.get("/account").await.body;
     assert!(page.contains("ada@example.org") && page.contains("Your email address is changed."));
-    assert!(!page.contains("change-email-password"), "a moment ago");
+    assert!(!page.contains("change-email-password"), "the password was given a moment ago");
 
     app.pass_seconds(PROOF_LASTS);
     assert!(ada.get("/account").await.body.contains("id=\"change-email-password\""));
@@ -174,7 +174,7 @@ async fn an_email_is_changed_and_the_password_asked_when_it_was_given_long_ago()
             .await;
         let page = ada.get("/account").await.body;
         assert!(page.contains(sentence), "{page}");
-        assert!(page.contains("value=\"eve@example.org\""), "what was typed is kept");
+        assert!(page.contains("value=\"eve@example.org\""), "the typed value is kept");
         assert!(page.contains("<dd>ada@example.org"), "nothing is changed");
     }
     let copied = ada.cookie_header();
@@ -182,12 +182,12 @@ async fn an_email_is_changed_and_the_password_asked_when_it_was_given_long_ago()
     assert_eq!(
         with_cookies(&app, &copied).await.status,
         303,
-        "the tokens of before are dead, whoever has a copy"
+        "copies of the earlier tokens are revoked"
     );
     let page = ada.get("/account").await.body;
     assert!(
         !page.contains("ada@example.org") && !page.contains("change-email-password"),
-        "the proof counts again"
+        "the password was given just now"
     );
     ada.post("/api/change_email", &[("email", "ada@")]).await;
     assert!(ada.get("/account").await.body.contains("does not look like an email address"));
@@ -209,13 +209,13 @@ async fn a_post_without_its_fields_changes_nothing() {
     assert_eq!(
         post_for_json(&app, &ada, "/api/change_email", &[("email", "")]).await.status,
         200,
-        "an empty one is none"
+        "an empty address removes the address"
     );
     assert!(!ada.get("/account").await.body.contains("ada@example.org"));
 }
 
 #[tokio::test]
-async fn twice_at_once_is_once() {
+async fn of_two_identical_requests_at_once_only_one_takes_effect() {
     let app = TestApp::new().await;
     let ada = app.signed_up("ada").await;
     let other = app.grant("ada").await;
@@ -239,7 +239,7 @@ async fn twice_at_once_is_once() {
 }
 
 #[tokio::test]
-async fn an_account_is_removed_once_its_name_and_password_are_typed() {
+async fn an_account_is_removed_only_after_its_name_and_password_are_typed() {
     let app = TestApp::new().await;
     let mut ada = app.signed_up("ada").await;
     let program = app.grant("ada").await;
@@ -261,12 +261,12 @@ async fn an_account_is_removed_once_its_name_and_password_are_typed() {
     let mut next = app.signed_up("ada").await;
     assert!(
         !next.get("/dashboard").await.body.contains("[\"admin\"]"),
-        "that door never opens again"
+        "a later account never becomes administrator"
     );
 }
 
 #[tokio::test]
-async fn nobody_changes_anything_without_a_session() {
+async fn nothing_can_be_changed_without_a_session() {
     let app = TestApp::new().await;
     app.signed_up("ada").await;
     for path in [
@@ -296,7 +296,7 @@ async fn nobody_changes_anything_without_a_session() {
 }
 
 #[tokio::test]
-async fn the_dashboard_tells_what_happened_lately() {
+async fn the_dashboard_lists_the_latest_events() {
     let app = TestApp::new().await;
     let mut ada = app.signed_up("ada").await;
     for _ in 0..2 {

@@ -1,4 +1,4 @@
-//! The API for other programs: exactly the statuses, headers and bodies of the contract.
+//! The API for other programs has exactly the statuses, headers and bodies of the contract.
 
 use axum::body::Body;
 use http::{Method, header};
@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::support::{PASSWORD, TestApp, request};
 
 #[tokio::test]
-async fn a_name_and_a_password_get_a_token_that_opens_the_protected_route() {
+async fn a_name_and_a_password_get_a_token_for_the_protected_route() {
     let app = TestApp::new().await;
     app.signed_up("ada").await;
     for grant in [&[][..], &[("grant_type", "password")][..]] {
@@ -33,7 +33,7 @@ async fn a_name_and_a_password_get_a_token_that_opens_the_protected_route() {
 }
 
 #[tokio::test]
-async fn me_is_the_decoded_user() {
+async fn me_returns_the_decoded_user() {
     let app = TestApp::new().await;
     app.signed_up("ada").await;
     let me = app.get_with_token("/me", &app.token("ada").await).await.json();
@@ -45,7 +45,7 @@ async fn me_is_the_decoded_user() {
 }
 
 #[tokio::test]
-async fn refused_token_requests_say_why_in_the_words_of_rfc_6749() {
+async fn refused_token_requests_carry_an_error_code_of_rfc_6749() {
     let app = TestApp::new().await;
     app.signed_up("ada").await;
     let cases: [(&[(&str, &str)], &str); 8] = [
@@ -96,7 +96,7 @@ async fn the_password_grant_can_be_switched_off() {
 }
 
 #[tokio::test]
-async fn without_a_header_nobody_is_authenticated() {
+async fn a_request_without_an_authorization_header_is_not_authenticated() {
     let app = TestApp::new().await;
     for path in ["/protected", "/me"] {
         let answer = app.get(path).await;
@@ -109,7 +109,7 @@ async fn without_a_header_nobody_is_authenticated() {
 }
 
 #[tokio::test]
-async fn whatever_is_wrong_with_a_token_the_answer_is_the_same_and_a_good_one_works_after_it() {
+async fn every_invalid_token_gets_the_same_answer_and_a_valid_one_works_after_it() {
     let app = TestApp::new().await;
     app.signed_up("ada").await;
     let elsewhere = TestApp::new().await;
@@ -157,7 +157,7 @@ async fn whatever_is_wrong_with_a_token_the_answer_is_the_same_and_a_good_one_wo
 }
 
 #[tokio::test]
-async fn health_says_whether_it_runs_and_whether_it_can_serve() {
+async fn health_endpoints_tell_whether_the_program_runs_and_whether_it_can_serve() {
     let app = TestApp::new().await;
     for path in ["/health/live", "/health/ready"] {
         let answer = app.get(path).await;
@@ -171,7 +171,7 @@ async fn health_says_whether_it_runs_and_whether_it_can_serve() {
 }
 
 #[tokio::test]
-async fn without_the_database_nobody_gets_in_and_everybody_is_told_to_come_back() {
+async fn without_the_database_sign_ins_are_refused_with_503_and_retry_after() {
     let app = TestApp::new().await;
     let mut ada = app.signed_up("ada").await;
     let token = app.token("ada").await;
@@ -193,7 +193,7 @@ async fn without_the_database_nobody_gets_in_and_everybody_is_told_to_come_back(
 }
 
 #[tokio::test]
-async fn the_description_names_every_route_of_the_api() {
+async fn the_openapi_document_names_every_route_of_the_api() {
     let app = TestApp::new().await;
     let document = app.get("/openapi.json").await.json();
     assert!(document["openapi"].as_str().is_some_and(|version| version.starts_with("3.1")));

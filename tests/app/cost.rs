@@ -1,4 +1,4 @@
-//! What the check of a session costs within a request.
+//! How much of a request's time the check of its session takes.
 
 use std::hint::black_box;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use crate::support::TestApp;
 
 const ENDED: usize = 100_000;
 
-/// The quickest of several runs: what others do on the machine only ever makes one slower.
+/// Returns the shortest time of several runs, because other load on the machine only makes runs slower.
 fn quickest(runs: usize, mut run: impl FnMut() -> Duration) -> Duration {
     (0..runs).map(|_| run()).min().expect("a run")
 }
@@ -31,7 +31,7 @@ async fn the_session_check_is_below_a_twentieth_of_a_protected_request() {
     };
     let ended: Vec<_> = (0..ENDED).map(ended).collect();
     app.state.sessions.revocations.apply(&ended);
-    let claims: Arc<Claims> = app.state.sessions.tokens.verify(&token, now).expect("good");
+    let claims: Arc<Claims> = app.state.sessions.tokens.verify(&token, now).expect("a valid token");
     assert!(app.opens(&token).await, "its first use is recorded");
     let share = async || {
         let check = quickest(20, || {
@@ -57,7 +57,7 @@ async fn the_session_check_is_below_a_twentieth_of_a_protected_request() {
         );
         share
     };
-    // A machine that is busy with other things may spoil a measurement, and hardly three.
+    // A busy machine may spoil one measurement, but hardly three.
     let mut shares = Vec::new();
     for _ in 0..3 {
         shares.push(share().await);
@@ -69,11 +69,11 @@ async fn the_session_check_is_below_a_twentieth_of_a_protected_request() {
 }
 
 #[tokio::test]
-async fn a_statement_is_planned_once_and_not_for_each_value_that_is_bound() {
+async fn sqlite_plans_a_statement_once_and_not_again_for_each_bound_value() {
     let store = sqlx::SqlitePool::connect("sqlite::memory:").await.expect("SQLite");
     let planned_once: bool = sqlx::query_scalar("SELECT sqlite_compileoption_used('ENABLE_QPSG')")
         .fetch_one(&store)
         .await
         .expect("an answer");
-    assert!(planned_once, ".cargo/config.toml says so");
+    assert!(planned_once, ".cargo/config.toml compiles SQLite with ENABLE_QPSG");
 }

@@ -1,4 +1,4 @@
-//! Databases for tests: a file of its own for each, or a database of its own on a real server.
+//! Databases for tests: each test has its own SQLite file, or its own database on a real PostgreSQL server.
 
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -8,14 +8,14 @@ use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{AssertSqlSafe, Connection, Executor};
 
-/// The engine that this run of the tests is about.
+/// The database engine of this test run.
 pub enum Engine {
     Sqlite,
     Postgres,
 }
 
 impl Engine {
-    /// What `TEST_ENGINE` says.
+    /// Reads `TEST_ENGINE`; the default is SQLite.
     pub fn of_this_run() -> Self {
         match std::env::var("TEST_ENGINE").as_deref() {
             Err(_) | Ok("sqlite") => Self::Sqlite,
@@ -42,16 +42,16 @@ impl Database {
         }
     }
 
-    /// The file of a data directory.
+    /// Returns the SQLite file of a data directory.
     pub fn sqlite(dir: &Path) -> Self {
         Self::Sqlite(dir.join("latchkey.db"))
     }
 
-    /// A new database on the server that the tests were given.
+    /// Creates a database on the server in `TEST_POSTGRES_URL`.
     pub async fn postgres() -> Self {
         let url = std::env::var("TEST_POSTGRES_URL")
             .expect("TEST_POSTGRES_URL is not set: run this by `scripts/postgres with …`, as `make test` does");
-        let server = PgConnectOptions::from_str(&url).expect("TEST_POSTGRES_URL is good");
+        let server = PgConnectOptions::from_str(&url).expect("TEST_POSTGRES_URL is a valid URL");
         let name = format!("latchkey_test_{}", uuid::Uuid::now_v7().simple());
         on_server(&server, &format!("CREATE DATABASE {name}")).await;
         let mut url = url::Url::parse(&url).expect("a URL");
@@ -63,7 +63,7 @@ impl Database {
         }
     }
 
-    /// What the program is told of it, where that is anything.
+    /// Returns the URL that the program is configured with, or `None` for SQLite, which needs none.
     pub fn url(&self) -> Option<String> {
         match self {
             Self::Sqlite(_) => None,
@@ -71,7 +71,7 @@ impl Database {
         }
     }
 
-    /// Nobody can reach it any more.
+    /// Makes the database unavailable.
     pub async fn goes_away(&self) {
         match self {
             Self::Sqlite(file) => std::fs::rename(file, file.with_extension("away")).expect("moved"),
@@ -86,14 +86,14 @@ impl Database {
     pub async fn comes_back(&self) {
         match self {
             Self::Sqlite(file) => {
-                assert!(!file.exists(), "it was not made anew");
+                assert!(!file.exists(), "the file was not created again");
                 std::fs::rename(file.with_extension("away"), file).expect("moved back");
             }
             Self::Postgres { server, name, .. } => on_server(server, &format!("ALTER DATABASE {name} ALLOW_CONNECTIONS true")).await,
         }
     }
 
-    /// The one number that a question gives, asked beside the program.
+    /// Returns the number that a query yields, on a connection of its own.
     pub async fn number(&self, question: &str) -> i64 {
         let question = AssertSqlSafe(question.to_owned());
         match self {
@@ -114,7 +114,7 @@ impl Database {
         }
     }
 
-    /// Whether there is a table of this name.
+    /// Returns whether a table with this name exists.
     pub async fn has_table(&self, name: &str) -> bool {
         let question = match self {
             Self::Sqlite(_) => format!("SELECT COUNT(*) FROM sqlite_master WHERE name = '{name}'"),
@@ -123,7 +123,7 @@ impl Database {
         self.number(&question).await > 0
     }
 
-    /// Runs the migrations of this program as it did when sqlx chose the name of their table.
+    /// Runs the migrations of this program as it did when sqlx chose the name of the migration table.
     pub async fn migrate_as_before_the_rename(&self) -> Result<(), MigrateError> {
         let steps = Path::new(env!("CARGO_MANIFEST_DIR")).join("crates/latchkey-store/migrations");
         let steps = Migrator::new(steps).await.expect("read");
@@ -145,7 +145,7 @@ impl Database {
         }
     }
 
-    /// Runs a statement beside the program.
+    /// Runs a statement on a connection of its own.
     pub async fn execute(&self, statement: &str) {
         match self {
             Self::Sqlite(file) => {
@@ -160,7 +160,7 @@ impl Database {
 }
 
 impl Database {
-    /// Runs a statement beside the program in a transaction that stays open, so that the locks it took last.
+    /// Runs a statement on a connection of its own in a transaction that stays open, so that its locks are held.
     pub async fn hold(&self, statement: &str) -> Held {
         match self {
             Self::Sqlite(file) => {
@@ -188,7 +188,7 @@ pub enum Held {
 }
 
 impl Held {
-    /// Rolls it back.
+    /// Rolls the transaction back.
     pub async fn release(self) {
         match self {
             Self::Sqlite(connection) => connection.close().await.expect("closed"),
@@ -204,7 +204,7 @@ impl Drop for Database {
     fn drop(&mut self) {
         let Self::Postgres { server, name, .. } = self else { return };
         let (server, statement) = (server.clone(), format!("DROP DATABASE {name} WITH (FORCE)"));
-        // A test's own runtime cannot be waited for while it is dropped.
+        // A drop cannot wait on the runtime of the test, so this thread has a runtime of its own.
         let removed = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread()
                 .enable_all()

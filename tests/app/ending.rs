@@ -1,4 +1,4 @@
-//! Ending: however a session ends, its access token is dead on the next request, in any kind of client.
+//! Ending sessions: in whatever way a session ends, its access token is refused on the next request, in every kind of client.
 
 use std::net::SocketAddr;
 
@@ -32,7 +32,7 @@ async fn scene(app: &TestApp) -> Scene<'_> {
 }
 
 impl Scene<'_> {
-    /// Which of the three still work.
+    /// Returns which of the three are still signed in.
     async fn alive(&mut self, app: &TestApp) -> [bool; 3] {
         let page = self.browser.get("/dashboard").await;
         assert!(matches!(page.status.as_u16(), 200 | 303));
@@ -60,11 +60,15 @@ async fn a_sign_out_ends_this_session_and_no_other() {
     for (name, value) in cookies.split("; ").filter_map(|pair| pair.split_once('=')) {
         scene.browser.plant(name, value);
     }
-    assert_eq!(scene.alive(&app).await, [false, true, true], "kept cookies open nothing");
+    assert_eq!(
+        scene.alive(&app).await,
+        [false, true, true],
+        "cookies kept after signing out are refused"
+    );
 }
 
 #[tokio::test]
-async fn one_session_is_ended_from_another() {
+async fn a_session_can_be_ended_from_another_session() {
     let app = TestApp::new().await;
     let mut scene = scene(&app).await;
     let sid = scene.sid_of_program(&app).await;
@@ -76,7 +80,7 @@ async fn one_session_is_ended_from_another() {
 }
 
 #[tokio::test]
-async fn all_other_sessions_are_ended_at_once() {
+async fn all_other_sessions_can_be_ended_at_once() {
     let app = TestApp::new().await;
     let mut scene = scene(&app).await;
     let mut second = app.browser();
@@ -88,7 +92,7 @@ async fn all_other_sessions_are_ended_at_once() {
 }
 
 #[tokio::test]
-async fn somebody_elses_session_is_not_there_to_be_ended() {
+async fn the_session_of_another_account_cannot_be_ended() {
     let app = TestApp::new().await;
     let mut scene = scene(&app).await;
     let stranger = app.get_with_token("/me", &scene.stranger.access).await.json()["sid"].clone();
@@ -116,7 +120,7 @@ async fn somebody_elses_session_is_not_there_to_be_ended() {
 }
 
 #[tokio::test]
-async fn a_revoked_token_ends_its_session_whichever_of_its_tokens_it_is() {
+async fn revoking_any_token_of_a_session_ends_that_session() {
     let app = TestApp::new().await;
     app.signed_up("ada").await;
     for which in ["refresh", "rotated", "access"] {
@@ -130,7 +134,11 @@ async fn a_revoked_token_ends_its_session_whichever_of_its_tokens_it_is() {
         assert_eq!((answer.status.as_u16(), answer.body.as_str()), (200, ""), "{which}");
         assert!(!app.opens(&current.access).await && app.opens(&kept.access).await, "{which}");
         assert_eq!(app.refresh(&current.refresh).await.status, 400, "{which}");
-        assert_eq!(app.post("/revoke", &[("token", &given)]).await.status, 200, "twice");
+        assert_eq!(
+            app.post("/revoke", &[("token", &given)]).await.status,
+            200,
+            "revoking twice is no error"
+        );
     }
     for nothing in ["x", "a.b.c", &"A".repeat(71)] {
         assert_eq!(app.post("/revoke", &[("token", nothing)]).await.status, 200);
@@ -139,12 +147,12 @@ async fn a_revoked_token_ends_its_session_whichever_of_its_tokens_it_is() {
 }
 
 #[tokio::test]
-async fn a_token_that_is_remembered_dies_at_once_with_its_session_and_with_its_epoch_and_on_its_second() {
+async fn a_cached_token_is_refused_once_its_session_ends_its_epoch_changes_or_it_expires() {
     let app = TestApp::new().await;
     app.signed_up("grace").await;
     app.signed_up("ada").await;
     let (revoked, stale, expired) = (app.grant("ada").await, app.grant("ada").await, app.grant("grace").await);
-    // Shown before, and shown often.
+    // Presents each token several times, so that it is cached.
     for token in [&revoked, &stale, &expired].into_iter().cycle().take(30) {
         assert!(app.opens(&token.access).await);
     }
@@ -153,26 +161,26 @@ async fn a_token_that_is_remembered_dies_at_once_with_its_session_and_with_its_e
     app.state.accounts.set_role(&name("ada"), Role::Admin).await.expect("changed");
     assert!(!app.opens(&stale.access).await && app.opens(&expired.access).await);
     app.pass_seconds(900);
-    app.state.sessions.sync.catch_up().await.expect("the news");
+    app.state.sessions.sync.catch_up().await.expect("caught up");
     assert!(!app.opens(&expired.access).await);
 }
 
 #[tokio::test]
-async fn whatever_the_operator_does_to_an_account_is_true_on_the_next_request() {
+async fn what_the_operator_does_to_an_account_takes_effect_on_the_next_request() {
     type Deed = (&'static str, [bool; 3], bool);
-    // Who still works after it, and whether a refresh does.
+    // Which clients are still signed in after it, and whether a refresh works.
     let deeds: [Deed; 5] = [
         ("end_sessions", [false, false, true], false),
         ("disable", [false, false, true], false),
         ("set_password", [false, false, true], false),
-        // The browser goes on with the new facts, the program has to ask for them.
+        // The browser continues with the new claims; the program must refresh to get them.
         ("set_role", [true, false, true], true),
         ("remove", [false, false, true], false),
     ];
     for (deed, alive, refreshes) in deeds {
         let app = TestApp::new().await;
         let mut scene = scene(&app).await;
-        // In another program, as the command line is; this one hears of it by the news.
+        // Done by another program, as with the command line; this one learns of it from the revocations.
         let elsewhere = app.another().await;
         let ada = name("ada");
         match deed {
@@ -182,28 +190,28 @@ async fn whatever_the_operator_does_to_an_account_is_true_on_the_next_request() 
             "set_role" => assert!(elsewhere.accounts.set_role(&ada, Role::Admin).await.expect("done")),
             _ => assert!(elsewhere.accounts.remove(&ada).await.expect("done")),
         }
-        app.state.sessions.sync.catch_up().await.expect("the news");
+        app.state.sessions.sync.catch_up().await.expect("caught up");
         assert_eq!(scene.alive(&app).await, alive, "{deed}");
         assert_eq!(app.refresh(&scene.program.refresh).await.status == 200, refreshes, "{deed}");
     }
 }
 
 #[tokio::test]
-async fn an_account_that_is_enabled_again_starts_anew() {
+async fn an_account_that_is_enabled_again_keeps_no_old_session() {
     let app = TestApp::new().await;
     let mut scene = scene(&app).await;
     let fields = [("username", "ada"), ("password", PASSWORD)];
     app.state.accounts.disable(&name("ada")).await.expect("done");
     assert_eq!(app.post("/token", &fields).await.json()["error"], "invalid_grant");
     app.state.accounts.enable(&name("ada")).await.expect("done");
-    assert_eq!(scene.alive(&app).await, [false, false, true], "old tokens stay dead");
+    assert_eq!(scene.alive(&app).await, [false, false, true], "old tokens stay revoked");
     assert_eq!(app.refresh(&scene.program.refresh).await.status, 400);
     let again = app.grant("ada").await;
     assert!(app.opens(&again.access).await);
 }
 
 #[tokio::test]
-async fn a_new_account_of_an_old_name_inherits_no_token() {
+async fn a_new_account_with_the_name_of_a_removed_one_inherits_no_token() {
     let app = TestApp::new().await;
     let mut scene = scene(&app).await;
     app.state.accounts.remove(&name("ada")).await.expect("done");
@@ -212,18 +220,18 @@ async fn a_new_account_of_an_old_name_inherits_no_token() {
 }
 
 #[tokio::test]
-async fn a_sign_in_takes_the_place_of_the_session_that_was_there() {
+async fn a_sign_in_replaces_the_earlier_session_of_the_browser() {
     let app = TestApp::new().await;
     let mut ada = app.signed_up("ada").await;
     let planted = ada.cookie("latchkey").expect("a token").to_owned();
     ada.post("/api/log_in", &[("username", "ada"), ("password", PASSWORD)]).await;
     assert_ne!(ada.cookie("latchkey"), Some(planted.as_str()));
-    assert!(!app.opens(&planted).await, "the one before has ended");
+    assert!(!app.opens(&planted).await, "the earlier session has ended");
     assert_eq!(ada.get("/sessions").await.body.matches("This device").count(), 1);
 }
 
 #[tokio::test]
-async fn a_sign_up_or_sign_in_as_somebody_else_ends_the_session_that_was_there() {
+async fn a_sign_up_or_sign_in_as_another_user_ends_the_earlier_session_of_the_browser() {
     let app = TestApp::new().await;
     app.signed_up("linus").await;
     for (path, name) in [("/api/sign_up", "grace"), ("/api/log_in", "linus")] {
@@ -239,7 +247,7 @@ async fn a_sign_up_or_sign_in_as_somebody_else_ends_the_session_that_was_there()
     }
 }
 
-/// An open event stream: what comes is collected until it ends.
+/// Opens an event stream and returns a future that collects its events until it ends.
 async fn listen(app: &TestApp, browser: &Browser<'_>) -> impl Future<Output = String> + use<> {
     let request = request(Method::GET, "/session/events")
         .header(header::ACCEPT, "text/event-stream")
@@ -262,7 +270,7 @@ async fn listen(app: &TestApp, browser: &Browser<'_>) -> impl Future<Output = St
 }
 
 #[tokio::test]
-async fn an_open_page_hears_of_the_end_of_its_session_and_of_no_other() {
+async fn an_event_stream_reports_the_end_of_its_own_session_and_of_no_other() {
     let app = TestApp::new().await;
     let scene = scene(&app).await;
     let mut other = app.browser();
@@ -277,26 +285,26 @@ async fn an_open_page_hears_of_the_end_of_its_session_and_of_no_other() {
 }
 
 #[tokio::test]
-async fn an_open_page_hears_that_its_facts_have_changed() {
+async fn an_event_stream_reports_that_the_claims_of_its_session_have_changed() {
     let app = TestApp::new().await;
     let scene = scene(&app).await;
     let stream = tokio::spawn(listen(&app, &scene.browser).await);
     let elsewhere = app.another().await;
     elsewhere.accounts.set_role(&name("ada"), Role::Admin).await.expect("done");
-    app.state.sessions.sync.catch_up().await.expect("the news");
+    app.state.sessions.sync.catch_up().await.expect("caught up");
     assert!(stream.await.expect("ran").contains("event: over"));
 }
 
 #[tokio::test]
-async fn an_open_page_does_not_hear_again_of_what_it_is_newer_than() {
+async fn an_event_stream_does_not_report_changes_that_are_older_than_its_token() {
     let app = TestApp::new().await;
     let mut ada = app.signed_up("ada").await;
     let fields = [("current_password", PASSWORD), ("new_password", "another quiet harbour")];
     ada.post("/api/change_password", &fields).await;
     let stream = tokio::spawn(listen(&app, &ada).await);
     tokio::task::yield_now().await;
-    // The change is news to this program once more, as its own news always is, and as another's may be late.
-    app.state.sessions.sync.catch_up().await.expect("the news");
+    // The program reads the change again from the database: it always does so with its own changes, and other nodes' may be late.
+    app.state.sessions.sync.catch_up().await.expect("caught up");
     tokio::task::yield_now().await;
     app.state.stop.cancel();
     let said = stream.await.expect("ran");
@@ -304,7 +312,7 @@ async fn an_open_page_does_not_hear_again_of_what_it_is_newer_than() {
 }
 
 #[tokio::test]
-async fn a_server_that_stops_closes_the_streams_without_a_word() {
+async fn a_server_that_stops_closes_event_streams_without_reporting_an_end() {
     let app = TestApp::new().await;
     let scene = scene(&app).await;
     let stream = tokio::spawn(listen(&app, &scene.browser).await);
@@ -313,7 +321,7 @@ async fn a_server_that_stops_closes_the_streams_without_a_word() {
 }
 
 #[tokio::test]
-async fn one_user_cannot_hold_every_connection_with_streams() {
+async fn one_user_holds_at_most_64_event_streams() {
     let app = TestApp::new().await;
     let scene = scene(&app).await;
     let mut streams = Vec::new();
@@ -328,7 +336,7 @@ async fn one_user_cannot_hold_every_connection_with_streams() {
     assert_eq!(refused.status(), 503);
     assert!(refused.headers().contains_key(header::RETRY_AFTER));
     drop(streams);
-    assert_eq!(ask().await.status(), 200, "closed ones make room");
+    assert_eq!(ask().await.status(), 200, "closed streams make room");
 }
 
 #[tokio::test]
@@ -356,19 +364,23 @@ async fn one_address_holds_at_most_512_event_streams() {
     let refused = ask(&cookies[8], proxy, "2001:db8::3").await;
     assert_eq!(refused.status(), 503, "an IPv6 /64 is one address, also behind a trusted proxy");
     assert!(refused.headers().contains_key(header::RETRY_AFTER));
-    assert_eq!(ask(&cookies[8], proxy, "2001:db8:0:1::1").await.status(), 200, "another one");
+    assert_eq!(ask(&cookies[8], proxy, "2001:db8:0:1::1").await.status(), 200, "another network");
     let elsewhere = SocketAddr::from(([198, 51, 100, 7], 4000));
     assert_eq!(
         ask(&cookies[8], elsewhere, "2001:db8::1").await.status(),
         200,
-        "what others write counts for nothing"
+        "X-Forwarded-For of an untrusted peer is ignored"
     );
     streams.pop();
-    assert_eq!(ask(&cookies[8], proxy, "2001:db8::1").await.status(), 200, "closed ones make room");
+    assert_eq!(
+        ask(&cookies[8], proxy, "2001:db8::1").await.status(),
+        200,
+        "closed streams make room"
+    );
 }
 
 #[tokio::test]
-async fn nobody_gets_no_stream() {
+async fn an_anonymous_visitor_gets_no_event_stream() {
     let app = TestApp::new().await;
     assert_eq!(app.get("/session/events").await.status, 401);
     let token = {
@@ -378,18 +390,18 @@ async fn nobody_gets_no_stream() {
     assert_eq!(
         app.get_with_token("/session/events", &token).await.status,
         401,
-        "a bearer token is no cookie"
+        "a bearer token opens no event stream"
     );
     let asks = request(Method::GET, "/session/events").header(header::ACCEPT, "text/event-stream");
     let answer = app.send(asks.body(Body::empty()).expect("a request")).await;
     assert_eq!(
         (answer.status.as_u16(), answer.body.trim()),
         (200, "event: over\ndata: ask the server"),
-        "a page that waits is told to ask anew"
+        "a waiting page is told to ask the server again"
     );
 }
 
-/// Every revocation that the database keeps.
+/// Returns every revocation in the database.
 async fn all_revocations(app: &TestApp) -> Vec<Revoked> {
     let mut revoked = Vec::new();
     let apply = |revocation: Revocation| revoked.push(revocation.revoked);
@@ -398,7 +410,7 @@ async fn all_revocations(app: &TestApp) -> Vec<Revoked> {
 }
 
 #[tokio::test]
-async fn all_sessions_of_an_account_end_by_one_row() {
+async fn all_sessions_of_an_account_end_with_one_revocation_row() {
     let app = TestApp::new().await;
     app.signed_up("ada").await;
     let kept = app.signed_up("grace").await.cookie("latchkey").expect("a token").to_owned();
@@ -408,7 +420,7 @@ async fn all_sessions_of_an_account_end_by_one_row() {
     }
     let ada = name("ada");
     let end = || app.state.accounts.end_sessions(&ada);
-    assert_eq!(end().await.expect("an answer"), Some(6), "with the one of the browser");
+    assert_eq!(end().await.expect("an answer"), Some(6), "including the session of the browser");
     for token in &ended {
         assert!(!app.opens(token).await);
     }
@@ -416,5 +428,5 @@ async fn all_sessions_of_an_account_end_by_one_row() {
     assert_eq!(all_revocations(&app).await, [Revoked::User(user, 1)]);
     assert_eq!(end().await.expect("an answer"), Some(0));
     assert_eq!(all_revocations(&app).await.len(), 1, "nothing was left to end");
-    assert!(app.opens(&kept).await, "somebody else's");
+    assert!(app.opens(&kept).await, "the session of another account");
 }

@@ -1,4 +1,4 @@
-//! Every route there is: what it answers to whom, and what each of its answers carries.
+//! Every route: what it answers to each kind of visitor, and which headers every answer carries.
 
 use std::collections::BTreeSet;
 use std::task::Poll;
@@ -21,28 +21,28 @@ const FORM: &str = "application/x-www-form-urlencoded";
 const BROWSER: &str = "text/html,application/xhtml+xml,*/*;q=0.8";
 const NEW: &str = "another quiet harbour";
 
-/// Who asks.
+/// The kind of visitor that sends a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Who {
     Stranger,
-    /// With the cookies of a session.
+    /// Sends the cookies of a session.
     Browser,
-    /// With a bearer token.
+    /// Sends a bearer token.
     Program,
 }
 
 const EVERYBODY: [Who; 3] = [Who::Stranger, Who::Browser, Who::Program];
 
-/// A route, an address of it, and what it answers.
+/// A route, an address that it matches, and the expected answers.
 struct Row {
-    /// As the router has it.
+    /// The path as the router defines it.
     route: &'static str,
     address: &'static str,
-    /// What is posted there, with `{name}` for who asks and `{new}` for a name that nobody has; nothing where one only looks.
+    /// The posted fields, with `{name}` for the visitor's account and `{new}` for an unused name; `None` for a `GET` route.
     fields: Option<&'static [(&'static str, &'static str)]>,
-    /// To a stranger, a browser that is signed in, a program with a token.
+    /// The statuses for a stranger, a signed-in browser and a program with a token.
     statuses: [u16; 3],
-    /// Of what is found.
+    /// The content type of a successful answer.
     content_type: &'static str,
 }
 
@@ -87,7 +87,7 @@ const ROWS: &[Row] = &[
     look("/.well-known/security.txt", [200, 200, 200], TEXT),
     look("/health/live", [200, 200, 200], JSON),
     look("/health/ready", [200, 200, 200], JSON),
-    // What is there depends on the build; the browser tests have it.
+    // Which assets exist depends on the build; the browser tests request them.
     Row {
         address: "/assets/nothing.js",
         ..look("/assets/{*path}", [404, 404, 404], NOTHING)
@@ -157,17 +157,17 @@ fn paths(router: &Router) -> BTreeSet<String> {
 }
 
 #[tokio::test]
-async fn every_route_has_a_row_and_every_row_a_route() {
+async fn every_route_has_a_row_in_the_table_and_every_row_has_a_route() {
     let app = TestApp::new().await;
     let rows: BTreeSet<String> = ROWS.iter().map(|row| row.route.to_owned()).collect();
     assert_eq!(paths(&latchkey::router::routes(app.state.clone())), rows);
-    assert_eq!(ROWS.len(), rows.len(), "one each");
-    // The tests of hostile forms go by a list of their own.
+    assert_eq!(ROWS.len(), rows.len(), "each route has one row");
+    // The tests of hostile forms use a list of their own.
     let forms: BTreeSet<&str> = ROWS.iter().filter(|row| row.fields.is_some()).map(|row| row.route).collect();
     assert_eq!(forms, crate::hostile::FORMS.into_iter().chain(["/introspect"]).collect());
 }
 
-/// The application at one address.
+/// The application at one public URL.
 struct Site {
     app: TestApp,
     https: bool,
@@ -237,7 +237,7 @@ impl Site {
         }
     }
 
-    /// A request of one row by somebody.
+    /// Builds a request for one row as it is sent by one kind of visitor.
     fn ask(&self, who: Who, guest: &Guest, method: &Method, address: &str, accept: &str) -> Builder {
         let mut request = self.request(method, address, accept);
         if who == Who::Browser {
@@ -254,7 +254,7 @@ impl Site {
         request
     }
 
-    /// What holds of every answer, whatever it is.
+    /// Checks what must hold for every answer.
     fn check(&self, answer: &Answer, what: &str) {
         let header = |name| answer.header(name).unwrap_or_default();
         let policy = header("content-security-policy");
@@ -324,7 +324,7 @@ impl Site {
     }
 }
 
-/// Neither the body nor any header but `Set-Cookie` holds what is in a cookie.
+/// Checks that neither the body nor any header except `Set-Cookie` contains the value of a cookie.
 fn check_secrets(answer: &Answer, guest: &Guest, what: &str) {
     let set = answer.set_cookies();
     let set = set.iter().filter_map(|cookie| cookie.split_once('=')?.1.split(';').next());
@@ -336,7 +336,7 @@ fn check_secrets(answer: &Answer, guest: &Guest, what: &str) {
     }
 }
 
-/// The content type of an answer that says why not.
+/// Returns the content type of a refusal.
 fn of_refusal(status: u16, accept: &str) -> &'static str {
     match status {
         303 => NOTHING,
@@ -346,9 +346,9 @@ fn of_refusal(status: u16, accept: &str) -> &'static str {
 }
 
 #[tokio::test]
-async fn every_route_that_is_looked_at_answers_each_visitor_as_it_should() {
+async fn every_get_route_answers_each_kind_of_visitor_as_expected() {
     for site in Site::both().await {
-        // The stream of events ends at once, instead of going on with its session.
+        // Makes the event stream end at once instead of lasting as long as its session.
         site.app.state.stop.cancel();
         let guest = site.guest("ada").await;
         for row in ROWS.iter().filter(|row| row.fields.is_none()) {
@@ -388,7 +388,7 @@ async fn every_route_that_is_looked_at_answers_each_visitor_as_it_should() {
 }
 
 #[tokio::test]
-async fn every_route_that_is_posted_to_answers_each_visitor_as_it_should() {
+async fn every_post_route_answers_each_kind_of_visitor_as_expected() {
     for site in Site::both().await {
         let mut cookies = BTreeSet::new();
         let mut guests = 0;
@@ -428,12 +428,12 @@ async fn every_route_that_is_posted_to_answers_each_visitor_as_it_should() {
                 }
             }
         }
-        assert_eq!(cookies.len(), 4, "all of ours were looked at: {cookies:?}");
+        assert_eq!(cookies.len(), 4, "all four of our cookies were checked: {cookies:?}");
     }
 }
 
 #[tokio::test]
-async fn no_route_takes_a_method_that_is_not_its_own() {
+async fn every_route_refuses_the_methods_that_it_does_not_support() {
     for site in Site::both().await {
         let guest = site.guest("ada").await;
         for row in ROWS {
@@ -446,7 +446,7 @@ async fn no_route_takes_a_method_that_is_not_its_own() {
                     let what = format!("{} {who:?} {method} {}", site.origin(), row.route);
                     let mut request = site.ask(who, &guest, &method, row.address, "*/*");
                     if method == Method::OPTIONS {
-                        // As browsers ask before a request from another site.
+                        // A CORS preflight, as browsers send it before a request from another site.
                         request = request
                             .header(header::ORIGIN, "https://evil.example")
                             .header(header::ACCESS_CONTROL_REQUEST_METHOD, "POST")
@@ -468,12 +468,12 @@ async fn no_route_takes_a_method_that_is_not_its_own() {
     }
 }
 
-/// A body that never comes.
+/// Returns a body that never arrives.
 fn never() -> Body {
     Body::from_stream(stream::pending::<Result<Vec<u8>, std::io::Error>>())
 }
 
-/// A body that panics when the application reads it.
+/// Returns a body that panics when the application reads it.
 pub fn panicking(text: &'static str) -> Body {
     Body::from_stream(stream::poll_fn(move |_| -> Poll<Option<Result<Vec<u8>, std::io::Error>>> {
         panic!("{text}")
@@ -481,9 +481,9 @@ pub fn panicking(text: &'static str) -> Body {
 }
 
 impl Site {
-    /// One answer of every status that is no success, to a browser and to a program.
+    /// Collects one answer of every status that is not a success, for a browser and for a program.
     async fn every_refusal(&self) -> Vec<(u16, Answer)> {
-        // All at once: each takes as long as a body may take.
+        // Sends all of them at once, because each takes as long as a body may take.
         let slow = [BROWSER, "*/*"].into_iter().flat_map(|accept| {
             ["/token", "/api/log_in"].map(|address| {
                 let request = self.request(&Method::POST, address, accept).header(header::CONTENT_TYPE, FORM);
@@ -559,7 +559,7 @@ impl Site {
 }
 
 #[tokio::test]
-async fn every_status_carries_what_every_answer_carries() {
+async fn answers_of_every_status_carry_the_headers_required_of_all_answers() {
     let [plain, tls] = Site::both().await;
     let answers = futures::join!(plain.every_refusal(), tls.every_refusal());
     for (site, answers) in [(&plain, answers.0), (&tls, answers.1)] {
@@ -568,12 +568,12 @@ async fn every_status_carries_what_every_answer_carries() {
             assert_eq!(answer.status, status, "{what}");
             site.check(&answer, &what);
             assert!(answer.set_cookies().is_empty(), "{what}");
-            assert!(answer.status == 303 || !answer.body.is_empty(), "{what}: a sentence");
+            assert!(answer.status == 303 || !answer.body.is_empty(), "{what}: the body is empty");
         }
     }
 }
 
-/// Marks of what only the operator is told: of the database, of the program, of where things are.
+/// Words that reveal what only the operator may know: about the database, the program and its paths.
 const INTERNAL: [&str; 21] = [
     "sqlx",
     "postgres",
@@ -599,7 +599,7 @@ const INTERNAL: [&str; 21] = [
 ];
 
 fn says_nothing_of_the_cause(app: &TestApp, answer: &Answer, what: &str) {
-    // What the flash cookie carries is readable to whoever holds it.
+    // The client can read the content of the flash cookie.
     let flash = answer.set_cookies().into_iter().filter_map(|cookie| {
         let body = cookie.strip_prefix("latchkey-flash=")?.split('.').next()?;
         let bytes = base64::Engine::decode(&base64::engine::general_purpose::URL_SAFE_NO_PAD, body).ok()?;
@@ -616,13 +616,13 @@ fn says_nothing_of_the_cause(app: &TestApp, answer: &Answer, what: &str) {
 }
 
 #[tokio::test]
-async fn what_went_wrong_inside_is_said_to_nobody_outside() {
-    for broken in ["away", "without a table", "closed"] {
+async fn no_answer_reveals_the_internal_cause_of_an_error() {
+    for broken in ["unavailable", "without a table", "closed"] {
         let app = TestApp::new().await;
         let mut ada = app.signed_up("ada").await;
         let tokens = app.grant("ada").await;
         match broken {
-            "away" => app.database.goes_away().await,
+            "unavailable" => app.database.goes_away().await,
             "closed" => app.state.store.close().await,
             _ => app.database.execute("ALTER TABLE users RENAME TO kept_elsewhere").await,
         }

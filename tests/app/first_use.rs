@@ -1,4 +1,4 @@
-//! The first request with a new pair of tokens: it is written down before it is answered, because theft is judged by it.
+//! The first request with a new pair of tokens is recorded before it is answered, because theft detection depends on the record.
 
 use std::time::{Duration, Instant};
 
@@ -13,21 +13,21 @@ use crate::support::{PASSWORD, TestApp, Tokens};
 
 const GRACE: i64 = 10;
 
-/// A server that relies on what it knows for so long that an outage lasts longer than the grace.
+/// Starts a server that relies on the revocations in memory for so long that an outage can be longer than the grace.
 async fn patient_app() -> TestApp {
     TestApp::with(|settings| settings.revocation_lag = Some("60s".into())).await
 }
 
 fn session_of(app: &TestApp, tokens: &Tokens) -> SessionId {
     let now = app.state.clock.now();
-    app.state.sessions.tokens.verify(&tokens.access, now).expect("a good token").sid
+    app.state.sessions.tokens.verify(&tokens.access, now).expect("a valid token").sid
 }
 
 async fn refresh_on(node: &AppState, token: &str) -> Result<sessions::Tokens, RefreshError> {
     node.sessions.refresh(token, &Client::new(ClientKind::Api, "test", None)).await
 }
 
-/// Asserts that another node takes `stolen` for a copy.
+/// Asserts that another node recognises `stolen` as a copy.
 async fn assert_theft_is_noticed(node: &AppState, stolen: &str) {
     let refused = refresh_on(node, stolen).await.map(|_| "tokens");
     assert!(matches!(refused, Err(RefreshError::Ended(EndReason::Reuse))), "{refused:?}");
@@ -42,7 +42,7 @@ async fn another_node_notices_a_theft_right_after_the_first_request_of_the_succe
     let stolen = app.grant("ada").await;
     let owner = app.refreshed(&stolen.refresh).await;
     assert!(app.opens(&owner.access).await);
-    // No background task runs here: whatever the other node knows was durable before the answer.
+    // No background task runs here, so everything that the other node knows was durable before the answer.
     app.pass_seconds(GRACE + 1);
     assert_theft_is_noticed(&elsewhere, &stolen.refresh).await;
     app.state.sessions.sync.catch_up().await.expect("up to date");
@@ -50,7 +50,7 @@ async fn another_node_notices_a_theft_right_after_the_first_request_of_the_succe
 }
 
 #[tokio::test]
-async fn later_requests_of_a_pair_need_no_database_and_a_new_pair_needs_it_once_the_grace_is_over() {
+async fn after_the_grace_only_the_first_request_of_a_pair_needs_the_database() {
     let app = patient_app().await;
     app.signed_up("ada").await;
     let used = app.refreshed(&app.grant("ada").await.refresh).await;
@@ -72,11 +72,11 @@ async fn later_requests_of_a_pair_need_no_database_and_a_new_pair_needs_it_once_
     assert!(app.opens(&used.access).await, "its first use is known already");
     assert!(app.opens(&first.access).await, "no token comes before the first pair of a session");
     app.database.comes_back().await;
-    assert!(app.opens(&new.access).await, "the next request writes it down");
+    assert!(app.opens(&new.access).await, "the next request records it");
 }
 
 #[tokio::test]
-async fn a_first_use_during_an_outage_is_written_down_by_the_next_request() {
+async fn a_first_use_during_an_outage_is_recorded_by_the_next_request() {
     let app = patient_app().await;
     app.signed_up("ada").await;
     let elsewhere = app.another().await;
@@ -91,7 +91,7 @@ async fn a_first_use_during_an_outage_is_written_down_by_the_next_request() {
 }
 
 #[tokio::test]
-async fn a_database_that_hangs_delays_the_first_requests_of_a_pair_by_about_a_second_once() {
+async fn a_hanging_database_delays_the_first_requests_of_a_pair_only_once_by_about_a_second() {
     let app = patient_app().await;
     app.signed_up("ada").await;
     let tokens = app.refreshed(&app.grant("ada").await.refresh).await;
@@ -134,13 +134,13 @@ async fn a_browser_session_whose_cookie_never_comes_back_ends_after_two_minutes(
     assert_eq!(blocks_cookies.get("/dashboard").await.status, 303);
     assert!(
         !blocks_cookies.get("/login").await.body.contains("role=\"alert\""),
-        "nothing to explain"
+        "no reason is shown"
     );
     assert_eq!(shows_them.get("/dashboard").await.status, 200);
     assert!(app.opens(&program.access).await, "a program may use its token whenever it likes");
 }
 
-/// Sessions of one account, written into the database in a form that both engines take: ids with twelve digits at the end.
+/// Inserts sessions of one account, with ids that both engines can make: they end with twelve digits. Returns the ids.
 async fn many_sessions(app: &TestApp, count: usize) -> Vec<SessionId> {
     app.signed_up("ada").await;
     let (user, now) = (app.user_id("ada").await, app.state.clock.now());
@@ -152,14 +152,14 @@ async fn many_sessions(app: &TestApp, count: usize) -> Vec<SessionId> {
     (1..=count).map(|number| SessionId::parse(&id(number)).expect("an id")).collect()
 }
 
-/// How many of these sessions were last used then.
+/// Returns how many of these sessions were last used at this time.
 async fn used_at(app: &TestApp, at: i64) -> usize {
     let question = format!("SELECT COUNT(*) FROM sessions WHERE last_used_at = {at} AND id LIKE '01890000-%'");
     usize::try_from(app.database.number(&question).await).expect("a count")
 }
 
 #[tokio::test]
-async fn thousands_of_sessions_are_written_as_used_in_chunks_that_leave_locked_rows_for_later() {
+async fn the_last_uses_of_thousands_of_sessions_are_written_in_chunks_that_skip_locked_rows() {
     const SESSIONS: usize = 6000;
     let app = TestApp::new().await;
     let sessions = many_sessions(&app, SESSIONS).await;
@@ -168,7 +168,7 @@ async fn thousands_of_sessions_are_written_as_used_in_chunks_that_leave_locked_r
     for session in &sessions {
         app.state.sessions.write_behind.used(*session, at);
     }
-    // On SQLite a lock is a lock on everything, and the write waits for it.
+    // SQLite locks the whole database, and the write waits for the lock.
     if matches!(Engine::of_this_run(), Engine::Postgres) {
         let locked = [0, 1500, 3000, 4500, 5999]
             .map(|index: usize| format!("'{}'", sessions[index]))
@@ -184,7 +184,7 @@ async fn thousands_of_sessions_are_written_as_used_in_chunks_that_leave_locked_r
 }
 
 #[tokio::test]
-async fn an_unrelated_locked_row_hides_no_theft() {
+async fn an_unrelated_locked_row_does_not_hide_a_theft() {
     if !matches!(Engine::of_this_run(), Engine::Postgres) {
         return; // SQLite has no locks on rows.
     }
@@ -205,7 +205,7 @@ async fn an_unrelated_locked_row_hides_no_theft() {
     held.release().await;
 }
 
-/// The session's row, as the refresh rule sees it.
+/// Returns the session's row as the refresh rule sees it.
 async fn row_of(app: &TestApp, session: SessionId) -> RefreshState {
     let (row, _) = app.state.store.session(session).await.expect("an answer").expect("a session");
     RefreshState {
@@ -218,7 +218,7 @@ async fn row_of(app: &TestApp, session: SessionId) -> RefreshState {
 }
 
 #[tokio::test]
-async fn the_statements_change_a_row_as_the_refresh_rule_does() {
+async fn the_sql_statements_change_a_row_exactly_as_the_refresh_rule_does() {
     let app = TestApp::new().await;
     app.signed_up("ada").await;
     let session = session_of(&app, &app.grant("ada").await);
@@ -260,7 +260,7 @@ async fn the_statements_change_a_row_as_the_refresh_rule_does() {
 }
 
 #[tokio::test]
-async fn the_latest_expiry_of_a_sessions_access_tokens_is_stored_before_they_are_given_out() {
+async fn the_latest_expiry_of_a_sessions_access_tokens_is_stored_before_they_are_issued() {
     let app = TestApp::new().await;
     app.signed_up("ada").await;
     let first = app.grant("ada").await;
@@ -271,7 +271,7 @@ async fn the_latest_expiry_of_a_sessions_access_tokens_is_stored_before_they_are
     };
     let expiry = |tokens: &Tokens| {
         let now = app.state.clock.now();
-        app.state.sessions.tokens.verify(&tokens.access, now).expect("a good token").exp
+        app.state.sessions.tokens.verify(&tokens.access, now).expect("a valid token").exp
     };
     let rotated = app.refreshed(&first.refresh).await;
     assert_eq!(token_exp().await, expiry(&rotated));
@@ -282,11 +282,11 @@ async fn the_latest_expiry_of_a_sessions_access_tokens_is_stored_before_they_are
     assert_eq!(token_exp().await, expiry(&again));
     app.pass_seconds(-30);
     app.refreshed(&first.refresh).await;
-    assert_eq!(token_exp().await, expiry(&again), "an earlier one changes nothing");
+    assert_eq!(token_exp().await, expiry(&again), "an earlier expiry changes nothing");
 }
 
 #[tokio::test]
-async fn a_chunk_that_cannot_be_written_keeps_what_others_wrote_and_is_tried_again() {
+async fn a_chunk_that_cannot_be_written_is_retried_and_other_chunks_stay_written() {
     const SESSIONS: usize = 1200;
     let app = TestApp::new().await;
     let sessions = many_sessions(&app, SESSIONS).await;

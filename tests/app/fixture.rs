@@ -1,4 +1,4 @@
-//! Data from before migration 0007 (`tests/fixtures/before_0007`) goes on after the update.
+//! Data from before migration 0007 (`tests/fixtures/before_0007`) keeps working after the update.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -13,7 +13,7 @@ fn file(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/before_0007").join(name)
 }
 
-/// The restored data, opened by the present program, and what clients kept from before.
+/// The restored data, opened by the current program, and the tokens and cookies that clients kept from before.
 struct Fixture {
     app: TestApp,
     clients: Value,
@@ -21,12 +21,12 @@ struct Fixture {
 }
 
 impl Fixture {
-    /// Opens a copy, a minute after it was made.
+    /// Opens a copy of the data, with the clock one minute after the data was made.
     async fn open() -> Self {
         let dir = tempfile::tempdir().expect("a directory");
         let secret = dir.path().join("secret");
         fs::copy(file("secret"), &secret).expect("copied");
-        fs::set_permissions(&secret, fs::Permissions::from_mode(0o600)).expect("private");
+        fs::set_permissions(&secret, fs::Permissions::from_mode(0o600)).expect("permissions set");
         let database = Database::new(dir.path()).await;
         let engine = match Engine::of_this_run() {
             Engine::Sqlite => {
@@ -75,7 +75,7 @@ impl Fixture {
         }
     }
 
-    /// The browser of an account, with some of its cookies.
+    /// Returns the browser of an account, with some of its cookies.
     fn browser(&self, name: &str, kinds: &[&str]) -> Browser<'_> {
         let mut browser = self.app.browser();
         for kind in kinds {
@@ -95,7 +95,7 @@ impl Fixture {
 }
 
 #[tokio::test]
-async fn sessions_from_before_the_update_go_on() {
+async fn sessions_from_before_the_update_continue() {
     let fixture = Fixture::open().await;
     for name in ["ada", "bob"] {
         let mut browser = fixture.browser(name, &["access", "refresh", "device"]);
@@ -106,7 +106,7 @@ async fn sessions_from_before_the_update_go_on() {
             page.status,
             page.body
         );
-        // The access token is lost: the refresh token alone brings a new one.
+        // Without the access token, the refresh token alone gets a new one.
         let mut browser = fixture.browser(name, &["refresh", "device"]);
         let page = browser.get("/dashboard").await;
         assert!(
@@ -125,7 +125,7 @@ async fn sessions_from_before_the_update_go_on() {
 }
 
 #[tokio::test]
-async fn the_migrations_move_to_a_table_of_their_own() {
+async fn recorded_migrations_move_to_our_own_migration_table() {
     let fixture = Fixture::open().await;
     let database = &fixture.app.database;
     assert!(!database.has_table("_sqlx_migrations").await);
@@ -147,7 +147,7 @@ async fn sessions_that_ended_before_the_update_stay_ended() {
 }
 
 #[tokio::test]
-async fn a_token_that_was_copied_before_the_update_ends_its_session_after_it() {
+async fn a_token_copied_before_the_update_ends_its_session_when_used_after_it() {
     let fixture = Fixture::open().await;
     let last = fixture.app.refreshed(&fixture.tokens("ada_rotated_2").refresh).await;
     assert!(fixture.app.opens(&last.access).await);
@@ -167,7 +167,7 @@ async fn an_account_disabled_before_the_update_stays_disabled() {
 }
 
 #[tokio::test]
-async fn passwords_from_before_the_update_sign_in_imported_ones_too() {
+async fn passwords_from_before_the_update_still_sign_in_including_imported_ones() {
     let fixture = Fixture::open().await;
     for name in ["ada", "bob", "edsger", "grace"] {
         let answer = fixture.sign_in(name).await;
@@ -176,16 +176,20 @@ async fn passwords_from_before_the_update_sign_in_imported_ones_too() {
 }
 
 #[tokio::test]
-async fn a_device_known_before_the_update_signs_in_while_strangers_guess() {
-    const BUDGET_OF_AN_ACCOUNT: usize = 20;
+async fn a_device_known_before_the_update_signs_in_while_the_account_is_throttled() {
+    const ATTEMPTS_PER_ACCOUNT: usize = 20;
     let fixture = Fixture::open().await;
-    for _ in 0..BUDGET_OF_AN_ACCOUNT {
+    for _ in 0..ATTEMPTS_PER_ACCOUNT {
         fixture
             .app
             .post("/token", &[("username", "ada"), ("password", "wrong password")])
             .await;
     }
-    assert_eq!(fixture.sign_in("ada").await.status, 429, "the guesses of strangers are used up");
+    assert_eq!(
+        fixture.sign_in("ada").await.status,
+        429,
+        "the attempts of unknown devices are used up"
+    );
     let fields = [("username", "ada"), ("password", fixture.passwords["ada"].as_str().expect("ada"))];
     let answer = fixture.browser("ada", &["device"]).call("/api/log_in", &fields).await;
     assert_eq!(answer.status, 200, "{}", answer.body);

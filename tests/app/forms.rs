@@ -1,4 +1,4 @@
-//! Signing up, in and out, as browsers without JavaScript and as programs do.
+//! Signing up, signing in and signing out, by browsers without JavaScript and by programs.
 
 use axum::body::Body;
 use http::{Method, header};
@@ -7,7 +7,7 @@ use leptos::server_fn::axum::server_fn_paths;
 use crate::support::{MARKER, ORIGIN, PASSWORD, TestApp, form, request};
 
 #[tokio::test]
-async fn signing_up_leads_to_the_dashboard_signed_in() {
+async fn signing_up_signs_in_and_leads_to_the_dashboard() {
     let app = TestApp::new().await;
     let mut ada = app.signed_up(" Ada ").await;
     let dashboard = ada.get("/dashboard").await;
@@ -15,7 +15,7 @@ async fn signing_up_leads_to_the_dashboard_signed_in() {
 }
 
 #[tokio::test]
-async fn signing_in_leads_back_to_where_one_wanted_to_go() {
+async fn signing_in_leads_back_to_the_requested_page() {
     let app = TestApp::new().await;
     app.signed_up("ada").await;
     let mut ada = app.browser();
@@ -33,7 +33,7 @@ async fn signing_in_leads_back_to_where_one_wanted_to_go() {
     assert_eq!(
         ada.get("/login").await.location(),
         Some("/dashboard"),
-        "whoever is signed in needs no form"
+        "already signed in: no form is shown"
     );
 }
 
@@ -58,7 +58,7 @@ async fn next_never_leads_off_the_site() {
 }
 
 #[tokio::test]
-async fn no_form_leads_to_where_a_request_says_it_comes_from() {
+async fn no_form_redirects_to_the_referer_of_a_request_or_to_another_site() {
     const EVIL: &str = "https://evil.example/";
     let app = TestApp::new().await;
     app.signed_up("ada").await;
@@ -72,7 +72,7 @@ async fn no_form_leads_to_where_a_request_says_it_comes_from() {
                 browser.post("/api/log_in", &right).await;
             }
             let urlencoded = "application/x-www-form-urlencoded";
-            // Before the function itself runs, and in it; done last, for it may end the session.
+            // Most cases are refused before the server function runs. Those that run it come last, because it may end the session.
             for (origin, content_type, body, status) in [
                 ("https://evil.example", urlencoded, form(&right), 403),
                 (ORIGIN, "text/plain", form(&right), 415),
@@ -113,7 +113,7 @@ async fn a_wrong_password_and_an_unknown_name_get_the_same_answer() {
 }
 
 #[tokio::test]
-async fn a_refused_form_comes_back_with_what_was_typed_and_never_the_password() {
+async fn a_refused_form_is_shown_again_with_the_typed_values_but_never_the_password() {
     let app = TestApp::new().await;
     app.signed_up("ada").await;
     let mut browser = app.browser();
@@ -128,11 +128,11 @@ async fn a_refused_form_comes_back_with_what_was_typed_and_never_the_password() 
     assert!(form.contains("The sign-in name or the password is wrong."), "{form}");
     assert!(form.contains(r#"value="ada""#) && form.contains(r#"value="/account""#));
     assert!(!form.contains("wrong password"));
-    assert!(!browser.get("/login").await.body.contains("is wrong"), "it is said once");
+    assert!(!browser.get("/login").await.body.contains("is wrong"), "the error is shown once");
 }
 
 #[tokio::test]
-async fn errors_stand_beside_their_fields() {
+async fn errors_are_shown_beside_their_fields() {
     let app = TestApp::new().await;
     app.signed_up("ada").await;
     let cases = [
@@ -159,7 +159,7 @@ async fn errors_stand_beside_their_fields() {
 }
 
 #[tokio::test]
-async fn typed_text_is_shown_as_text() {
+async fn typed_markup_is_shown_as_text() {
     let app = TestApp::new().await;
     let mut browser = app.browser();
     let evil = r#""><script>alert(1)</script>"#;
@@ -168,7 +168,7 @@ async fn typed_text_is_shown_as_text() {
         .await;
     let form = browser.get("/signup").await.body;
     assert!(!form.contains("<script>alert"), "{form}");
-    assert!(form.contains("alert(1)"), "kept, as text");
+    assert!(form.contains("alert(1)"), "the typed value is shown, as text");
 }
 
 #[tokio::test]
@@ -180,11 +180,15 @@ async fn signing_out_ends_the_session_and_says_so() {
     assert_eq!(ada.cookie("latchkey"), None);
     assert!(ada.get("/login").await.body.contains("You are signed out."));
     assert_eq!(ada.get("/dashboard").await.location(), Some("/login?next=%2Fdashboard"));
-    assert_eq!(ada.post("/api/log_out", &[]).await.location(), Some("/login"), "twice does no harm");
+    assert_eq!(
+        ada.post("/api/log_out", &[]).await.location(),
+        Some("/login"),
+        "signing out twice does no harm"
+    );
 }
 
 #[tokio::test]
-async fn the_first_account_is_administrator_and_no_other_even_when_it_is_removed() {
+async fn only_the_first_account_becomes_administrator_even_after_it_is_removed() {
     let app = TestApp::new().await;
     assert!(
         app.browser()
@@ -203,7 +207,7 @@ async fn the_first_account_is_administrator_and_no_other_even_when_it_is_removed
 }
 
 #[tokio::test]
-async fn of_many_first_sign_ups_at_once_one_is_administrator() {
+async fn of_many_concurrent_first_sign_ups_only_one_becomes_administrator() {
     let app = TestApp::new().await;
     let names: Vec<String> = (0..16).map(|n| format!("user-{n}")).collect();
     let fields: Vec<[(&str, &str); 2]> = names
@@ -218,12 +222,12 @@ async fn of_many_first_sign_ups_at_once_one_is_administrator() {
 }
 
 #[tokio::test]
-async fn of_two_sign_ups_of_one_name_at_once_one_gets_it() {
+async fn of_two_concurrent_sign_ups_with_one_name_only_one_succeeds() {
     let app = TestApp::new().await;
     let fields = [("username", "ada"), ("password", PASSWORD)];
     for round in 0..20 {
         let name = format!("ada-{round}");
-        // With the same password it would be one sign-up sent twice.
+        // With the same password, the second would count as a repetition of the first.
         let [first, second] = [fields[1], ("password", "another quiet harbour")].map(|password| [("username", name.as_str()), password]);
         let (first, second) = tokio::join!(app.post("/api/sign_up", &first), app.post("/api/sign_up", &second));
         let mut statuses = [first.status.as_u16(), second.status.as_u16()];
@@ -235,7 +239,7 @@ async fn of_two_sign_ups_of_one_name_at_once_one_gets_it() {
 }
 
 #[tokio::test]
-async fn nobody_signs_up_where_sign_up_is_closed() {
+async fn sign_up_is_refused_when_it_is_closed() {
     let app = TestApp::with(|settings| settings.signup = Some("closed".into())).await;
     let answer = app.post("/api/sign_up", &[("username", "ada"), ("password", PASSWORD)]).await;
     assert_eq!(answer.status, 403);
@@ -243,7 +247,7 @@ async fn nobody_signs_up_where_sign_up_is_closed() {
 }
 
 #[tokio::test]
-async fn fields_that_look_like_privileges_give_none() {
+async fn form_fields_that_look_like_privileges_grant_none() {
     let app = TestApp::new().await;
     app.signed_up("ada").await;
     let fields = [
@@ -260,13 +264,13 @@ async fn fields_that_look_like_privileges_give_none() {
 }
 
 #[tokio::test]
-async fn a_session_planted_before_signing_in_is_ended_by_it() {
+async fn signing_in_ends_a_session_that_was_planted_in_the_browser() {
     let app = TestApp::new().await;
     let mut browser = app.signed_up("mallory").await;
     let planted = browser.cookie("latchkey").expect("a token").to_owned();
     app.signed_up("ada").await;
     browser.post("/api/log_in", &[("username", "ada"), ("password", PASSWORD)]).await;
-    assert!(!app.opens(&planted).await, "whoever planted it has nothing");
+    assert!(!app.opens(&planted).await, "the planted token is revoked");
     assert_ne!(browser.cookie("latchkey"), Some(planted.as_str()));
     assert!(browser.get("/dashboard").await.body.contains("<strong>ada</strong>"));
 }

@@ -1,4 +1,4 @@
-//! The protected views are shown to nobody without a session, whatever the path.
+//! Protected views are shown only with a session, whatever the path.
 
 use axum::body::Body;
 use http::{Method, header};
@@ -45,7 +45,7 @@ async fn no_variant_of_a_path_shows_a_protected_view_without_a_session() {
 }
 
 #[tokio::test]
-async fn a_protected_view_stands_at_its_address_and_at_none_that_looks_like_a_file() {
+async fn a_protected_view_is_not_served_at_an_address_that_looks_like_a_file() {
     let app = TestApp::new().await;
     let mut ada = app.signed_up("ada").await;
     for page in ["/dashboard", "/sessions", "/account"] {
@@ -80,7 +80,7 @@ async fn a_protected_view_stands_at_its_address_and_at_none_that_looks_like_a_fi
 }
 
 #[tokio::test]
-async fn no_answer_depends_on_a_header_that_a_cache_would_not_ask_for() {
+async fn no_answer_depends_on_a_header_outside_the_key_of_a_cache() {
     let app = TestApp::new().await;
     let ada = app.signed_up("ada").await;
     let cookies = ada.cookie_header();
@@ -135,7 +135,7 @@ fn access_cookie(browser: &Browser<'_>) -> String {
 }
 
 #[tokio::test]
-async fn a_token_that_is_broken_foreign_or_expired_is_nobody() {
+async fn with_a_broken_foreign_or_expired_token_a_visitor_is_anonymous() {
     let app = TestApp::new().await;
     let elsewhere = TestApp::new().await;
     let good = access_cookie(&app.signed_up("ada").await);
@@ -169,7 +169,7 @@ async fn a_token_that_is_broken_foreign_or_expired_is_nobody() {
 }
 
 #[tokio::test]
-async fn headers_from_outside_open_nothing() {
+async fn request_headers_cannot_bypass_the_sign_in() {
     let app = TestApp::new().await;
     for (name, value) in [
         ("x-middleware-subrequest", "middleware"),
@@ -199,7 +199,7 @@ async fn a_removed_account_is_signed_out_at_its_next_page() {
 }
 
 #[tokio::test]
-async fn cookies_open_no_api_and_bearer_tokens_open_no_page() {
+async fn the_api_refuses_cookies_and_the_pages_refuse_bearer_tokens() {
     let app = TestApp::new().await;
     let ada = app.signed_up("ada").await;
     let with_cookie = request(Method::GET, "/protected").header(header::COOKIE, ada.cookie_header());
@@ -213,7 +213,7 @@ async fn cookies_open_no_api_and_bearer_tokens_open_no_page() {
 }
 
 #[tokio::test]
-async fn the_dashboard_shows_the_decoded_token_and_never_the_token() {
+async fn the_dashboard_shows_the_decoded_token_and_never_the_encoded_one() {
     let app = TestApp::new().await;
     let mut ada = app.signed_up_with_email("ada", "ada@example.org").await;
     let token = ada.cookie("latchkey").expect("a token").to_owned();

@@ -1,4 +1,4 @@
-//! Hashes from elsewhere: verified, and replaced by one of today at the first sign-in.
+//! Imported hashes are verified, and replaced by a current hash at the first sign-in.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::pin::pin;
@@ -36,7 +36,7 @@ async fn status(app: &TestApp, username: &str, password: &str) -> u16 {
     app.post("/token", &fields).await.status.as_u16()
 }
 
-/// Waits until the hash is one of today.
+/// Waits until the hash has the current algorithm and cost.
 async fn is_upgraded(app: &TestApp, username: &str) {
     let upgraded = async {
         while !hash_of(app, username).await.starts_with("$argon2id$v=19$m=64,t=1,p=1$") {
@@ -46,7 +46,7 @@ async fn is_upgraded(app: &TestApp, username: &str) {
     tokio::time::timeout(Duration::from_mins(1), upgraded).await.expect("upgraded");
 }
 
-/// Waits until nothing is hashed any more after a sign-in, so that an upgrade would have begun to be written.
+/// Waits after a sign-in until nothing is hashed any more. By then an upgrade would have begun to write its hash.
 async fn nothing_is_hashed(app: &TestApp) {
     for _ in 0..100 {
         tokio::task::yield_now().await;
@@ -57,7 +57,7 @@ async fn nothing_is_hashed(app: &TestApp) {
 }
 
 #[tokio::test]
-async fn imported_hashes_verify_and_become_one_of_today_at_the_first_sign_in() {
+async fn imported_hashes_verify_and_are_upgraded_at_the_first_sign_in() {
     let app = TestApp::new().await;
     let bcrypt = bcrypt::hash(PASSWORD, 4).expect("a hash");
     let old = {
@@ -73,7 +73,7 @@ async fn imported_hashes_verify_and_become_one_of_today_at_the_first_sign_in() {
             email: String::new(),
             password_hash: password_hash.clone(),
         };
-        app.state.accounts.import(&account).await.expect("taken over");
+        app.state.accounts.import(&account).await.expect("imported");
         let wrong = app.post("/token", &[("username", name), ("password", "wrong password")]).await;
         assert_eq!(
             (wrong.status.as_u16(), hash_of(&app, name).await),
@@ -90,14 +90,14 @@ async fn imported_hashes_verify_and_become_one_of_today_at_the_first_sign_in() {
         let today = hash_of(&app, name).await;
         assert!(today.starts_with("$argon2id$v=19$m=64,t=1,p=1$"), "{today}");
         app.token(name).await;
-        assert_eq!(hash_of(&app, name).await, today, "once");
+        assert_eq!(hash_of(&app, name).await, today, "upgraded once");
     }
 }
 
 #[tokio::test]
-async fn a_hash_that_cannot_be_replaced_now_keeps_nobody_out_and_stays() {
+async fn a_hash_that_cannot_be_upgraded_now_is_kept_and_the_sign_in_succeeds() {
     let app = TestApp::new().await;
-    // Long enough to see it run.
+    // Slow enough to be observed while it runs.
     let slow = Passwords::new(Cost {
         memory_kib: 19 * 1024,
         passes: 12,
@@ -107,14 +107,14 @@ async fn a_hash_that_cannot_be_replaced_now_keeps_nobody_out_and_stays() {
         email: String::new(),
         password_hash: slow.rehash(PASSWORD, None).await.expect("a hash"),
     };
-    app.state.accounts.import(&account).await.expect("taken over");
+    app.state.accounts.import(&account).await.expect("imported");
     let fields = [("username", "ada"), ("password", PASSWORD)];
     let mut sign_in = pin!(app.post("/token", &fields));
     while app.state.accounts.passwords.callers() == 0 {
         assert!(futures::poll!(sign_in.as_mut()).is_pending());
         tokio::time::sleep(Duration::from_micros(50)).await;
     }
-    // Verified, and not looked at yet: by the time it is, every place is taken.
+    // The password is verified, but the sign-in has not gone on yet: when it does, every place in the queue is taken.
     while app.state.accounts.passwords.callers() > 0 {
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
@@ -124,7 +124,11 @@ async fn a_hash_that_cannot_be_replaced_now_keeps_nobody_out_and_stays() {
         tokio::task::yield_now().await;
     }
     drop(no_hash_runs);
-    assert_eq!(hash_of(&app, "ada").await, account.password_hash, "given up for this time");
+    assert_eq!(
+        hash_of(&app, "ada").await,
+        account.password_hash,
+        "the upgrade is skipped this time"
+    );
     app.token("ada").await;
     let upgraded = async {
         while hash_of(&app, "ada").await == account.password_hash {
@@ -133,7 +137,7 @@ async fn a_hash_that_cannot_be_replaced_now_keeps_nobody_out_and_stays() {
     };
     tokio::time::timeout(Duration::from_secs(10), upgraded)
         .await
-        .expect("the next sign-in does it");
+        .expect("the next sign-in upgrades the hash");
 }
 
 #[tokio::test]
@@ -148,9 +152,9 @@ async fn a_bcrypt_hash_of_a_long_passphrase_is_not_upgraded_until_the_password_i
     let mut ada = app.browser();
     for typed in [&mistyped, &right] {
         ada.post("/api/log_in", &[("username", "ada"), ("password", typed)]).await;
-        assert_eq!(ada.get("/dashboard").await.status, 200, "bcrypt looks at 72 bytes");
+        assert_eq!(ada.get("/dashboard").await.status, 200, "bcrypt reads only 72 bytes");
         nothing_is_hashed(&app).await;
-        // A change of another account waits for its place behind an upgrade.
+        // A change of another account waits behind an upgrade.
         import(&app, &format!("after-{}", typed.len() + usize::from(*typed == right)), &hash).await;
         assert_eq!(hash_of(&app, "ada").await, hash);
     }
@@ -212,7 +216,7 @@ async fn hashes_that_cannot_be_verified_or_take_more_than_64_mib_are_not_importe
 }
 
 #[tokio::test]
-async fn a_kind_of_hash_counts_as_long_as_an_account_has_it() {
+async fn a_kind_of_hash_is_counted_as_long_as_an_account_has_it() {
     let app = TestApp::new().await;
     app.signed_up("grace").await;
     let today = ("$argon2id$v=19$m=64,t=1,p=1$".to_owned(), 1);
@@ -246,12 +250,12 @@ async fn a_kind_of_hash_counts_as_long_as_an_account_has_it() {
     assert_eq!(
         counted.map(|(_, accounts)| accounts),
         Some(MANY_ACCOUNTS),
-        "no further than is needed"
+        "accounts are counted no further than needed"
     );
 }
 
 #[tokio::test]
-async fn the_kinds_of_hashes_in_an_existing_database_are_found_by_the_migration() {
+async fn the_migration_finds_the_kinds_of_hashes_in_an_existing_database() {
     let app = TestApp::new().await;
     app.signed_up("grace").await;
     for (name, hash) in [
@@ -280,7 +284,7 @@ async fn the_kinds_of_hashes_in_an_existing_database_are_found_by_the_migration(
     assert_eq!(app.state.store.hash_kinds(MANY_ACCOUNTS).await.expect("an answer"), before);
 }
 
-/// The shortest time of a few sign-ins that fail: noise only makes one longer.
+/// Returns the shortest time of a few failed sign-ins, because noise only makes them longer.
 async fn shortest_failure(app: &TestApp, name: &str) -> Duration {
     let mut shortest = Duration::MAX;
     for _ in 0..3 {
@@ -292,7 +296,7 @@ async fn shortest_failure(app: &TestApp, name: &str) -> Duration {
 }
 
 #[tokio::test]
-async fn one_unusual_hash_slows_no_other_sign_in_that_fails_but_many_of_them_hide_each_other() {
+async fn many_unusual_hashes_slow_every_failed_sign_in_but_a_single_one_slows_no_other() {
     let app = TestApp::new().await;
     app.signed_up("ada").await;
     let costly = bcrypt::hash(PASSWORD, 12).expect("a hash");
@@ -312,7 +316,10 @@ async fn one_unusual_hash_slows_no_other_sign_in_that_fails_but_many_of_them_hid
     let removed = Username::parse("unusual-0").expect("a name");
     assert!(app.state.accounts.remove(&removed).await.expect("done"));
     let time = shortest_failure(&app, "nobody.here").await;
-    assert!(time < alone / 2, "one less is few again: {time:?} beside {alone:?}");
+    assert!(
+        time < alone / 2,
+        "with one account fewer, sign-ins are fast again: {time:?} beside {alone:?}"
+    );
 }
 
 #[tokio::test]
@@ -348,7 +355,7 @@ async fn a_crowd_at_one_address_does_not_hold_up_another_address() {
         tokio::task::yield_now().await;
     }
     drop(held);
-    // The crowd keeps each turn that it gets but for the first ones, which are given up here: the next turn is the other's.
+    // The crowd keeps each slot that it gets except the first ones, which are released here: the next slot goes to the other address.
     crowd.drain(..2 * available_parallelism().map_or(1, usize::from));
     assert_eq!(other.await, 400);
     assert!(app.state.accounts.passwords.callers() > 0, "the crowd still waits");

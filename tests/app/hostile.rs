@@ -1,11 +1,11 @@
-//! Input that nobody sends by accident.
+//! Hostile requests: oversized, malformed, cross-site or forged.
 
 use axum::body::Body;
 use http::{Method, Request, header};
 
 use crate::support::{ORIGIN, PASSWORD, TestApp, form, request};
 
-/// Every address that takes a form.
+/// Every path that accepts a form, except `/introspect`.
 pub const FORMS: [&str; 10] = [
     "/token",
     "/revoke",
@@ -20,7 +20,7 @@ pub const FORMS: [&str; 10] = [
 ];
 
 #[tokio::test]
-async fn a_megabyte_of_password_is_refused_before_any_hash() {
+async fn a_password_of_one_megabyte_is_refused_before_any_hashing() {
     let app = TestApp::new().await;
     let _no_hash_runs = app.block_hashing().await;
     let body = form(&[("username", "ada"), ("password", &"a".repeat(1024 * 1024))]);
@@ -42,7 +42,7 @@ async fn a_megabyte_of_password_is_refused_before_any_hash() {
 }
 
 #[tokio::test]
-async fn malformed_bodies_and_wrong_types_are_4xx_with_a_sentence() {
+async fn malformed_bodies_and_wrong_content_types_are_answered_with_4xx_and_a_sentence() {
     let app = TestApp::new().await;
     let urlencoded = "application/x-www-form-urlencoded";
     let cases: [(&str, &[u8], u16); 12] = [
@@ -88,7 +88,7 @@ async fn missing_fields_are_named() {
 }
 
 #[tokio::test]
-async fn odd_characters_in_any_field_are_taken_as_text_or_refused_and_never_5xx() {
+async fn odd_characters_in_any_field_are_accepted_as_text_or_refused_but_never_cause_5xx() {
     let app = TestApp::new().await;
     for odd in [
         "\0",
@@ -118,7 +118,7 @@ async fn odd_characters_in_any_field_are_taken_as_text_or_refused_and_never_5xx(
 }
 
 #[tokio::test]
-async fn cross_site_posts_do_nothing_whatever_they_carry() {
+async fn cross_site_posts_are_refused_with_any_headers_and_cookies() {
     let app = TestApp::new().await;
     let ada = app.signed_up("ada").await;
     let cookie = ada.cookie_header();
@@ -147,7 +147,7 @@ async fn cross_site_posts_do_nothing_whatever_they_carry() {
                 assert!(answer.set_cookies().is_empty());
             }
         }
-        // Where no cookie is read, one does no harm.
+        // A cookie does no harm on routes that read no cookie.
         let status = if path.starts_with("/api/") { 403 } else { 400 };
         let silent = request(Method::POST, path)
             .header(header::COOKIE, &cookie)
@@ -155,7 +155,7 @@ async fn cross_site_posts_do_nothing_whatever_they_carry() {
         assert_eq!(
             app.send(silent.body(Body::empty()).expect("a request")).await.status,
             status,
-            "{path}: a cookie, and not a word from where"
+            "{path}: a cookie, but no header that names the origin"
         );
     }
     let mut ada = ada;
@@ -163,7 +163,7 @@ async fn cross_site_posts_do_nothing_whatever_they_carry() {
 }
 
 #[tokio::test]
-async fn a_foreign_doubled_or_absent_host_is_refused() {
+async fn a_foreign_repeated_or_missing_host_header_is_refused() {
     let app = TestApp::new().await;
     let get = |hosts: &[&str]| {
         let mut request = Request::builder().uri("/login");
@@ -184,7 +184,11 @@ async fn a_foreign_doubled_or_absent_host_is_refused() {
         assert_eq!(app.send(get(hosts)).await.status, 421, "{hosts:?}");
     }
     assert_eq!(app.send(get(&["localhost:3000"])).await.status, 200);
-    assert_eq!(app.send(get(&["127.0.0.1:3000"])).await.status, 200, "programs may use the address");
+    assert_eq!(
+        app.send(get(&["127.0.0.1:3000"])).await.status,
+        200,
+        "programs may use the IP address"
+    );
 
     let browser = Request::builder()
         .uri("/login?next=%2F")
@@ -194,12 +198,12 @@ async fn a_foreign_doubled_or_absent_host_is_refused() {
     assert_eq!(
         (answer.status.as_u16(), answer.header("location")),
         (307, Some("http://localhost:3000/login?next=%2F")),
-        "people are led to where cookies are"
+        "browsers are redirected to the host that has their cookies"
     );
 }
 
 #[tokio::test]
-async fn a_hundred_and_eighty_cookies_do_not_hide_ours() {
+async fn our_cookies_are_found_behind_180_others() {
     let app = TestApp::new().await;
     let ada = app.signed_up("ada").await;
     let many: String = (0..180).map(|n| format!("c{n}=v; ")).collect();
@@ -208,7 +212,7 @@ async fn a_hundred_and_eighty_cookies_do_not_hide_ours() {
 }
 
 #[tokio::test]
-async fn headers_and_addresses_that_are_too_large_are_refused_with_a_sentence_and_the_headers_of_any_answer() {
+async fn too_large_headers_and_urls_are_refused_with_a_page_and_the_usual_headers() {
     let app = TestApp::new().await;
     let get = |path: &str| request(Method::GET, path).header(header::ACCEPT, "text/html");
     let long = format!("/login?next=/{}", "a".repeat(8 * 1024));
@@ -229,7 +233,7 @@ async fn headers_and_addresses_that_are_too_large_are_refused_with_a_sentence_an
     }
     let fits = get("/login").header(header::COOKIE, format!("other={}", "y".repeat(12 * 1024)));
     assert_eq!(app.send(fits.body(Body::empty()).expect("a request")).await.status, 200);
-    // HTTP/2 has a field for each cookie.
+    // HTTP/2 sends each cookie in a header field of its own.
     let crumbs = (0..180).fold(get("/login"), |request, n| request.header(header::COOKIE, format!("c{n}=v")));
     assert_eq!(app.send(crumbs.body(Body::empty()).expect("a request")).await.status, 200);
     let not_the_cookies = get("/login")
@@ -240,7 +244,7 @@ async fn headers_and_addresses_that_are_too_large_are_refused_with_a_sentence_an
 }
 
 #[tokio::test]
-async fn the_longest_cookies_there_can_be_are_cookies_that_browsers_take() {
+async fn the_longest_possible_cookies_fit_the_limit_of_browsers() {
     // RFC 6265bis section 5.7: name, value and attributes up to 4,096 bytes.
     const LONGEST: usize = 4096;
     let host = ["h".repeat(63), "o".repeat(63), "s".repeat(63), "t".repeat(61)].join(".");
@@ -263,7 +267,7 @@ async fn the_longest_cookies_there_can_be_are_cookies_that_browsers_take() {
         let body = form(&[("username", &name), ("password", PASSWORD)]);
         let signed_up = app.send(post("/api/sign_up").body(body.into()).expect("a request")).await;
         assert_eq!(signed_up.set_cookies().len(), 3, "{}", signed_up.body);
-        // Escaped in JSON and in base64 this is as long as typed values get.
+        // Escaped in JSON and encoded in base64, these are the longest possible typed values.
         let long = "\u{1}".repeat(1000);
         let typed = form(&[("username", &long), ("email", &long), ("next", &format!("/{}", "n".repeat(1023)))]);
         let refused = app.send(post("/api/sign_up").body(typed.into()).expect("a request")).await;
@@ -283,13 +287,13 @@ async fn the_longest_cookies_there_can_be_are_cookies_that_browsers_take() {
         assert_eq!(
             app.send(back.body(Body::empty()).expect("a request")).await.status,
             200,
-            "and it is read"
+            "the cookies are read back"
         );
     }
 }
 
 #[tokio::test]
-async fn compressed_forms_are_not_read() {
+async fn compressed_forms_are_refused() {
     let app = TestApp::new().await;
     for path in FORMS {
         let request = request(Method::POST, path)
@@ -304,7 +308,7 @@ async fn compressed_forms_are_not_read() {
 }
 
 #[tokio::test]
-async fn a_forged_flash_cookie_says_nothing() {
+async fn a_forged_flash_cookie_shows_no_message() {
     let app = TestApp::new().await;
     for value in [
         "x",

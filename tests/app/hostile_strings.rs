@@ -1,5 +1,4 @@
-//! The Big List of Naughty Strings, and what it lacks, wherever anything is read: nothing breaks, and what a page shows of it
-//! is text.
+//! Sends the Big List of Naughty Strings, and strings that it lacks, to every input: nothing breaks, and pages show them as text.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -13,7 +12,7 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use crate::support::{Answer, Browser, MARKER, NOW, PASSWORD, TestApp, form, request};
 use latchkey_pages::client_name::client_name;
 
-/// What the list lacks: what ends strings, turns them round, hides in them or separates them, and structure of HTML.
+/// Strings that the list lacks: characters that end, reverse or separate strings or are invisible in them, and HTML markup.
 const MORE: [&str; 22] = [
     "\0",
     "ada\0",
@@ -40,11 +39,11 @@ const MORE: [&str; 22] = [
 ];
 
 fn strings() -> impl Iterator<Item = &'static str> {
-    assert!(BLNS.len() > 500, "the whole list");
+    assert!(BLNS.len() > 500, "the list is complete");
     BLNS.iter().copied().chain(MORE)
 }
 
-/// What is no text at all, percent-encoded: a form with it is malformed, an address with it is nobody's.
+/// Percent-encoded bytes that are not UTF-8: a form with them is malformed, and no page has an address with them.
 const NO_TEXT: [&str; 12] = [
     "%ED%A0%80",
     "%ED%A0%BD%ED%B2%A9",
@@ -62,13 +61,13 @@ const NO_TEXT: [&str; 12] = [
 
 const WRONG: &str = "wrong password";
 
-/// Longer than it takes until one more guess may be made of everything.
+/// Seconds after which every limit allows at least one more attempt.
 const PAUSE: i64 = 61;
 
-/// Names and values, or names and ids.
+/// Names of fields with their values, or with their ids on the page.
 type Fields = &'static [(&'static str, &'static str)];
 
-/// Every form with fields that get past the reading: each is sent again and again with one of them replaced.
+/// Every form, with fields that can be parsed. Each form is sent many times with one of its fields replaced.
 const FORMS: [(&str, Fields); 14] = [
     (
         "/token",
@@ -115,10 +114,10 @@ const FORMS: [(&str, Fields); 14] = [
     ("/api/remove_account", &[("username", "ada"), ("password", WRONG)]),
 ];
 
-/// Sends each string in each field of some forms and hands the answer on.
+/// Sends each string in each field of some forms and passes the answers to `check`.
 async fn in_every_field(app: &TestApp, forms: &[(&str, Fields)], mut check: impl FnMut(&str, &str, &str, Answer)) {
     let mut ada = app.signed_up("ada").await;
-    // Not ada: so many sign-ins would end her session, since an account has only so many.
+    // Ada does not sign in here, because so many sign-ins would exceed the session limit and end her session.
     app.signed_up("service").await;
     for (path, fields) in forms {
         for (field, _) in *fields {
@@ -143,11 +142,11 @@ async fn in_every_field(app: &TestApp, forms: &[(&str, Fields)], mut check: impl
             }
         }
     }
-    assert_eq!(ada.get("/dashboard").await.status, 200, "and she is still signed in");
-    assert!(app.opens(&app.token("ada").await).await, "with the password of before");
+    assert_eq!(ada.get("/dashboard").await.status, 200, "ada is still signed in");
+    assert!(app.opens(&app.token("ada").await).await, "her password is unchanged");
 }
 
-/// No string makes a fault of ours, nor is one taken for a right password or an overload.
+/// Checks that a string is accepted or refused: it causes no server error, and no answer reports a limit or an overload.
 fn is_refused_or_taken(path: &str, field: &str, string: &str, answer: &Answer) {
     let status = answer.status.as_u16();
     assert!(
@@ -162,7 +161,7 @@ fn is_refused_or_taken(path: &str, field: &str, string: &str, answer: &Answer) {
 }
 
 #[tokio::test]
-async fn no_string_in_any_field_breaks_the_api_of_programs() {
+async fn no_string_in_any_field_breaks_the_http_api() {
     let app = TestApp::new().await;
     in_every_field(&app, &FORMS[..4], |path, field, string, answer| {
         is_refused_or_taken(path, field, string, &answer);
@@ -177,11 +176,11 @@ async fn no_string_in_any_field_breaks_the_api_of_programs() {
 }
 
 #[tokio::test]
-async fn no_string_in_any_field_breaks_signing_up_and_in() {
+async fn no_string_in_any_field_breaks_sign_up_or_sign_in() {
     let app = TestApp::new().await;
     in_every_field(&app, &FORMS[4..6], |path, field, string, answer| {
         is_refused_or_taken(path, field, string, &answer);
-        // A password that is short in all but name and email; one of the list may be a good one.
+        // The password of the form is too short, but a string of the list may be a permitted password.
         let may_be_good = path == "/api/sign_up" && field == "password";
         assert!(may_be_good || answer.status.is_client_error(), "{path} {field} {string:?}");
     })
@@ -189,7 +188,7 @@ async fn no_string_in_any_field_breaks_signing_up_and_in() {
 }
 
 #[tokio::test]
-async fn no_string_in_any_field_breaks_what_is_done_in_a_session() {
+async fn no_string_in_any_field_breaks_the_actions_of_a_session() {
     let app = TestApp::new().await;
     in_every_field(&app, &FORMS[6..], |path, field, string, answer| {
         is_refused_or_taken(path, field, string, &answer);
@@ -204,7 +203,7 @@ async fn no_string_in_any_field_breaks_what_is_done_in_a_session() {
 }
 
 #[tokio::test]
-async fn what_is_no_text_is_refused_in_every_field() {
+async fn bytes_that_are_not_utf_8_are_refused_in_every_field() {
     let app = TestApp::new().await;
     app.signed_up("ada").await;
     let token = app.token("ada").await;
@@ -224,7 +223,7 @@ async fn what_is_no_text_is_refused_in_every_field() {
 }
 
 #[tokio::test]
-async fn a_password_of_any_string_is_refused_with_a_reason_or_works_exactly_as_it_was_typed() {
+async fn any_string_as_a_password_is_refused_with_a_reason_or_works_exactly_as_typed() {
     let app = TestApp::new().await;
     let mut taken = 0;
     for (n, string) in strings().enumerate() {
@@ -246,10 +245,10 @@ async fn a_password_of_any_string_is_refused_with_a_reason_or_works_exactly_as_i
             assert_eq!(answer.status, status, "{typed:?}");
         }
     }
-    assert!(taken > 200, "most of them are fine: {taken}");
+    assert!(taken > 200, "most strings are permitted passwords: {taken}");
 }
 
-/// A page, taken apart as browsers do it.
+/// A page, parsed as browsers parse it.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Parsed {
     /// Each tag with the names of its attributes.
@@ -283,7 +282,7 @@ impl Parsed {
         parsed
     }
 
-    /// Takes a tag in, from behind its `<`. Where it ends.
+    /// Parses a tag from behind its `<` and returns where it ends.
     fn tag(&mut self, from: &str) -> usize {
         let space = |c: char| c.is_ascii_whitespace() || c == '/';
         let name = from.split(|c| space(c) || c == '>').next().unwrap_or_default();
@@ -307,14 +306,14 @@ impl Parsed {
             attributes.push((key.to_owned(), unescaped(value)));
             rest = after;
         }
-        // It comes and goes with what is wrong with a field.
+        // `aria-invalid` depends on whether the field has an error.
         let names = attributes.iter().map(|(key, _)| key.as_str()).filter(|key| *key != "aria-invalid");
         self.shape.push(format!("{name} {}", names.collect::<Vec<_>>().join(" ")));
         self.attributes.push(attributes);
         from.len() - rest.len() + 1
     }
 
-    /// The value of the one input of this id.
+    /// Returns the value of the input with this id.
     fn value(&self, id: &str) -> &str {
         let is = |attributes: &&Vec<(String, String)>| attributes.contains(&("id".to_owned(), id.to_owned()));
         let input = self.attributes.iter().find(is).unwrap_or_else(|| panic!("{id}: {:?}", self.shape));
@@ -337,7 +336,7 @@ fn unescaped(text: &str) -> String {
 }
 
 #[test]
-fn the_reader_of_pages_of_these_tests_reads_them_as_browsers_do() {
+fn the_page_parser_of_these_tests_parses_pages_as_browsers_do() {
     let page = Parsed::of("<!DOCTYPE html><p class=a id='b'>1 &lt; 2 &amp;lt; <!-- <i> --><input value=\"&quot;<b>\" id=\"x\"/>");
     assert_eq!(page.shape, ["p class id", "input value id"]);
     assert_eq!((page.text.as_str(), page.value("x")), ("1 < 2 &lt; ", "\"<b>"));
@@ -347,16 +346,16 @@ fn the_reader_of_pages_of_these_tests_reads_them_as_browsers_do() {
     );
 }
 
-/// The longest beginning that the flash cookie keeps.
+/// Returns the beginning of a string that the flash cookie keeps.
 fn kept(string: &str) -> &str {
     &string[..string.floor_char_boundary(512)]
 }
 
 #[tokio::test]
-async fn what_was_typed_comes_back_as_text_and_changes_no_tag_of_the_page() {
+async fn typed_strings_are_shown_as_text_and_change_no_tag_of_the_page() {
     let app = TestApp::new().await;
     let mut ada = app.signed_up("ada").await;
-    // Her password has to be given again, so an address is changed by no string.
+    // From now on the password must be given again, so no string changes the email address.
     app.pass_seconds(600);
     let forms: [(&str, &str, Fields); 4] = [
         ("/api/log_in", "/login", &[("username", "username")]),
@@ -374,12 +373,12 @@ async fn what_was_typed_comes_back_as_text_and_changes_no_tag_of_the_page() {
             for (field, id) in fields {
                 assert_eq!(shown.value(id), kept(string), "{page} {field}");
             }
-            assert!(!shown.text.contains("alert("), "{page} {string:?}: nowhere but in its field");
+            assert!(!shown.text.contains("alert("), "{page} {string:?}: shown only in its field");
         }
     }
 }
 
-/// Posts a string in some fields, and reads the page that says what was wrong.
+/// Posts a string in some fields and parses the page that shows the errors.
 async fn shown_after(app: &TestApp, browser: &mut Browser<'_>, action: &str, page: &str, fields: &[(&str, &str)], string: &str) -> Parsed {
     app.pass_seconds(PAUSE);
     let typed = fields.iter().map(|(name, _)| (*name, string));
@@ -392,7 +391,7 @@ async fn shown_after(app: &TestApp, browser: &mut Browser<'_>, action: &str, pag
     Parsed::of(&shown.body)
 }
 
-/// A value that a header can have, or none.
+/// Returns the string as a header value, if it can be one.
 fn header_value(string: &str) -> Option<HeaderValue> {
     HeaderValue::from_bytes(string.as_bytes()).ok()
 }
@@ -402,8 +401,8 @@ fn with(method: Method, path: &str, name: HeaderName, value: HeaderValue) -> Req
 }
 
 #[tokio::test]
-async fn what_a_client_calls_itself_is_shown_as_text() {
-    // So many are shown on the dashboard beside the session of the page itself.
+async fn the_user_agent_of_a_client_is_shown_as_text() {
+    // Number of sessions that the dashboard shows besides the current one.
     const SHOWN: usize = 3;
     let app = TestApp::new().await;
     let mut ada = app.signed_up("ada").await;
@@ -447,7 +446,7 @@ async fn what_a_client_calls_itself_is_shown_as_text() {
         ada.post("/api/end_other_sessions", &[]).await;
         ada.get("/sessions").await;
     }
-    // Not the first ones: the list of what happened lately is not full yet.
+    // The first pages are not compared, because the list of latest events is not full yet.
     let (harmless, hostile) = shapes.split_at(4);
     for (n, shape) in hostile.iter().enumerate() {
         assert_eq!(*shape, harmless[3], "{:?}", &agents[n * SHOWN..(n + 1) * SHOWN]);
@@ -455,7 +454,7 @@ async fn what_a_client_calls_itself_is_shown_as_text() {
 }
 
 #[tokio::test]
-async fn no_string_in_a_header_breaks_anything_or_lets_anybody_in() {
+async fn no_string_in_a_header_breaks_anything_or_grants_access() {
     let app = TestApp::with(|settings| settings.trusted_proxies = Some("127.0.0.0/8".into())).await;
     let ada = app.signed_up("ada").await;
     let cookie = |name: &str, value: &HeaderValue| {
@@ -513,12 +512,12 @@ async fn no_string_in_a_header_breaks_anything_or_lets_anybody_in() {
         assert_eq!(app.send(forwarded).await.status, 400, "{value:?}");
     }
     let mut ada = ada;
-    assert_eq!(ada.get("/dashboard").await.status, 200, "what is good stays good");
+    assert_eq!(ada.get("/dashboard").await.status, 200, "the valid session is not affected");
     assert!(app.state.clock.now() > NOW);
 }
 
 #[tokio::test]
-async fn no_string_in_an_address_breaks_anything_or_is_shown() {
+async fn no_string_in_a_url_breaks_anything_or_is_shown() {
     let app = TestApp::new().await;
     let mut ada = app.signed_up("ada").await;
     let encoded = strings().map(|string| utf8_percent_encode(string, NON_ALPHANUMERIC).to_string());

@@ -1,4 +1,4 @@
-//! Known devices: bound to an account and to the generation of its password.
+//! Known devices: each is bound to an account and to the generation of its password.
 
 use http::StatusCode;
 use latchkey_types::Username;
@@ -22,7 +22,7 @@ async fn use_up(app: &TestApp, name: &str) {
     assert_eq!(answer.status, 429, "{}", answer.body);
 }
 
-/// Eight browsers that are known devices of the account.
+/// Returns eight browsers that are known devices of the account.
 async fn eight_browsers<'a>(app: &'a TestApp, name: &str) -> Vec<Browser<'a>> {
     let mut browsers = Vec::new();
     for _ in 0..8 {
@@ -33,20 +33,20 @@ async fn eight_browsers<'a>(app: &'a TestApp, name: &str) -> Vec<Browser<'a>> {
     browsers
 }
 
-/// How many passwords the browsers can try before all of them are refused without a look at the password.
+/// Returns how many passwords the browsers can try before all of them are refused without a check of the password.
 async fn guesses(browsers: &mut [Browser<'_>], name: &str) -> usize {
     let mut made = 0;
     for browser in browsers {
         while sign_in(browser, name, WRONG).await == 401 {
             made += 1;
-            assert!(made < 500, "no end");
+            assert!(made < 500, "attempts are not limited");
         }
     }
     made
 }
 
 #[tokio::test]
-async fn a_new_password_voids_all_known_devices_but_that_of_the_browser_that_changed_it() {
+async fn a_password_change_voids_all_known_devices_except_the_browser_that_changed_it() {
     let app = TestApp::new().await;
     let mut ada = app.signed_up("ada").await;
     let mut others = eight_browsers(&app, "ada").await;
@@ -54,9 +54,13 @@ async fn a_new_password_voids_all_known_devices_but_that_of_the_browser_that_cha
         .post("/api/change_password", &[("current_password", PASSWORD), ("new_password", NEW)])
         .await;
     assert_eq!(changed.location(), Some("/account#change-password"));
-    assert_eq!(guesses(&mut others, "ada").await, BURST, "together, from the account's own limit");
+    assert_eq!(
+        guesses(&mut others, "ada").await,
+        BURST,
+        "all of them share the account's own limit"
+    );
     for browser in &mut others {
-        assert_eq!(sign_in(browser, "ada", NEW).await, 429, "void");
+        assert_eq!(sign_in(browser, "ada", NEW).await, 429, "the device is no longer known");
     }
     for _ in 0..3 {
         ada.post("/api/log_out", &[]).await;
@@ -76,7 +80,7 @@ async fn a_password_set_by_the_operator_voids_all_known_devices() {
 }
 
 #[tokio::test]
-async fn a_browser_that_signs_in_again_gets_no_further_guesses() {
+async fn a_browser_that_signs_in_again_gets_no_additional_attempts() {
     let app = TestApp::new().await;
     let mut ada = app.signed_up("ada").await;
     let mut made = 0;
@@ -109,7 +113,7 @@ async fn people_who_share_a_browser_each_keep_their_known_device() {
         assert_eq!(sign_in(&mut shared, name, PASSWORD).await, 200, "{name}");
         shared.post("/api/log_out", &[]).await;
     }
-    // A fifth account takes the place of the one that signed in longest ago.
+    // A fifth account replaces the one that signed in longest ago.
     app.signed_up("dennis").await;
     assert_eq!(sign_in(&mut shared, "dennis", PASSWORD).await, 200);
     shared.post("/api/log_out", &[]).await;
@@ -118,7 +122,7 @@ async fn people_who_share_a_browser_each_keep_their_known_device() {
 }
 
 #[tokio::test]
-async fn a_new_password_of_one_account_leaves_the_other_devices_of_the_browser_alone() {
+async fn a_password_change_of_one_account_keeps_the_browser_known_to_other_accounts() {
     let app = TestApp::new().await;
     let mut shared = app.signed_up("grace").await;
     shared.post("/api/log_out", &[]).await;

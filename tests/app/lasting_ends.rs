@@ -1,4 +1,4 @@
-//! What has ended stays ended, whatever happens to settings, clocks and processes, and however many sessions an account has.
+//! Ended sessions stay ended when settings or clocks change and when processes restart, also in accounts with many sessions.
 
 use axum::body::Body;
 use http::{Method, header};
@@ -17,12 +17,12 @@ async fn tidy(app: &TestApp) {
     app.state.housekeeping.tidy().await.expect("tidied");
 }
 
-/// How many rows a table has that meet a condition.
+/// Returns the number of rows of a table that meet a condition.
 async fn rows(app: &TestApp, table_and_condition: &str) -> i64 {
     app.database.number(&format!("SELECT COUNT(*) FROM {table_and_condition}")).await
 }
 
-/// What a service is told of a token.
+/// Returns what introspection tells a service about a token.
 async fn introspected(app: &TestApp, own: &str, token: &str) -> serde_json::Value {
     let request = request(Method::POST, "/introspect")
         .header(header::AUTHORIZATION, format!("Bearer {own}"))
@@ -32,7 +32,7 @@ async fn introspected(app: &TestApp, own: &str, token: &str) -> serde_json::Valu
         .json()
 }
 
-/// Writes so many live sessions of ada, each used a second later than the one before.
+/// Inserts this many live sessions of ada, each used a second later than the one before.
 async fn insert_sessions(app: &TestApp, many: i64) {
     let user = app.user_id("ada").await;
     app.database
@@ -55,14 +55,14 @@ async fn an_ended_session_stays_ended_after_the_ttl_changes() {
     let app = app.restarted(|settings| settings.access_ttl = Some("1h".into())).await;
     assert!(
         app.state.sessions.tokens.verify(&one.access, app.state.clock.now()).is_ok(),
-        "by itself it is valid"
+        "the token alone is still valid"
     );
     assert!(!app.opens(&one.access).await && !app.opens(&all.access).await);
     tidy(&app).await;
     assert!(!app.opens(&one.access).await && !app.opens(&all.access).await);
 }
 
-/// Sessions that end on a machine with the right time.
+/// Ends sessions while the clock is right. Returns the application, the access tokens of these sessions and the time.
 async fn ended_at_the_right_time() -> (TestApp, [String; 2], i64) {
     let app = TestApp::new().await;
     let now = app.state.store.clock().await.expect("an answer").unwrap_or(NOW);
@@ -83,7 +83,7 @@ async fn a_start_with_the_clock_ahead_revives_no_session() {
     for token in &ended {
         assert!(
             app.state.sessions.tokens.verify(token, app.state.clock.now()).is_ok(),
-            "by itself it is valid"
+            "the token alone is still valid"
         );
         assert!(!app.opens(token).await);
     }
@@ -95,10 +95,10 @@ async fn a_clock_that_jumps_ahead_for_a_moment_revives_no_session() {
     app.pass_seconds(60);
     tidy(&app).await;
     app.steps_clock(2 * HOUR);
-    app.state.sessions.sync.catch_up().await.expect("the news");
+    app.state.sessions.sync.catch_up().await.expect("caught up");
     tidy(&app).await;
     app.steps_clock(-2 * HOUR);
-    app.state.sessions.sync.catch_up().await.expect("the news");
+    app.state.sessions.sync.catch_up().await.expect("caught up");
     for token in &ended {
         assert!(!app.opens(token).await);
     }
@@ -114,14 +114,14 @@ async fn a_session_that_ends_while_the_clock_is_ahead_stays_ended() {
     let app = app.restarted_at(now + 1).await;
     assert!(
         app.state.sessions.tokens.verify(&tokens.access, app.state.clock.now()).is_ok(),
-        "by itself it is valid"
+        "the token alone is still valid"
     );
     assert!(!app.opens(&tokens.access).await);
     assert_eq!(app.refresh(&tokens.refresh).await.status, 400);
 }
 
 #[tokio::test]
-async fn sessions_that_an_account_has_ended_by_one_row_have_ended_everywhere() {
+async fn sessions_of_an_account_that_one_row_ends_are_ended_everywhere() {
     let app = TestApp::new().await;
     app.signed_up("ada").await;
     app.signed_up("grace").await;
@@ -130,7 +130,7 @@ async fn sessions_that_an_account_has_ended_by_one_row_have_ended_everywhere() {
     let (tokens, other) = (app.grant("ada").await, app.grant("grace").await);
     insert_sessions(&app, 900).await;
     app.state.accounts.disable(&ada()).await.expect("disabled");
-    assert_eq!(rows(&app, "revocations").await, 1, "one row, whatever their number");
+    assert_eq!(rows(&app, "revocations").await, 1, "one row for any number of sessions");
     assert!(!app.opens(&tokens.access).await);
     assert_eq!(app.refresh(&tokens.refresh).await.status, 400);
     assert_eq!(
@@ -143,7 +143,7 @@ async fn sessions_that_an_account_has_ended_by_one_row_have_ended_everywhere() {
     assert_eq!(
         app.state.store.count_live_sessions(now).await.expect("a count"),
         2,
-        "those of grace"
+        "only the sessions of grace"
     );
 
     app.state.accounts.enable(&ada()).await.expect("enabled");
@@ -156,7 +156,7 @@ async fn sessions_that_an_account_has_ended_by_one_row_have_ended_everywhere() {
     assert_eq!(
         rows(&app, "sessions WHERE ended_at IS NULL").await,
         906,
-        "their rows are marked later"
+        "the rows of the sessions are marked later"
     );
     tidy(&app).await;
     assert_eq!(rows(&app, "sessions WHERE ended_at IS NULL").await, 3);
@@ -164,7 +164,7 @@ async fn sessions_that_an_account_has_ended_by_one_row_have_ended_everywhere() {
 }
 
 #[tokio::test]
-async fn ending_the_others_keeps_the_session_that_asks() {
+async fn ending_the_other_sessions_keeps_the_session_that_asks() {
     let app = TestApp::new().await;
     let mut ada = app.signed_up("ada").await;
     let other = app.grant("ada").await;
@@ -184,7 +184,7 @@ async fn ending_the_others_keeps_the_session_that_asks() {
 }
 
 #[tokio::test]
-async fn a_sign_in_beyond_the_limit_ends_the_session_that_was_unused_for_longest() {
+async fn a_sign_in_beyond_the_session_limit_ends_the_least_recently_used_session() {
     let app = TestApp::new().await;
     app.signed_up("ada").await;
     insert_sessions(&app, MAX_LIVE - 1).await;
@@ -212,7 +212,7 @@ async fn an_account_with_more_sessions_than_the_limit_loses_the_oldest_step_by_s
 }
 
 #[tokio::test]
-async fn a_removed_account_is_gone_at_once_and_what_belongs_to_it_is_deleted_in_batches() {
+async fn a_removed_account_is_gone_at_once_and_its_rows_are_deleted_in_batches() {
     let app = TestApp::new().await;
     let mut ada_browser = app.signed_up("ada").await;
     let tokens = app.grant("ada").await;
@@ -222,7 +222,7 @@ async fn a_removed_account_is_gone_at_once_and_what_belongs_to_it_is_deleted_in_
     assert_eq!(app.refresh(&tokens.refresh).await.status, 400);
     assert_eq!(ada_browser.get("/dashboard").await.status, 303);
     assert_eq!(app.state.store.users_after("", 10).await.expect("accounts").len(), 0);
-    assert!(rows(&app, "users").await == 1, "some of it is left to delete");
+    assert!(rows(&app, "users").await == 1, "some of its rows are still to be deleted");
     app.signed_up("ada").await;
     tidy(&app).await;
     assert_eq!((rows(&app, "users").await, rows(&app, "sessions").await), (1, 1), "the new account");

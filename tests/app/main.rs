@@ -1,7 +1,7 @@
-//! The whole application in process, on a real SQLite file or, with `TEST_ENGINE=postgres`, on a real PostgreSQL server.
+//! Tests of the whole application in one process, on a real SQLite file or, with `TEST_ENGINE=postgres`, on a real PostgreSQL server.
 
-#![expect(clippy::expect_used, reason = "a test may expect what it wants")]
-#![expect(clippy::print_stdout, reason = "measurements are for people to read")]
+#![expect(clippy::expect_used, reason = "a failed expectation fails the test")]
+#![expect(clippy::print_stdout, reason = "people read the measurements")]
 
 mod account;
 mod api;

@@ -1,4 +1,4 @@
-//! What `/metrics` costs and shows.
+//! What `/metrics` shows, and that it needs no database query.
 
 use axum::body::{Body, to_bytes};
 use http::Request;
@@ -16,14 +16,14 @@ async fn scrape(app: &TestApp) -> String {
 }
 
 #[tokio::test]
-async fn a_scrape_shows_the_last_count_of_live_sessions_and_asks_the_database_nothing() {
+async fn a_scrape_shows_the_last_count_of_live_sessions_and_runs_no_database_query() {
     let app = TestApp::new().await;
     app.signed_up("ada").await;
     app.token("ada").await;
     metrics::count_sessions(&app.state).await.expect("counted");
     assert!(scrape(&app).await.contains("latchkey_sessions_live 2\n"));
     app.token("ada").await;
-    assert!(scrape(&app).await.contains("latchkey_sessions_live 2\n"), "the count of before");
+    assert!(scrape(&app).await.contains("latchkey_sessions_live 2\n"), "still the last count");
     metrics::count_sessions(&app.state).await.expect("counted");
     assert!(scrape(&app).await.contains("latchkey_sessions_live 3\n"));
 

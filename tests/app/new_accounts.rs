@@ -1,4 +1,4 @@
-//! What new accounts may be called, which addresses they may have, and which of them is administrator.
+//! New accounts: permitted names and email addresses, and which account becomes administrator.
 
 use latchkey_core::accounts::Refusal;
 use latchkey_core::accounts::admin::Imported;
@@ -24,7 +24,7 @@ fn problem(refusal: Refusal) -> Problem {
 }
 
 #[tokio::test]
-async fn an_imported_account_is_never_administrator_and_nobody_after_it_becomes_it_by_signing_up() {
+async fn neither_imported_accounts_nor_later_sign_ups_become_administrators() {
     let app = TestApp::new().await;
     for name in ["aaron", "berta"] {
         assert_eq!(import(&app, name, "").await.expect("imported").role, Role::User);
@@ -46,12 +46,12 @@ async fn an_imported_account_is_never_administrator_and_nobody_after_it_becomes_
     assert_eq!(
         me.json()["roles"],
         serde_json::json!(["admin"]),
-        "a sign-up on an empty database still does"
+        "the first sign-up on an empty database still becomes administrator"
     );
 }
 
 #[tokio::test]
-async fn a_name_that_begins_with_a_mark_is_refused_when_it_is_new_and_signs_in_when_it_is_old() {
+async fn new_names_that_begin_with_punctuation_are_refused_but_existing_ones_sign_in() {
     let app = TestApp::new().await;
     app.signed_up("ada").await;
     for (number, name) in ["--help", "-ada", ".env", "_ada"].into_iter().enumerate() {
@@ -74,7 +74,7 @@ async fn a_name_that_begins_with_a_mark_is_refused_when_it_is_new_and_signs_in_w
 }
 
 #[tokio::test]
-async fn an_email_address_with_invisible_characters_is_refused_wherever_it_is_new() {
+async fn a_new_email_address_with_invisible_characters_is_refused_everywhere() {
     let app = TestApp::new().await;
     let mut ada = app.signed_up("ada").await;
     for (number, hidden) in [
@@ -118,7 +118,7 @@ async fn an_email_address_with_invisible_characters_is_refused_wherever_it_is_ne
 }
 
 #[tokio::test]
-async fn pages_show_invisible_characters_of_an_old_email_address_as_escapes() {
+async fn pages_escape_invisible_characters_of_an_existing_email_address() {
     let app = TestApp::new().await;
     let mut ada = app.signed_up("ada").await;
     app.database.execute("UPDATE users SET email = 'ada\u{202e}gro@example.org'").await;

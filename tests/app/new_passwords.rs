@@ -1,4 +1,4 @@
-//! The rules for a new password hold wherever one is set.
+//! The rules for new passwords hold wherever a password is set.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -12,12 +12,12 @@ use proptest::test_runner::TestRunner;
 
 use crate::support::{Answer, PASSWORD, TestApp};
 
-/// The 3,000 most common ones of at least 8 characters, most common first, in the list of the crate zxcvbn (MIT), which has
+/// The 3,000 most common passwords of at least 8 characters, most common first, from the list of the crate zxcvbn (MIT), which has
 /// them from leaks.
 const COMMON: &str = include_str!("../../crates/latchkey-core/src/passwords/most_common.txt");
 
 #[tokio::test]
-async fn a_password_that_the_name_the_address_or_the_site_suggests_is_refused_wherever_one_is_set() {
+async fn a_password_derived_from_name_email_or_site_is_refused_wherever_it_is_set() {
     let app = TestApp::with(|settings| settings.public_url = Some("https://zugvogel.example".into())).await;
     let typed = |password| SignUpInput {
         username: "ada.lovelace",
@@ -49,7 +49,7 @@ async fn a_password_that_the_name_the_address_or_the_site_suggests_is_refused_wh
         let refused = app.state.accounts.set_password(&name, password).await;
         assert!(is_common(refused.err(), Field::Password), "operator: {password}");
     }
-    let found = app.state.accounts.find(&name).await.expect("an answer").expect("still there");
+    let found = app.state.accounts.find(&name).await.expect("an answer").expect("an account");
     assert_eq!(found.epoch, account.epoch, "nothing was changed");
 }
 
@@ -57,7 +57,7 @@ fn is_common(refusal: Option<Refusal>, field: Field) -> bool {
     matches!(refusal, Some(Refusal::Fields(errors)) if errors[..] == [FieldError { field, problem: Problem::PasswordCommon }])
 }
 
-/// What `POST /api/sign_up` says of a password. No account is made: the address is none.
+/// Returns what `POST /api/sign_up` says about a password. No account is created, because the email address is invalid.
 async fn problem(app: &TestApp, password: &str) -> Option<String> {
     app.pass_seconds(2);
     let fields = [("username", "grace"), ("password", password), ("email", "none")];
@@ -79,7 +79,7 @@ async fn each_of_the_three_thousand_most_common_passwords_is_refused() {
 }
 
 #[tokio::test]
-async fn a_common_password_is_refused_at_every_door_that_sets_one() {
+async fn a_common_password_is_refused_by_every_action_that_sets_one() {
     let app = TestApp::new().await;
     let mut ada = app.signed_up("ada").await;
     let name = Username::parse("ada").expect("a name");
@@ -105,16 +105,16 @@ async fn a_common_password_is_refused_at_every_door_that_sets_one() {
     app.token("ada").await;
 }
 
-/// `POST /api/sign_up` of grace.
+/// Sends `POST /api/sign_up` for grace.
 async fn sign_up(app: &TestApp, password: &str) -> Answer {
     app.post("/api/sign_up", &[("username", "grace"), ("password", password)]).await
 }
 
-/// Few guesses find it here, and it is on no list.
+/// A password that is easy to guess at this site, although it is on no list.
 const GUESSABLE: &str = "latchkey2026";
 
 #[tokio::test]
-async fn a_password_is_estimated_in_a_turn_of_the_hashing_queue_while_others_are_answered() {
+async fn a_password_estimate_waits_in_the_hashing_queue_while_others_are_answered() {
     let app = TestApp::new().await;
     let access = {
         app.signed_up("ada").await;
@@ -126,7 +126,7 @@ async fn a_password_is_estimated_in_a_turn_of_the_hashing_queue_while_others_are
     while app.state.accounts.passwords.callers() == busy {
         assert!(
             futures::poll!(sign_up.as_mut()).is_pending(),
-            "nothing is judged before it has a turn"
+            "no password is estimated before it has a hashing slot"
         );
         tokio::task::yield_now().await;
     }
@@ -156,14 +156,18 @@ async fn no_new_password_is_estimated_once_a_limit_is_used_up() {
     while sign_up(&app, "short").await.status != 429 {}
     assert_eq!(sign_up(&app, GUESSABLE).await.status, 429);
     app.pass_seconds(2);
-    assert_eq!(sign_up(&app, GUESSABLE).await.status, 422, "before that it was judged");
+    assert_eq!(
+        sign_up(&app, GUESSABLE).await.status,
+        422,
+        "with the limit free again, the password is estimated"
+    );
 }
 
 #[tokio::test]
-async fn a_name_that_is_taken_is_said_without_an_estimate() {
+async fn a_taken_name_is_reported_without_a_password_estimate() {
     let app = TestApp::new().await;
     app.signed_up("grace").await;
-    // Until then it might be the same sign-up once more.
+    // Until then it could be the same sign-up repeated.
     app.pass_seconds(601);
     let _no_hash_runs = app.block_hashing().await;
     let answer = sign_up(&app, GUESSABLE).await;
@@ -175,7 +179,7 @@ async fn a_name_that_is_taken_is_said_without_an_estimate() {
 }
 
 #[tokio::test]
-async fn no_kind_of_character_is_asked_for() {
+async fn no_kind_of_character_is_required_in_a_password() {
     let app = TestApp::new().await;
     app.signed_up("grace").await;
     let grace = Username::parse("grace").expect("a name");

@@ -1,4 +1,4 @@
-//! What is known by heart: no statement per request, no sign-out by an outage, nothing forgotten too early.
+//! Revocations in memory: requests run no statement, an outage signs no user out, and nothing is removed too early.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -31,7 +31,7 @@ impl<S: Subscriber> Layer<S> for Statements {
     }
 }
 
-/// Whether a statement only sets up a connection: the pool opens one now and then, whoever asks.
+/// Records whether a statement only sets up a connection. The pool opens connections now and then, independently of requests.
 #[derive(Default)]
 struct About {
     sets_up: bool,
@@ -46,7 +46,7 @@ impl Visit for About {
 }
 
 #[tokio::test]
-async fn a_request_with_a_good_cookie_or_bearer_token_runs_no_statement() {
+async fn a_request_with_a_valid_cookie_or_bearer_token_runs_no_statement() {
     let statements = Statements::default();
     let count = || statements.0.load(Ordering::Relaxed);
     tracing_subscriber::registry().with(statements.clone()).init();
@@ -58,7 +58,7 @@ async fn a_request_with_a_good_cookie_or_bearer_token_runs_no_statement() {
     assert!(app.opens(&token).await && ada.get("/").await.status == 200);
     assert!(count() > marked);
     let before = count();
-    assert!(before > 10, "the counter counts: {before}");
+    assert!(before > 10, "the counter does not count: {before}");
     for _ in 0..100 {
         assert!(app.opens(&token).await);
         assert_eq!(app.get_with_token("/me", &token).await.status, 200);
@@ -68,7 +68,7 @@ async fn a_request_with_a_good_cookie_or_bearer_token_runs_no_statement() {
     }
     app.state.stop.cancel();
     assert_eq!(ada.get("/session/events").await.status, 200);
-    assert_eq!(count() - before, 0, "statements in 401 requests");
+    assert_eq!(count() - before, 0, "statements during 401 requests");
     // A refused token costs none either, unless it comes with a refresh token.
     assert_eq!(app.get_with_token("/me", &token[1..]).await.status, 401);
     assert_eq!(count() - before, 0);
@@ -81,12 +81,12 @@ async fn a_request_with_a_good_cookie_or_bearer_token_runs_no_statement() {
 }
 
 #[tokio::test]
-async fn without_news_for_too_long_what_needs_a_session_is_unavailable_and_recovers_by_itself() {
+async fn session_routes_are_unavailable_when_revocations_are_too_old_and_recover_by_themselves() {
     let app = TestApp::new().await;
     let mut ada = app.signed_up("ada").await;
     let token = app.token("ada").await;
     let cookies = ada.cookie_header();
-    // Away, not closed: the file is somewhere else for a while.
+    // The database is unavailable, not closed: its file is moved away for a while.
     app.database.goes_away().await;
     app.pass_seconds(LAG);
     assert!(app.opens(&token).await, "within the lag");
@@ -105,18 +105,18 @@ async fn without_news_for_too_long_what_needs_a_session_is_unavailable_and_recov
     let out = ada.post("/api/log_out", &[]).await;
     assert!(
         !out.set_cookies().iter().any(|cookie| cookie.starts_with("latchkey=;")),
-        "nobody is told that they are out"
+        "the session cookie is not cleared"
     );
     let events = request(Method::GET, "/session/events").header(header::COOKIE, &cookies);
     assert_eq!(app.send(events.body(Body::empty()).expect("a request")).await.status, 503);
 
     app.database.comes_back().await;
-    assert!(app.opens(&token).await, "nobody was signed out");
+    assert!(app.opens(&token).await, "the session is still live");
     assert_eq!(ada.get("/dashboard").await.status, 200);
 }
 
 #[tokio::test]
-async fn with_the_database_away_no_change_is_made_and_everybody_is_told_to_come_back() {
+async fn without_the_database_every_change_is_refused_with_503_and_retry_after() {
     let app = TestApp::new().await;
     let ada = app.signed_up("ada").await;
     let tokens = app.grant("ada").await;
@@ -167,7 +167,7 @@ async fn with_the_database_away_no_change_is_made_and_everybody_is_told_to_come_
 }
 
 #[tokio::test]
-async fn whatever_ended_during_an_outage_is_dead_when_it_is_over() {
+async fn a_session_that_ended_during_an_outage_is_refused_after_it() {
     let app = TestApp::new().await;
     app.signed_up("ada").await;
     let token = app.token("ada").await;
@@ -175,12 +175,12 @@ async fn whatever_ended_during_an_outage_is_dead_when_it_is_over() {
     app.pass_seconds(LAG + 1);
     let name = latchkey_types::Username::parse("ada").expect("a name");
     elsewhere.accounts.end_sessions(&name).await.expect("done");
-    // No task follows the news here: the request itself asks for it, once it is too old.
+    // No background task reads revocations here: the request itself does, once the last read is too old.
     assert!(!app.opens(&token).await);
 }
 
 #[tokio::test]
-async fn an_expired_session_during_an_outage_is_neither_in_nor_out() {
+async fn with_an_expired_token_during_an_outage_a_page_is_unavailable_and_the_cookies_stay() {
     let app = TestApp::new().await;
     let mut ada = app.signed_up("ada").await;
     app.database.goes_away().await;
@@ -194,7 +194,7 @@ async fn an_expired_session_during_an_outage_is_neither_in_nor_out() {
 }
 
 #[tokio::test]
-async fn a_program_that_starts_knows_what_ended_before() {
+async fn a_program_that_starts_knows_which_sessions_ended_before() {
     let app = TestApp::new().await;
     app.signed_up("ada").await;
     let tokens = app.grant("ada").await;
@@ -204,7 +204,7 @@ async fn a_program_that_starts_knows_what_ended_before() {
 }
 
 #[tokio::test]
-async fn what_is_over_is_removed_and_no_earlier() {
+async fn revocations_events_and_sessions_are_removed_once_they_expired_and_no_earlier() {
     let app = TestApp::new().await;
     let mut browser = app.signed_up("ada").await;
     assert_eq!(browser.get("/dashboard").await.status, 200, "its cookie comes back");
@@ -217,15 +217,15 @@ async fn what_is_over_is_removed_and_no_earlier() {
     }
     let rows = async || {
         let mut news = 0;
-        app.state.store.revocations_after(0, |_| news += 1).await.expect("the news");
+        app.state.store.revocations_after(0, |_| news += 1).await.expect("the revocations");
         let events = app.state.store.events(&ada, 10_000).await.expect("events").len();
         (news, events)
     };
     app.state.housekeeping.tidy().await.expect("tidied");
-    assert_eq!(rows().await, (111, 223), "all of it counts");
+    assert_eq!(rows().await, (111, 223), "everything is still needed");
     app.pass_seconds(900);
     app.state.housekeeping.tidy().await.expect("tidied");
-    assert_eq!(rows().await, (0, 223), "no token lives that the news is about");
+    assert_eq!(rows().await, (0, 223), "no token that the revocations apply to is valid any more");
     assert!(!app.opens(&tokens.access).await);
     assert_eq!(app.refresh(&tokens.refresh).await.json()["error"], "invalid_grant");
     app.pass_seconds(91 * DAY);
@@ -240,7 +240,7 @@ async fn what_is_over_is_removed_and_no_earlier() {
 }
 
 #[tokio::test]
-async fn failures_from_one_address_share_a_row_of_the_trail() {
+async fn failed_sign_ins_from_one_address_share_a_row_of_the_audit_trail() {
     let app = TestApp::new().await;
     app.signed_up("ada").await;
     let ada = app.user_id("ada").await;
@@ -257,7 +257,7 @@ async fn failures_from_one_address_share_a_row_of_the_trail() {
     assert_eq!(
         app.state.store.events(&ada, 10).await.expect("events").len(),
         3,
-        "an hour later it is news again"
+        "an hour later a new row begins"
     );
-    app.state.sessions.sync.catch_up().await.expect("the news");
+    app.state.sessions.sync.catch_up().await.expect("caught up");
 }

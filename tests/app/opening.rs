@@ -1,4 +1,4 @@
-//! What may be done to a database when it is opened, and what a restored one makes of tokens.
+//! Opening a database: which modes may create or migrate it, and what happens to tokens when it was restored.
 
 use latchkey_store::{DatabaseUrl, OpenMode, Store, StoreError};
 
@@ -17,12 +17,16 @@ async fn refusal(url: &DatabaseUrl, mode: OpenMode) -> StoreError {
 }
 
 #[tokio::test]
-async fn a_database_is_created_and_migrated_only_by_those_who_may() {
+async fn only_permitted_open_modes_create_or_migrate_a_database() {
     let dir = tempfile::tempdir().expect("a directory");
     let database = Database::new(dir.path()).await;
     let url = url_of(&database);
     assert!(matches!(refusal(&url, OpenMode::Existing).await, StoreError::NoDatabase));
-    assert_eq!(Store::pending_migrations(&url).await.expect("read"), None, "nothing was created");
+    assert_eq!(
+        Store::pending_migrations(&url).await.expect("read"),
+        None,
+        "reading the pending migrations creates nothing"
+    );
     assert_eq!(std::fs::read_dir(dir.path()).expect("listed").count(), 0);
 
     let store = Store::open_as(&url, 1, OpenMode::CreateIfMissing).await.expect("created");
@@ -58,7 +62,7 @@ async fn a_database_of_another_program_is_refused_by_every_command() {
 }
 
 #[tokio::test]
-async fn a_new_salt_makes_every_token_of_before_foreign_and_keeps_the_budgets_of_guesses() {
+async fn a_new_key_salt_invalidates_all_earlier_tokens_and_keeps_the_sign_in_limits() {
     let app = TestApp::new().await;
     app.signed_up("ada").await;
     let before = app.grant("ada").await;
@@ -76,12 +80,12 @@ async fn a_new_salt_makes_every_token_of_before_foreign_and_keeps_the_budgets_of
     let after = app.grant("ada").await;
     assert!(app.opens(&after.access).await);
 
-    // Every guess is gone, and a salt gives none of them back.
+    // All attempts are used up, and a new salt refunds none of them.
     let guess = [("username", "ada"), ("password", "not the password")];
     let mut guesses = 0;
     while app.post("/token", &guess).await.status != 429 {
         guesses += 1;
-        assert!(guesses < 1000, "guessing is not limited");
+        assert!(guesses < 1000, "attempts are not limited");
     }
     app.database.execute("UPDATE meta SET value = 'two' WHERE key = 'key_salt'").await;
     let app = app.restarted(|_| {}).await;
@@ -91,7 +95,7 @@ async fn a_new_salt_makes_every_token_of_before_foreign_and_keeps_the_budgets_of
 }
 
 #[tokio::test]
-async fn the_sessions_of_all_accounts_end_at_once_for_other_programs_too() {
+async fn ending_the_sessions_of_all_accounts_reaches_other_running_programs() {
     let app = TestApp::new().await;
     app.signed_up("ada").await;
     app.signed_up("grace").await;
@@ -99,7 +103,7 @@ async fn the_sessions_of_all_accounts_end_at_once_for_other_programs_too() {
     let operator = app.another().await;
     let ended = operator.accounts.end_all_sessions().await;
     assert_eq!(ended.expect("ended"), 2);
-    app.state.sessions.sync.catch_up().await.expect("the news");
+    app.state.sessions.sync.catch_up().await.expect("caught up");
     for tokens in [&ada, &grace] {
         assert!(!app.opens(&tokens.access).await);
         let refreshed = app
@@ -112,7 +116,7 @@ async fn the_sessions_of_all_accounts_end_at_once_for_other_programs_too() {
     operator.store.close().await;
 }
 
-/// The table that an app's own migrations have left, as sqlx makes it.
+/// The table in which sqlx records an app's own migrations, and a table of that app.
 const OF_AN_APP: &str = "CREATE TABLE _sqlx_migrations (version BIGINT PRIMARY KEY, description TEXT NOT NULL, installed_on TIMESTAMP NOT NULL DEFAULT CURRENT_TIMESTAMP, success BOOLEAN NOT NULL, checksum {bytes} NOT NULL, execution_time BIGINT NOT NULL);
     INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) VALUES (1, 'notes', TRUE, {checksum}, 0);
     CREATE TABLE notes (id BIGINT PRIMARY KEY)";
@@ -128,7 +132,11 @@ async fn an_app_keeps_its_own_migrations_on_the_same_database() {
     let of_an_app = OF_AN_APP.replace("{bytes}", bytes).replace("{checksum}", checksum);
     database.execute(&of_an_app).await;
     let url = url_of(&database);
-    assert_eq!(Store::pending_migrations(&url).await.expect("read"), None, "none of it is ours");
+    assert_eq!(
+        Store::pending_migrations(&url).await.expect("read"),
+        None,
+        "none of the tables is ours"
+    );
     for _ in 0..2 {
         Store::open(&url, 1).await.expect("opened").close().await;
         assert_eq!(database.number("SELECT COUNT(*) FROM _sqlx_migrations").await, 1);
@@ -138,7 +146,7 @@ async fn an_app_keeps_its_own_migrations_on_the_same_database() {
 }
 
 #[tokio::test]
-async fn a_program_from_before_the_rename_stops_without_changing_our_tables() {
+async fn a_program_from_before_our_own_migration_table_stops_without_changing_our_tables() {
     let app = TestApp::new().await;
     app.signed_up("ada").await;
     let tokens = app.grant("ada").await;

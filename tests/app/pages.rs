@@ -1,4 +1,4 @@
-//! The pages: who sees what, and what every answer carries.
+//! The pages: who may see which page, and which headers every answer carries.
 
 use http::Method;
 
@@ -32,7 +32,7 @@ async fn every_page_has_one_heading_and_says_what_it_is() {
 }
 
 #[tokio::test]
-async fn protected_pages_say_who_is_signed_in_and_let_them_out() {
+async fn protected_pages_name_the_signed_in_user_and_offer_to_sign_out() {
     let app = TestApp::new().await;
     let mut ada = app.signed_up("ada").await;
     for (path, _, _) in PAGES.into_iter().filter(|(_, _, protected)| *protected) {
@@ -76,7 +76,7 @@ async fn nothing_on_a_page_comes_from_another_host() {
 }
 
 #[tokio::test]
-async fn every_answer_carries_the_security_headers_errors_included() {
+async fn every_answer_including_errors_carries_the_security_headers() {
     let app = TestApp::new().await;
     let mut ada = app.signed_up("ada").await;
     let answers = [
@@ -142,7 +142,7 @@ async fn a_wrong_method_is_405() {
 }
 
 #[tokio::test]
-async fn looking_at_an_address_that_is_posted_to_does_nothing() {
+async fn a_get_request_to_an_address_for_posts_changes_nothing() {
     let app = TestApp::new().await;
     let mut ada = app.signed_up_with_email("ada", "ada@example.org").await;
     let other = app.grant("ada").await;
@@ -161,7 +161,7 @@ async fn looking_at_an_address_that_is_posted_to_does_nothing() {
         for method in [Method::GET, Method::HEAD] {
             for address in [path.to_owned(), format!("{path}?{query}")] {
                 let answer = ada.send(method.clone(), &address, &query).await;
-                // A browser is led to the form.
+                // A browser is redirected to the form.
                 let status = if path.starts_with("/api/") { 303 } else { 405 };
                 assert_eq!(
                     (answer.status.as_u16(), answer.set_cookies().len()),
@@ -169,7 +169,7 @@ async fn looking_at_an_address_that_is_posted_to_does_nothing() {
                     "{method} {address}"
                 );
                 assert_eq!(answer.header("allow"), Some("POST"), "{method} {address}");
-                // As an image on another site asks.
+                // The request that an image on another site sends.
                 let image = request(method.clone(), &address)
                     .header("cookie", ada.cookie_header())
                     .header("sec-fetch-site", "cross-site")
@@ -182,12 +182,12 @@ async fn looking_at_an_address_that_is_posted_to_does_nothing() {
     let page = ada.get("/account").await;
     assert!(
         page.status == 200 && page.body.contains("ada@example.org"),
-        "her session and her address are there"
+        "her session and her email address are unchanged"
     );
-    assert!(app.opens(&other.access).await, "and her other session");
+    assert!(app.opens(&other.access).await, "her other session is live");
     let account = app.user_id("ada").await;
     let sessions = app.state.store.count_sessions_of(&account, app.state.clock.now()).await;
-    assert_eq!(sessions.expect("a count"), 2, "nobody signed in");
+    assert_eq!(sessions.expect("a count"), 2, "no session was added");
     app.token("ada").await;
 }
 

@@ -1,4 +1,4 @@
-//! `/sessions`, page by page.
+//! The pages of `/sessions`.
 
 use std::collections::BTreeSet;
 
@@ -9,11 +9,11 @@ use crate::support::{Browser, NOW, TestApp, form, request};
 
 const ON_A_PAGE: usize = 25;
 
-/// The page as one reads it.
+/// A parsed page.
 struct Page {
-    /// The ids in its forms, from top to bottom.
+    /// The session ids in its forms, from top to bottom.
     sessions: Vec<String>,
-    /// Where "Older sessions" leads.
+    /// The address behind the link "Older sessions".
     older: Option<String>,
     body: String,
 }
@@ -43,7 +43,7 @@ async fn look(browser: &mut Browser<'_>, address: &str) -> Page {
     Page::of(answer.body)
 }
 
-/// Makes so many sessions of an account, by themselves.
+/// Inserts this many sessions of an account.
 async fn make_sessions(app: &TestApp, user: &UserId, many: usize) {
     let made = format!(
         "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {many}) \
@@ -75,19 +75,19 @@ async fn the_pages_of_sessions_follow_one_another_and_show_each_session_once() {
         address = page.older;
     }
     assert_eq!(address, None, "the last page");
-    assert_eq!(seen[0], here, "this browser's first, though it is the oldest");
-    assert!(seen[1..].is_sorted_by(|newer, older| newer > older), "then the newest");
-    assert_eq!(BTreeSet::from_iter(&seen).len(), 61, "each once");
+    assert_eq!(seen[0], here, "this browser's session comes first although it is the oldest");
+    assert!(seen[1..].is_sorted_by(|newer, older| newer > older), "then the newest first");
+    assert_eq!(BTreeSet::from_iter(&seen).len(), 61, "each session once");
 }
 
 #[tokio::test]
-async fn a_page_that_is_just_full_is_the_only_one() {
+async fn a_page_that_is_exactly_full_has_no_second_page() {
     let app = TestApp::new().await;
     let mut ada = app.signed_up("ada").await;
     make_sessions(&app, &app.user_id("ada").await, ON_A_PAGE - 1).await;
     let page = look(&mut ada, "/sessions").await;
     assert_eq!((page.sessions.len(), page.older), (ON_A_PAGE, None));
-    assert!(!page.body.contains(" of 25"), "nothing to say of pages");
+    assert!(!page.body.contains(" of 25"), "no range is shown");
     app.grant("ada").await;
     let page = look(&mut ada, "/sessions").await;
     let last = look(&mut ada, &page.older.expect("one more")).await;
@@ -112,8 +112,11 @@ async fn ending_a_session_of_a_later_page_leads_back_to_that_page() {
         shown.body
     );
     assert_eq!(shown.sessions.len(), 5);
-    assert!(!look(&mut ada, &address).await.body.contains("That session is over."), "said once");
-    // Twice, from a page that is still open.
+    assert!(
+        !look(&mut ada, &address).await.body.contains("That session is over."),
+        "the notice is shown once"
+    );
+    // Ends the session a second time, from a page that is still open.
     assert_eq!(ada.post("/api/end_session", &end).await.location(), Some(address.as_str()));
     assert!(look(&mut ada, &address).await.body.contains("That session was over already."));
     for after in ["", "x", "//evil.example", "0190a6b8\r\nx: y"] {
@@ -125,7 +128,7 @@ async fn ending_a_session_of_a_later_page_leads_back_to_that_page() {
 }
 
 #[tokio::test]
-async fn where_nobody_is_signed_in_signing_in_leads_to_the_page_that_was_asked_for() {
+async fn an_anonymous_visitor_is_sent_to_sign_in_and_back_to_the_requested_sessions_page() {
     let app = TestApp::new().await;
     let address = "/sessions?after=0190a6b8-5f3e-7cc1-9a3b-1f0e8d7c6b5a";
     let next = Some("/login?next=%2Fsessions%3Fafter%3D0190a6b8%2D5f3e%2D7cc1%2D9a3b%2D1f0e8d7c6b5a");
@@ -135,7 +138,7 @@ async fn where_nobody_is_signed_in_signing_in_leads_to_the_page_that_was_asked_f
 }
 
 #[tokio::test]
-async fn what_is_no_session_of_ones_own_gives_the_first_page_and_says_nothing_of_anybody_else() {
+async fn the_page_after_a_foreign_or_unknown_session_is_the_first_page() {
     let app = TestApp::new().await;
     let mut ada = app.signed_up("ada").await;
     let mut grace = app.signed_up("grace").await;
@@ -170,14 +173,14 @@ async fn what_is_no_session_of_ones_own_gives_the_first_page_and_says_nothing_of
 }
 
 #[tokio::test]
-async fn a_session_that_ends_meanwhile_breaks_no_page() {
+async fn a_session_that_ends_meanwhile_does_not_break_paging() {
     let app = TestApp::new().await;
     let mut ada = app.signed_up("ada").await;
     make_sessions(&app, &app.user_id("ada").await, 30).await;
     let first = look(&mut ada, "/sessions").await;
     let address = first.older.clone().expect("a second page");
     let second = look(&mut ada, &address).await;
-    // The one that the second page begins behind.
+    // The session after which the second page begins.
     let last = first.sessions.last().expect("one");
     ada.post("/api/end_session", &[("session", last)]).await;
     look(&mut ada, "/sessions").await;
@@ -189,18 +192,18 @@ async fn a_session_that_ends_meanwhile_breaks_no_page() {
     }
     ada.get("/sessions").await;
     let shown = look(&mut ada, &address).await;
-    assert!(!shown.leads_back(), "nothing is left of it: the first page");
+    assert!(!shown.leads_back(), "nothing is left of the second page, so the first one is shown");
     assert_eq!((shown.sessions.len(), &shown.sessions[..24]), (24, &first.sessions[..24]));
 }
 
 #[tokio::test]
-async fn more_than_a_thousand_sessions_are_not_counted_to_show_a_page() {
+async fn a_page_does_not_count_more_than_a_thousand_sessions() {
     let app = TestApp::new().await;
     let mut ada = app.signed_up("ada").await;
     make_sessions(&app, &app.user_id("ada").await, 999).await;
     assert!(look(&mut ada, "/sessions").await.body.contains("1 to 25 of 1000"));
     assert!(ada.get("/dashboard").await.body.contains("See 996 more, and end them"));
-    // As in an account from before there was a limit.
+    // As in an account from before the session limit existed.
     let columns = "user_id, client, user_agent, address, salt, started_at, rotated_at, last_used_at, proved_at, expires_at, ends_at";
     let another = format!(
         "INSERT INTO sessions (id, {columns}) SELECT '01800000-0000-7000-8000-000000001000', {columns} FROM sessions WHERE id = '01800000-0000-7000-8000-000000000999'"
@@ -220,7 +223,7 @@ async fn more_than_a_thousand_sessions_are_not_counted_to_show_a_page() {
 }
 
 #[tokio::test]
-async fn a_page_shows_its_owner_alone() {
+async fn the_sessions_page_shows_only_sessions_of_the_signed_in_account() {
     let app = TestApp::new().await;
     let mut ada = app.signed_up("ada").await;
     app.signed_up("grace").await;

@@ -1,4 +1,4 @@
-//! What only PostgreSQL has: nodes beside each other, and moving to it. Runs with `TEST_ENGINE=postgres`.
+//! Tests that need PostgreSQL: several nodes on one database, and `latchkey move`. They run with `TEST_ENGINE=postgres`.
 
 mod nodes;
 mod transfer;

@@ -1,6 +1,6 @@
-//! Many callers at the same instant.
+//! Many callers at the same moment.
 //!
-//! `RACE_ROUNDS` sets how many rounds are run; a round takes several times as long where each statement goes to a server.
+//! `RACE_ROUNDS` sets the number of rounds. A round takes several times as long on PostgreSQL, where each statement goes to a server.
 
 use std::collections::HashSet;
 use std::pin::pin;
@@ -37,7 +37,7 @@ fn client() -> Client {
     Client::new(ClientKind::Api, "race", None)
 }
 
-/// All callers present one token together.
+/// Lets all callers present one token at the same moment.
 async fn together(state: &AppState, token: &str) -> Vec<Result<Tokens, RefreshError>> {
     let barrier = Arc::new(Barrier::new(CALLERS));
     let mut callers = JoinSet::new();
@@ -52,7 +52,7 @@ async fn together(state: &AppState, token: &str) -> Vec<Result<Tokens, RefreshEr
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn fifty_callers_refresh_one_token_at_once_and_all_get_the_one_successor() {
+async fn fifty_callers_that_refresh_one_token_at_once_all_get_the_same_successor() {
     let app = TestApp::new().await;
     app.signed_up("ada").await;
     let mut token = app.grant("ada").await.refresh;
@@ -65,23 +65,23 @@ async fn fifty_callers_refresh_one_token_at_once_and_all_get_the_one_successor()
             successors.insert(tokens.refresh);
             access.push(tokens.access);
         }
-        assert_eq!(successors.len(), 1, "one chain");
+        assert_eq!(successors.len(), 1, "one successor for all callers");
         assert_eq!(
             usize::try_from(access[0].claims.jti.counter()).expect("small"),
             round,
-            "one rotation each"
+            "one rotation per round"
         );
         for token in [&access[0], &access[CALLERS - 1]] {
             app.state.sessions.verify(&token.jwt).await.expect("works");
         }
         token = successors.into_iter().next().expect("one");
-        // A session is refreshed so many times at once, and then once a second.
+        // A session may be refreshed a limited number of times at once, and then once a second.
         app.pass_seconds(1);
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn two_programs_on_one_file_refresh_one_token_at_once_and_there_is_one_successor() {
+async fn two_programs_on_one_database_that_refresh_one_token_at_once_get_one_successor() {
     let app = TestApp::new().await;
     app.signed_up("ada").await;
     let elsewhere = app.another().await;
@@ -98,17 +98,17 @@ async fn two_programs_on_one_file_refresh_one_token_at_once_and_there_is_one_suc
                     "one rotation"
                 );
                 of.sessions.verify(&tokens.access.jwt).await.expect("works where it was issued");
-                other.sessions.verify(&tokens.access.jwt).await.expect("and on the other one");
+                other.sessions.verify(&tokens.access.jwt).await.expect("works on the other program");
                 successors.insert(tokens.refresh);
             }
         }
-        assert_eq!(successors.len(), 1, "one chain");
+        assert_eq!(successors.len(), 1, "one successor for all callers");
         token = successors.into_iter().next().expect("one");
         app.pass_seconds(1);
     }
 }
 
-/// A form posted with the cookies of a session.
+/// Posts a form with the cookies of a session.
 async fn post_in(app: &TestApp, session: &crate::support::Tokens, path: &str, fields: &[(&str, &str)]) -> Answer {
     let request = request(Method::POST, path)
         .header(header::ORIGIN, ORIGIN)
@@ -121,12 +121,12 @@ async fn post_in(app: &TestApp, session: &crate::support::Tokens, path: &str, fi
     app.send(request.body(Body::from(form(fields))).expect("a request")).await
 }
 
-/// `POST /api/log_out` with the cookies of a session.
+/// Sends `POST /api/log_out` with the cookies of a session.
 async fn sign_out(app: &TestApp, session: &crate::support::Tokens) -> Answer {
     post_in(app, session, "/api/log_out", &[]).await
 }
 
-/// What ends a session from elsewhere.
+/// The ways in which another client or the operator ends a session.
 #[derive(Clone, Copy, Debug)]
 enum End {
     PasswordChanged,
@@ -137,7 +137,7 @@ enum End {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nothing_minted_before_or_during_an_end_from_elsewhere_works_after_it() {
+async fn no_token_issued_before_or_while_a_session_is_ended_from_elsewhere_works_after_it() {
     let app = TestApp::new().await;
     app.signed_up("first").await;
     let ends = [
@@ -156,7 +156,7 @@ async fn nothing_minted_before_or_during_an_end_from_elsewhere_works_after_it() 
             let (state, token) = (app.state.clone(), raced.refresh.clone());
             tokio::spawn(async move { together(&state, &token).await })
         };
-        // At another moment of theirs each time.
+        // Ends the session at another moment of the refreshes in each round.
         for _ in 0..round % 23 {
             tokio::task::yield_now().await;
         }
@@ -180,20 +180,25 @@ async fn nothing_minted_before_or_during_an_end_from_elsewhere_works_after_it() 
         assert_eq!(status, 200, "{end:?}");
         assert!(!app.opens(&raced.access).await, "{end:?}");
         let minted: Vec<Tokens> = refreshers.await.expect("ran").into_iter().filter_map(Result::ok).collect();
-        // What was enabled or made again since is not theirs to enter.
+        // The old tokens must not work for the account that is enabled or created again.
         match end {
             End::Disabled => assert!(app.state.accounts.enable(&username).await.expect("done")),
             End::Removed | End::RemovedByItsOwner => drop(app.signed_up(&name).await),
             End::PasswordChanged | End::OthersEnded => {}
         }
         for tokens in minted {
-            app.state.sessions.verify(&tokens.access.jwt).await.map(|_| ()).expect_err("dead");
+            app.state
+                .sessions
+                .verify(&tokens.access.jwt)
+                .await
+                .map(|_| ())
+                .expect_err("revoked");
             app.state
                 .sessions
                 .refresh(&tokens.refresh, &client())
                 .await
                 .map(|_| ())
-                .expect_err("over");
+                .expect_err("ended");
         }
         assert_eq!(app.refresh(&raced.refresh).await.status, 400, "{end:?}");
         app.pass_seconds(60);
@@ -201,7 +206,7 @@ async fn nothing_minted_before_or_during_an_end_from_elsewhere_works_after_it() 
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nothing_minted_before_or_during_a_sign_out_works_after_it() {
+async fn no_token_issued_before_or_during_a_sign_out_works_after_it() {
     let app = TestApp::new().await;
     app.signed_up("ada").await;
     for round in 0..rounds() {
@@ -218,20 +223,20 @@ async fn nothing_minted_before_or_during_a_sign_out_works_after_it() {
         let minted: Vec<Tokens> = refreshers.await.expect("ran").into_iter().filter_map(Result::ok).collect();
         assert!(!app.opens(&first.access).await);
         for tokens in minted {
-            app.state.sessions.verify(&tokens.access.jwt).await.expect_err("dead");
+            app.state.sessions.verify(&tokens.access.jwt).await.expect_err("revoked");
             app.state
                 .sessions
                 .refresh(&tokens.refresh, &client())
                 .await
                 .map(|_| ())
-                .expect_err("over");
+                .expect_err("ended");
         }
-        // No more sign-ins than one address may make to an account.
+        // Keeps within the number of sign-ins that one address may make to an account.
         app.pass_seconds(SIGN_INS_TO_ACCOUNT.rate.interval);
     }
 }
 
-/// Goes away after being polled so many times. Whether there was an answer before.
+/// Polls the work this many times and then drops it. Returns the tokens if there was an answer before.
 async fn leave_after(polls: usize, work: impl Future<Output = Result<Tokens, RefreshError>>) -> Option<Tokens> {
     let mut work = pin!(work);
     for _ in 0..polls {
@@ -244,7 +249,7 @@ async fn leave_after(polls: usize, work: impl Future<Output = Result<Tokens, Ref
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_client_that_goes_away_at_any_moment_can_come_back_with_the_token_it_has() {
+async fn a_client_that_disconnects_at_any_moment_can_continue_with_the_token_it_has() {
     let app = TestApp::new().await;
     app.signed_up("ada").await;
     let mut token = app.grant("ada").await.refresh;
@@ -258,12 +263,12 @@ async fn a_client_that_goes_away_at_any_moment_can_come_back_with_the_token_it_h
         let tokens = app.state.sessions.refresh(&token, &client()).await.expect("the session goes on");
         token = tokens.refresh;
     }
-    println!("{answered} were answered before they went away");
-    assert!(answered > 0, "some were");
+    println!("{answered} refreshes were answered before the client disconnected");
+    assert!(answered > 0, "some refreshes are answered in time");
 }
 
 #[tokio::test]
-async fn a_change_from_a_session_that_has_just_ended_changes_nothing() {
+async fn a_change_from_a_session_that_has_just_ended_is_refused() {
     let app = TestApp::new().await;
     app.signed_up("ada").await;
     let account = app.user_id("ada").await;
@@ -272,7 +277,7 @@ async fn a_change_from_a_session_that_has_just_ended_changes_nothing() {
         .sessions
         .tokens
         .verify(&app.token("ada").await, app.state.clock.now())
-        .expect("good");
+        .expect("a valid token");
     let name = latchkey_types::Username::parse("ada").expect("a name");
     app.state.accounts.end_sessions(&name).await.expect("ended");
     // As if the end had come between the check of the token and this call.
@@ -299,7 +304,7 @@ async fn a_change_from_a_session_that_has_just_ended_changes_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_sign_in_that_races_a_disable_leaves_no_session() {
+async fn a_sign_in_that_races_with_disabling_the_account_leaves_no_session() {
     let app = TestApp::new().await;
     app.signed_up("ada").await;
     app.signed_up("grace").await;

@@ -1,4 +1,4 @@
-//! Refreshing: sessions go on by themselves, and a token in two hands ends one of them.
+//! Refreshing: a session continues without a new sign-in, and a copied refresh token ends its session.
 
 use axum::body::Body;
 use http::{Method, header};
@@ -23,7 +23,7 @@ fn refused(answer: &Answer) {
 }
 
 #[tokio::test]
-async fn a_browser_renews_before_a_page_is_rendered() {
+async fn a_browser_gets_new_tokens_before_a_page_is_rendered() {
     let app = TestApp::new().await;
     let mut ada = app.signed_up("ada").await;
     let before = ada.cookie_header();
@@ -34,7 +34,11 @@ async fn a_browser_renews_before_a_page_is_rendered() {
     assert_eq!(answer.set_cookies().len(), 2);
     assert_ne!(ada.cookie_header(), before);
     let again = ada.get("/dashboard").await;
-    assert_eq!((again.status.as_u16(), again.set_cookies().len()), (200, 0), "once is enough");
+    assert_eq!(
+        (again.status.as_u16(), again.set_cookies().len()),
+        (200, 0),
+        "the tokens are renewed once"
+    );
 }
 
 #[tokio::test]
@@ -61,12 +65,12 @@ async fn the_cookies_live_as_long_as_their_tokens() {
         last.set_cookies()
             .iter()
             .any(|cookie| cookie.starts_with("latchkey-refresh=") && cookie.ends_with("; Max-Age=172800")),
-        "the absolute end holds"
+        "the cookie ends with the session at the latest"
     );
 }
 
 #[tokio::test]
-async fn a_server_function_and_the_event_stream_renew_too() {
+async fn server_functions_and_the_event_stream_renew_tokens_too() {
     let app = TestApp::new().await;
     let mut ada = app.signed_up("ada").await;
     app.pass_seconds(ACCESS);
@@ -74,7 +78,7 @@ async fn a_server_function_and_the_event_stream_renew_too() {
     assert_eq!(answer.location(), Some("/sessions"));
     assert!(answer.set_cookies().iter().any(|cookie| cookie.starts_with("latchkey=ey")));
     app.pass_seconds(ACCESS);
-    // The stream goes on for as long as the token: ask it to stop, and it ends.
+    // The stream stays open as long as its token is valid, unless the server stops.
     app.state.stop.cancel();
     let stream = ada.get("/session/events").await;
     assert_eq!((stream.status.as_u16(), stream.set_cookies().len()), (200, 2));
@@ -86,7 +90,7 @@ async fn a_server_function_and_the_event_stream_renew_too() {
 }
 
 #[tokio::test]
-async fn a_token_about_to_end_is_renewed_early_and_one_cut_short_by_its_session_is_not() {
+async fn a_token_about_to_expire_is_renewed_early_unless_its_session_ends_with_it() {
     let app = TestApp::with(|settings| {
         settings.refresh_ttl = Some("25m".into());
         settings.session_max = Some("25m".into());
@@ -107,7 +111,7 @@ async fn a_token_about_to_end_is_renewed_early_and_one_cut_short_by_its_session_
 }
 
 #[tokio::test]
-async fn a_program_gets_the_next_two_tokens_for_a_refresh_token() {
+async fn a_program_gets_two_new_tokens_for_a_refresh_token() {
     let app = TestApp::new().await;
     app.signed_up("ada").await;
     let first = app.grant("ada").await;
@@ -126,11 +130,15 @@ async fn a_program_gets_the_next_two_tokens_for_a_refresh_token() {
     assert!(app.opens(&second.access).await);
     let third = app.refreshed(&second.refresh).await;
     let [before, after] = [&second, &third].map(|tokens| app.get_with_token("/me", &tokens.access));
-    assert_eq!(before.await.json()["sid"], after.await.json()["sid"], "one session");
+    assert_eq!(
+        before.await.json()["sid"],
+        after.await.json()["sid"],
+        "both pairs belong to one session"
+    );
 }
 
 #[tokio::test]
-async fn a_predecessor_gets_the_same_successor_within_the_grace_although_that_one_is_in_use() {
+async fn within_the_grace_an_old_token_gets_the_same_successor_although_that_was_used() {
     let app = TestApp::new().await;
     app.signed_up("ada").await;
     let first = app.grant("ada").await;
@@ -138,14 +146,14 @@ async fn a_predecessor_gets_the_same_successor_within_the_grace_although_that_on
     assert!(app.opens(&second.access).await, "in use");
     app.pass_seconds(GRACE);
     let again = app.refreshed(&first.refresh).await;
-    assert_eq!(again.refresh, second.refresh, "the same one");
+    assert_eq!(again.refresh, second.refresh, "the same successor");
     assert!(app.opens(&again.access).await);
     let third = app.refreshed(&second.refresh).await;
     assert!(app.opens(&third.access).await);
 }
 
 #[tokio::test]
-async fn a_lost_answer_and_a_retry_a_minute_later_with_the_old_token_goes_on() {
+async fn a_session_continues_when_an_answer_was_lost_and_the_old_token_is_retried_later() {
     let app = TestApp::new().await;
     app.signed_up("ada").await;
     let first = app.grant("ada").await;
@@ -154,7 +162,7 @@ async fn a_lost_answer_and_a_retry_a_minute_later_with_the_old_token_goes_on() {
         app.pass_seconds(60);
         assert_eq!(app.refreshed(&first.refresh).await.refresh, lost.refresh);
     }
-    // And over a restart.
+    // Also after a restart.
     let app = app.restarted(|_| {}).await;
     app.pass_seconds(3600);
     let found = app.refreshed(&first.refresh).await;
@@ -163,7 +171,7 @@ async fn a_lost_answer_and_a_retry_a_minute_later_with_the_old_token_goes_on() {
 }
 
 #[tokio::test]
-async fn two_tabs_that_retry_together_long_after_a_lost_answer_both_go_on() {
+async fn two_tabs_that_retry_long_after_a_lost_answer_both_continue() {
     let app = TestApp::new().await;
     app.signed_up("ada").await;
     let first = app.grant("ada").await;
@@ -187,12 +195,12 @@ async fn a_replay_after_the_successor_was_used_ends_that_session_only() {
     assert!(app.opens(&owner.access).await, "the successor is used");
     app.pass_seconds(GRACE + 1);
     refused(&app.refresh(&stolen.refresh).await);
-    assert!(!app.opens(&owner.access).await, "dead at once");
+    assert!(!app.opens(&owner.access).await, "revoked at once");
     refused(&app.refresh(&owner.refresh).await);
-    assert!(app.opens(&other.access).await, "other devices go on");
+    assert!(app.opens(&other.access).await, "other sessions continue");
     assert!(app.opens(&app.refreshed(&other.refresh).await.access).await);
     let again = app.restarted(|_| {}).await;
-    assert!(!again.opens(&owner.access).await, "it was committed");
+    assert!(!again.opens(&owner.access).await, "the end was committed");
     refused(&again.refresh(&owner.refresh).await);
 }
 
@@ -220,7 +228,7 @@ async fn a_restart_between_rotation_and_replay_changes_nothing() {
 }
 
 #[tokio::test]
-async fn whoever_loses_a_session_to_a_replay_is_told_why_at_the_next_sign_in_page() {
+async fn after_a_replay_ended_a_session_the_sign_in_page_says_why() {
     let app = TestApp::new().await;
     let mut ada = app.signed_up("ada").await;
     let stolen = ada.cookie("latchkey-refresh").expect("a token").to_owned();
@@ -233,11 +241,11 @@ async fn whoever_loses_a_session_to_a_replay_is_told_why_at_the_next_sign_in_pag
     let page = ada.get("/login?next=%2Fdashboard").await;
     assert!(page.body.contains("a token of it was used twice"), "{}", page.body);
     assert_eq!((ada.cookie("latchkey"), ada.cookie("latchkey-refresh")), (None, None));
-    assert!(!ada.get("/login").await.body.contains("used twice"), "once");
+    assert!(!ada.get("/login").await.body.contains("used twice"), "the reason is shown once");
 }
 
 #[tokio::test]
-async fn a_session_ends_when_it_is_not_used_and_when_it_has_lived_long_enough() {
+async fn a_session_ends_when_it_was_idle_for_too_long_and_at_its_maximum_age() {
     let app = TestApp::with(|settings| {
         settings.refresh_ttl = Some("30d".into());
         settings.session_max = Some("90d".into());
@@ -255,14 +263,14 @@ async fn a_session_ends_when_it_is_not_used_and_when_it_has_lived_long_enough() 
     app.pass_seconds(2);
     assert!(app.opens(&used.access).await);
     app.pass_seconds(1);
-    assert!(!app.opens(&used.access).await, "however often it was refreshed");
+    assert!(!app.opens(&used.access).await, "refreshing does not extend the maximum age");
     refused(&app.refresh(&used.refresh).await);
     assert_eq!(ada.get("/dashboard").await.status, 303);
     assert!(ada.get("/login").await.body.contains("Your session has expired."));
 }
 
 #[tokio::test]
-async fn a_new_secret_signs_nobody_out_while_the_previous_one_is_given() {
+async fn a_new_secret_ends_no_session_while_the_previous_one_is_configured() {
     const OLD: &str = "Qm9-uL2wTzX8rVbN4kYc7JfHs1GdPa6EoKiWt3MxRyU";
     const NEW: &str = "Zx7cVb1nMq3WeRt5YuIo9PaSdF2gHjK4lLkJ8hGfDsA";
     for algorithm in ["HS256", "EdDSA"] {
@@ -283,7 +291,7 @@ async fn a_new_secret_signs_nobody_out_while_the_previous_one_is_given() {
         let new = app.refreshed(&old.refresh).await;
         assert!(app.opens(&new.access).await);
         let app = app.restarted(|settings| settings.secret_previous = None).await;
-        assert!(!app.opens(&old.access).await, "the overlap is over");
+        assert!(!app.opens(&old.access).await, "the previous secret is no longer accepted");
         assert!(app.opens(&new.access).await);
         let newer = app.refreshed(&new.refresh).await;
         assert!(app.opens(&newer.access).await);
@@ -331,12 +339,12 @@ async fn foreign_malformed_and_confused_tokens_all_get_the_same_answer() {
     assert_eq!(app.refresh("").await.json()["error"], "invalid_request");
     assert!(
         app.opens(&app.refreshed(&good.refresh).await.access).await,
-        "bad tokens poison nothing"
+        "refused tokens do not affect the valid one"
     );
 }
 
 #[tokio::test]
-async fn no_cookie_or_token_passes_for_another() {
+async fn no_cookie_or_token_is_accepted_as_another_kind() {
     let app = TestApp::new().await;
     let mut ada = app.signed_up("ada").await;
     let refused_form = [("username", "ada"), ("password", "wrong password")];
@@ -385,12 +393,12 @@ async fn no_cookie_or_token_passes_for_another() {
         }
         if other_than("latchkey-flash") {
             let page = get("/login", &format!("latchkey-flash={value}")).await;
-            assert_eq!(page.body, app.get("/login").await.body, "{name} says nothing");
+            assert_eq!(page.body, app.get("/login").await.body, "{name} shows no message");
         }
     }
-    assert_eq!(ada.get("/dashboard").await.status, 200, "after all that she is still signed in");
+    assert_eq!(ada.get("/dashboard").await.status, 200, "ada is still signed in afterwards");
 
-    // A device is let past the guesses of others; nothing else is.
+    // Only a device cookie is exempt from the limit that the attempts of others have used up.
     for _ in 0..20 {
         app.post("/token", &refused_form).await;
     }
@@ -409,7 +417,7 @@ async fn no_cookie_or_token_passes_for_another() {
 }
 
 #[tokio::test]
-async fn a_refresh_cookie_seen_twice_or_under_another_name_opens_nothing() {
+async fn a_refresh_cookie_sent_twice_or_under_another_name_is_ignored() {
     let app = TestApp::new().await;
     let ada = app.signed_up("ada").await;
     let refresh = ada.cookie("latchkey-refresh").expect("a token");
@@ -432,7 +440,7 @@ async fn a_refresh_cookie_seen_twice_or_under_another_name_opens_nothing() {
 }
 
 #[tokio::test]
-async fn a_refresh_by_get_or_from_another_site_rotates_nothing() {
+async fn a_refresh_by_get_or_from_another_site_does_not_rotate_tokens() {
     let app = TestApp::new().await;
     app.signed_up("ada").await;
     let tokens = app.grant("ada").await;
@@ -462,7 +470,7 @@ async fn a_refresh_by_get_or_from_another_site_rotates_nothing() {
 }
 
 #[tokio::test]
-async fn rotations_within_one_second_and_a_clock_that_steps_back_confuse_nobody() {
+async fn refreshing_works_many_times_a_second_and_after_the_clock_steps_back() {
     let app = TestApp::new().await;
     app.signed_up("ada").await;
     let mut tokens = app.grant("ada").await;
@@ -477,7 +485,7 @@ async fn rotations_within_one_second_and_a_clock_that_steps_back_confuse_nobody(
 }
 
 #[tokio::test]
-async fn a_clock_that_steps_back_an_hour_keeps_nobody_out_and_brings_nothing_back() {
+async fn a_clock_that_steps_back_an_hour_locks_no_user_out_and_revives_no_session() {
     const HOUR: i64 = 3600;
     let app = TestApp::new().await;
     let mut ada = app.signed_up("ada").await;
@@ -497,25 +505,25 @@ async fn a_clock_that_steps_back_an_hour_keeps_nobody_out_and_brings_nothing_bac
     assert_eq!(
         (answer.status.as_u16(), answer.set_cookies().len()),
         (200, 2),
-        "the browser goes on, renewed"
+        "the browser continues with new tokens"
     );
-    assert!(answer.body.contains("15:00"), "for no longer than ever");
-    assert_eq!(ada.get("/account").await.set_cookies().len(), 0, "once");
-    assert!(!app.opens(&program.access).await, "a token of the future is none");
+    assert!(answer.body.contains("15:00"), "the new token lives as long as any other");
+    assert_eq!(ada.get("/account").await.set_cookies().len(), 0, "the tokens are renewed once");
+    assert!(!app.opens(&program.access).await, "a token from the future is refused");
     let program = app.refreshed(&program.refresh).await;
-    assert!(app.opens(&program.access).await, "and its program gets one of now");
+    assert!(app.opens(&program.access).await, "its program gets a current one");
     assert!(app.opens(&app.token("ada").await).await, "signing in works");
     app.signed_up("margaret").await;
     assert_eq!(app.get("/health/ready").await.status, 200);
 
     assert!(!app.opens(&ended.access).await);
     refused(&app.refresh(&ended.refresh).await);
-    assert_eq!(gone.get("/dashboard").await.status, 303, "who was disabled stays so");
+    assert_eq!(gone.get("/dashboard").await.status, 303, "the disabled account stays disabled");
     refused(&app.refresh(&stolen.refresh).await);
-    assert!(!app.opens(&owner.access).await, "a token in two hands is still found out");
+    assert!(!app.opens(&owner.access).await, "a copied token is still detected");
     refused(&app.refresh(&owner.refresh).await);
 
-    // Another program on the same data, started only now, agrees.
+    // A program that starts now on the same data decides the same.
     let app = app.restarted(|_| {}).await;
     assert!(!app.opens(&ended.access).await);
     refused(&app.refresh(&ended.refresh).await);
@@ -528,9 +536,9 @@ async fn a_clock_that_steps_back_an_hour_keeps_nobody_out_and_brings_nothing_bac
         }
         answers
     };
-    assert_eq!(answers, [vec![400; 20], vec![429]].concat(), "guesses are counted from now on");
+    assert_eq!(answers, [vec![400; 20], vec![429]].concat(), "attempts are counted from now on");
 
-    // And when the clock is right again, whoever was signed in is still.
+    // When the clock is right again, live sessions are still live.
     app.pass_seconds(HOUR);
     assert!(app.opens(&app.refreshed(&program.refresh).await.access).await);
     assert!(!app.opens(&ended.access).await);
@@ -538,7 +546,7 @@ async fn a_clock_that_steps_back_an_hour_keeps_nobody_out_and_brings_nothing_bac
 }
 
 #[tokio::test]
-async fn an_account_that_lost_its_role_gets_tokens_that_say_so() {
+async fn an_account_that_lost_its_role_gets_tokens_without_that_role() {
     let app = TestApp::new().await;
     let mut ada = app.signed_up("ada").await;
     let tokens = app.grant("ada").await;

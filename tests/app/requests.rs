@@ -1,5 +1,4 @@
-//! Where requests come from and where they lead: origins, browsers without cookies, addresses that are nearly a page's, and
-//! refusals that people see.
+//! Origins of requests, browsers without cookies, addresses that are almost those of a page, and refusals that people see.
 
 use axum::body::Body;
 use http::{Method, header};
@@ -12,7 +11,7 @@ const FORM: &str = "application/x-www-form-urlencoded";
 const BROWSER: &str = "text/html,application/xhtml+xml,*/*;q=0.8";
 const NO_COOKIES: &str = "Your browser did not keep our cookie. Allow cookies for this site, then sign in again.";
 
-/// What a browser may say of where a post comes from, and whether it then is from this site.
+/// Values of `Sec-Fetch-Site` and of `Origin` in a post, and whether the post then counts as coming from this site.
 const SOURCES: &[(&[&str], &[&str], bool)] = &[
     (&["same-origin"], &[ORIGIN], true),
     (&["same-origin"], &[], true),
@@ -57,7 +56,7 @@ const API: [&str; 8] = [
     "/health/live",
 ];
 
-/// Everything else.
+/// Other paths, on which cookies are read.
 const WITH_COOKIES: [&str; 12] = [
     "/api/log_in",
     "/api/log_out",
@@ -87,7 +86,7 @@ async fn a_post_is_refused_unless_its_headers_name_this_site() {
                 for origin in *origins {
                     post = post.header(header::ORIGIN, *origin);
                 }
-                // Of no type, so that it does nothing where it is let through.
+                // Without a content type, so that the post does nothing where it is let through.
                 let answer = app.send(post.body(Body::from("a=b")).expect("a request")).await;
                 assert_eq!(answer.status != 403, *ours, "{path} {sites:?} {origins:?}: {}", answer.status);
             }
@@ -96,7 +95,7 @@ async fn a_post_is_refused_unless_its_headers_name_this_site() {
 }
 
 #[tokio::test]
-async fn a_post_with_our_cookie_that_does_not_say_where_it_comes_from_is_refused_on_every_path_but_those_of_the_api() {
+async fn a_post_with_our_cookie_but_no_origin_is_refused_on_every_path_outside_the_api() {
     let app = TestApp::new().await;
     let cookies = app.signed_up("ada").await.cookie_header();
     for (path, refused) in API
@@ -140,7 +139,7 @@ async fn follow(app: &TestApp, mut answer: Answer) -> (String, Answer) {
 }
 
 #[tokio::test]
-async fn a_browser_that_keeps_no_cookies_is_told_so_after_a_right_and_a_wrong_password() {
+async fn a_browser_without_cookies_is_told_so_after_a_correct_and_a_wrong_password() {
     let app = TestApp::new().await;
     app.signed_up("ada").await;
     for (path, fields, next) in [
@@ -184,7 +183,7 @@ async fn a_browser_that_keeps_no_cookies_is_told_so_after_a_right_and_a_wrong_pa
 }
 
 #[tokio::test]
-async fn a_browser_that_keeps_cookies_sees_neither_a_marker_nor_a_word_about_cookies() {
+async fn a_browser_that_keeps_cookies_sees_neither_a_marker_nor_a_cookie_warning() {
     let app = TestApp::new().await;
     app.signed_up("ada").await;
     for page in ["/login", "/signup"] {
@@ -198,7 +197,7 @@ async fn a_browser_that_keeps_cookies_sees_neither_a_marker_nor_a_word_about_coo
         let answer = navigate(&app, "/api/log_in", &wrong, &browser.cookie_header()).await;
         assert_eq!(answer.location(), Some("/login"));
 
-        // What is said once leaves the cookie behind that the next post is known by.
+        // A message that is shown once leaves a cookie behind, by which the next post knows that cookies come back.
         browser.post("/api/log_in", &wrong).await;
         assert!(browser.get("/login").await.body.contains("is wrong"));
         let again = browser.get("/login").await;
@@ -211,7 +210,7 @@ async fn a_browser_that_keeps_cookies_sees_neither_a_marker_nor_a_word_about_coo
         let answer = navigate(&app, "/api/log_in", &right, &browser.cookie_header()).await;
         assert_eq!(answer.location(), Some("/dashboard"));
     }
-    // One that came without, and keeps what it got.
+    // A browser that sent no cookie but keeps those that it got.
     let mut browser = app.browser();
     let answer = navigate(&app, "/api/log_in", &[("username", "ada"), ("password", PASSWORD)], "").await;
     for cookie in answer.set_cookies() {
@@ -224,7 +223,7 @@ async fn a_browser_that_keeps_cookies_sees_neither_a_marker_nor_a_word_about_coo
 }
 
 #[tokio::test]
-async fn the_address_of_a_page_with_a_slash_at_its_end_leads_to_the_page() {
+async fn a_page_address_with_a_trailing_slash_redirects_to_the_page() {
     let app = TestApp::new().await;
     for page in ["/login", "/signup", "/dashboard", "/sessions", "/account", "/docs"] {
         for query in ["", "?next=%2Faccount&x=//y"] {
@@ -258,7 +257,7 @@ async fn the_address_of_a_page_with_a_slash_at_its_end_leads_to_the_page() {
 }
 
 #[tokio::test]
-async fn password_managers_find_the_form_for_a_new_password() {
+async fn well_known_change_password_leads_to_the_form_for_a_new_password() {
     let app = TestApp::new().await;
     let answer = app.browser().get("/.well-known/change-password").await;
     assert_eq!(answer.location(), Some("/account#change-password"));
@@ -268,7 +267,7 @@ async fn password_managers_find_the_form_for_a_new_password() {
 }
 
 #[tokio::test]
-async fn the_address_of_a_form_opened_in_a_browser_leads_to_its_page() {
+async fn opening_the_address_of_a_form_in_a_browser_redirects_to_its_page() {
     let app = TestApp::new().await;
     let mut ada = app.signed_up("ada").await;
     for path in server_fn_paths().map(|(path, _)| path) {
@@ -289,7 +288,7 @@ async fn the_address_of_a_form_opened_in_a_browser_leads_to_its_page() {
 }
 
 #[tokio::test]
-async fn health_probes_may_ask_with_options() {
+async fn health_endpoints_accept_options_requests() {
     let app = TestApp::new().await;
     for path in ["/health/live", "/health/ready"] {
         let ask = request(Method::OPTIONS, path).body(Body::empty()).expect("a request");
@@ -303,7 +302,7 @@ async fn health_probes_may_ask_with_options() {
 }
 
 #[tokio::test]
-async fn signing_in_leads_to_pages_only() {
+async fn signing_in_redirects_only_to_pages() {
     let app = TestApp::new().await;
     app.signed_up("ada").await;
     for next in [
@@ -326,7 +325,7 @@ async fn signing_in_leads_to_pages_only() {
 }
 
 #[tokio::test]
-async fn every_refusal_is_a_page_in_a_browser_and_json_for_a_program() {
+async fn every_refusal_is_a_page_for_a_browser_and_json_for_a_program() {
     let app = TestApp::new().await;
     let check = |answer: &Answer, accept: &str, status: u16, what: &str| {
         assert_eq!(answer.status, status, "{what}: {}", answer.body);
@@ -402,7 +401,7 @@ async fn a_sign_up_whose_answer_was_lost_can_be_repeated_for_ten_minutes_and_sig
     assert_eq!(app.state.store.users_after("", 10).await.expect("a list").len(), 1);
     assert_eq!(lost.get("/dashboard").await.status, 200);
 
-    // Whatever is not that sign-up repeated is told as before.
+    // Any other sign-up with this name is told that the name is taken.
     let taken = async |username: &str, password: &str| {
         let fields = [("username", username), ("password", password)];
         let answer = app.post("/api/sign_up", &fields).await;

@@ -1,4 +1,4 @@
-//! Nobody learns from an answer, nor from its time, whether there is an account, and what became of it.
+//! Neither an answer nor its response time reveals whether an account exists or what state it is in.
 
 use std::time::{Duration, Instant};
 
@@ -8,13 +8,13 @@ use latchkey_types::Username;
 
 use crate::support::{Answer, Browser, PASSWORD, TestApp};
 
-/// Samples of each kind.
+/// Returns the number of samples of each kind.
 fn rounds() -> usize {
     std::env::var("SAME_ROUNDS").map_or(40, |rounds| rounds.parse().expect("a number"))
 }
 
-/// Differences between the medians that are no leak. They are far below what a leak would show (a hash takes tens of
-/// milliseconds, a row of the database that is read or not a fifth of one), and a network hides more.
+/// Differences between the medians that do not count as a leak. They are far below what a leak would show: a hash takes tens of
+/// milliseconds, reading a row of the database a fifth of a millisecond. A network hides larger differences than these.
 const FAILED_SIGN_IN: Bound = Bound {
     gap: Duration::from_millis(5),
     share: 16,
@@ -24,20 +24,21 @@ const THROTTLED: Bound = Bound {
     share: 4,
 };
 
-/// A gap counts only if chance alone hardly explains it: others who keep the machine busy make times, and so medians, vary.
+/// The largest p-value at which a gap counts. Other load on the machine makes times, and so medians, vary by chance.
 const SIGNIFICANCE: f64 = 0.001;
 
 /// How often a gap must be measured, each time in the same direction, before the test fails.
 const REPEATS: usize = 3;
 
-/// Largest gap between two medians: so much, or this share of the shorter one, where a busy machine makes everything slower.
+/// The largest permitted gap between two medians: `gap`, or the shorter median divided by `share` if that is longer, because a busy
+/// machine makes everything slower.
 #[derive(Clone, Copy)]
 struct Bound {
     gap: Duration,
     share: u32,
 }
 
-/// One measurement: times of two kinds, taken by turns.
+/// One measurement: times of two kinds, measured alternately.
 type Pair = [Vec<Duration>; 2];
 
 /// Returns the side that takes longer, if the gap exceeds the bound.
@@ -77,9 +78,10 @@ fn mann_whitney(a: &[Duration], b: &[Duration]) -> f64 {
     erfc((wins - n * m / 2.0).abs() / deviation / std::f64::consts::SQRT_2)
 }
 
-/// The complementary error function, by the Taylor series of the error function: exact enough where it is not tiny.
+/// Returns the complementary error function, computed by the Taylor series of the error function. It is precise enough while the
+/// result is not tiny.
 fn erfc(x: f64) -> f64 {
-    // Beyond it the sum would be lost in rounding.
+    // Beyond 4 the sum would be lost in rounding.
     if x > 4.0 {
         return 0.0;
     }
@@ -113,10 +115,10 @@ const FAILURES: [(&str, &str); 6] = [
     ("not a name!", "wrong password"),
 ];
 
-/// When there were too many tries before, nobody looks whether there is such an account. Many names of one length on either
-/// side: what is measured is not the place of one of them in a table.
+/// A throttled sign-in does not look up the account. Both sides have many names of the same length, so that the position of a single
+/// name in a table does not influence the result.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_sign_in_that_is_throttled_takes_the_same_time_whether_there_is_an_account_or_not() {
+async fn a_throttled_sign_in_takes_the_same_time_with_and_without_an_account() {
     let app = TestApp::new().await;
     let sides = ["known", "other"].map(|side| (0..10).map(|n| format!("{side}.{n}")).collect::<Vec<_>>());
     for name in &sides[0] {
@@ -128,7 +130,7 @@ async fn a_sign_in_that_is_throttled_takes_the_same_time_whether_there_is_an_acc
                 app.post("/token", &[("username", &side[n]), ("password", "wrong password")]).await;
             }
         }
-        // The budget of the address is another matter.
+        // The limit of the address is not measured here.
         app.state.sessions.addresses.forget(i64::MAX);
     }
     let measure = async |rounds: usize| {
@@ -148,7 +150,7 @@ async fn a_sign_in_that_is_throttled_takes_the_same_time_whether_there_is_an_acc
     assert_eq!(leak(THROTTLED, async || measure(300).await).await, None);
 }
 
-/// Times of each way, one after the other in turn, so that whatever else goes on is the same for all.
+/// Measures each kind of failure in turn, so that other load on the machine affects all of them alike.
 async fn measure(app: &TestApp, failures: &[(&str, &str)], rounds: usize) -> Vec<Vec<Duration>> {
     let mut times = vec![Vec::new(); failures.len()];
     for _ in 0..rounds {
@@ -158,14 +160,14 @@ async fn measure(app: &TestApp, failures: &[(&str, &str)], rounds: usize) -> Vec
             times.push(began.elapsed());
             assert_eq!(answer.status, 400, "{name}: {}", answer.body);
         }
-        // Every try comes back, also of the name that was tried twice.
+        // Waits until all attempts are available again, also those of a name that was tried twice.
         app.pass_seconds(120);
     }
     times
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_sign_in_that_fails_takes_the_same_time_whatever_the_reason() {
+async fn a_failed_sign_in_takes_the_same_time_for_every_reason() {
     let app = TestApp::with_cost(Cost::PRODUCTION).await;
     app.signed_up("ada").await;
     app.signed_up("disabled").await;
@@ -176,7 +178,7 @@ async fn a_sign_in_that_fails_takes_the_same_time_whatever_the_reason() {
             email: String::new(),
             password_hash: hash.clone(),
         };
-        app.state.accounts.import(&account).await.expect("taken over");
+        app.state.accounts.import(&account).await.expect("imported");
     }
     for name in ["disabled", "imported.disabled"] {
         let name = Username::parse(name).expect("a name");
@@ -193,18 +195,18 @@ async fn a_sign_in_that_fails_takes_the_same_time_whatever_the_reason() {
     }
     for which in 1..failures.len() {
         let pair = [failures[0], failures[which]];
-        // The first measurement is there already.
+        // The first measurement has been made already.
         let mut first = Some([times[0].clone(), times[which].clone()]);
         let found = leak(FAILED_SIGN_IN, async || match first.take() {
             Some(first) => first,
-            None => measure(&app, &pair, rounds()).await.try_into().expect("two"),
+            None => measure(&app, &pair, rounds()).await.try_into().expect("two samples"),
         });
         assert_eq!(found.await, None, "{pair:?}");
     }
 }
 
 #[test]
-fn the_comparison_itself_tells_what_differs_from_what_does_not() {
+fn the_statistical_test_tells_different_samples_from_equal_ones() {
     let samples = |shift: u64| (0..100).map(|n| Duration::from_millis((n * 37) % 100 + shift)).collect::<Vec<_>>();
     assert!(mann_whitney(&samples(0), &samples(0)) > 0.9);
     assert!(mann_whitney(&samples(0), &samples(3)) > 0.1);
@@ -212,7 +214,7 @@ fn the_comparison_itself_tells_what_differs_from_what_does_not() {
     assert!((mann_whitney(&samples(0), &samples(10)) - mann_whitney(&samples(10), &samples(0))).abs() < 1e-9);
 }
 
-/// Times around a median on a busy machine.
+/// Returns times around a median, as measured on a busy machine.
 fn samples(median: u64, shift: u64) -> Vec<Duration> {
     (0..100)
         .map(|n| Duration::from_millis(median / 2 + (n * 37) % 100 * median / 100 + shift))
@@ -221,7 +223,7 @@ fn samples(median: u64, shift: u64) -> Vec<Duration> {
 
 async fn fails(measurements: Vec<Pair>) -> bool {
     let mut measurements = measurements.into_iter();
-    leak(FAILED_SIGN_IN, async || measurements.next().expect("three at most"))
+    leak(FAILED_SIGN_IN, async || measurements.next().expect("at most three measurements"))
         .await
         .is_some()
 }
@@ -247,12 +249,13 @@ async fn a_timing_test_fails_if_a_gap_above_the_bound_is_found_three_times() {
     let busy = |shift| [samples(500, 0), samples(500, shift)];
     assert!(!fails(vec![busy(25)]).await);
     assert!(fails(vec![busy(250), busy(250), busy(250)]).await);
-    // Two medians of a few samples that vary much differ by chance.
+    // With few samples that vary much, two medians differ by chance.
     let few = |shift| samples(200, shift).into_iter().take(8).collect();
     assert!(!fails(vec![[few(0), few(20)]]).await);
 }
 
-/// All that can be seen of an answer. Of cookies, which hold a signature each, everything but the value, and its length.
+/// Everything that can be seen of an answer. Of a cookie only the attributes and the length of its value, because every value holds a
+/// signature.
 #[derive(Debug, PartialEq, Eq)]
 struct Seen {
     status: u16,
@@ -279,7 +282,7 @@ impl From<&Answer> for Seen {
     }
 }
 
-/// All of them look like the first one.
+/// Asserts that all answers look like the first one.
 fn look_the_same(answers: &[(&str, Seen)]) {
     for (who, answer) in answers {
         assert_eq!(*answer, answers[0].1, "{who} and {}", answers[0].0);
@@ -287,9 +290,9 @@ fn look_the_same(answers: &[(&str, Seen)]) {
 }
 
 #[tokio::test]
-async fn a_sign_in_that_fails_looks_the_same_whatever_the_reason() {
+async fn a_failed_sign_in_looks_the_same_for_every_reason() {
     let app = TestApp::new().await;
-    // Names and passwords are as long as each other: the form gives the name back.
+    // All names have the same length, and so do the passwords, because the form returns the name.
     let wrong = "w".repeat(PASSWORD.len());
     for name in ["known", "ended", "bcryp", "gone1"] {
         if name != "bcryp" {
@@ -301,7 +304,7 @@ async fn a_sign_in_that_fails_looks_the_same_whatever_the_reason() {
         email: String::new(),
         password_hash: bcrypt::hash(PASSWORD, 4).expect("a hash"),
     };
-    app.state.accounts.import(&imported).await.expect("taken over");
+    app.state.accounts.import(&imported).await.expect("imported");
     let name = |text| Username::parse(text).expect("a name");
     assert!(app.state.accounts.disable(&name("ended")).await.expect("done"));
     assert!(app.state.accounts.remove(&name("gone1")).await.expect("done"));
@@ -338,7 +341,7 @@ async fn a_sign_in_that_fails_looks_the_same_whatever_the_reason() {
         }
         look_the_same(&answers);
     }
-    // And on the page after it, but for the name itself.
+    // The page that follows looks the same too, apart from the name itself.
     let mut pages = Vec::new();
     for (name, password) in failures {
         let mut browser = app.browser();
@@ -352,7 +355,7 @@ async fn a_sign_in_that_fails_looks_the_same_whatever_the_reason() {
 }
 
 #[tokio::test]
-async fn nobody_is_told_that_an_email_belongs_to_another_account() {
+async fn no_answer_reveals_that_an_email_belongs_to_another_account() {
     const TAKEN: &str = "ada@example.org";
     const FREE: &str = "eve@example.org";
     let app = TestApp::new().await;
@@ -404,10 +407,7 @@ async fn nobody_is_told_that_an_email_belongs_to_another_account() {
     let page = grace.get("/account").await.body;
     assert!(
         page.contains(TAKEN) && page.contains("Your email address is changed."),
-        "her own copy of it"
+        "grace has this address too"
     );
-    assert!(
-        ada.get("/account").await.body.contains(TAKEN),
-        "and the other account keeps its own"
-    );
+    assert!(ada.get("/account").await.body.contains(TAKEN), "ada keeps this address");
 }

@@ -1,4 +1,4 @@
-//! What other services use: keys, metadata, introspection.
+//! Endpoints for other services: keys, metadata, introspection and `security.txt`.
 
 use axum::body::Body;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -16,7 +16,7 @@ async fn introspect(app: &TestApp, bearer: Option<&str>, fields: &[(&str, &str)]
 }
 
 #[tokio::test]
-async fn a_good_token_is_introspected_and_of_any_other_nothing_is_said() {
+async fn introspection_describes_a_valid_token_and_calls_every_other_one_inactive() {
     let app = TestApp::new().await;
     app.signed_up("ada").await;
     app.signed_up("grace").await;
@@ -63,7 +63,7 @@ async fn a_good_token_is_introspected_and_of_any_other_nothing_is_said() {
 }
 
 #[tokio::test]
-async fn anybody_verifies_an_eddsa_token_with_the_published_key() {
+async fn an_eddsa_token_can_be_verified_with_the_published_key() {
     let app = TestApp::with(|settings| settings.jwt_alg = Some("EdDSA".into())).await;
     app.signed_up("ada").await;
     let token = app.token("ada").await;
@@ -81,7 +81,7 @@ async fn anybody_verifies_an_eddsa_token_with_the_published_key() {
         (&key["kty"], &key["crv"], &key["alg"], &key["use"]),
         (&json!("OKP"), &json!("Ed25519"), &json!("EdDSA"), &json!("sig"))
     );
-    assert!(key.get("d").is_none(), "never the private half");
+    assert!(key.get("d").is_none(), "the private key is not published");
     let x = URL_SAFE_NO_PAD.decode(key["x"].as_str().expect("text")).expect("base64");
     let public = aws_lc_rs::signature::UnparsedPublicKey::new(&aws_lc_rs::signature::ED25519, x);
     public
@@ -90,7 +90,7 @@ async fn anybody_verifies_an_eddsa_token_with_the_published_key() {
 }
 
 #[tokio::test]
-async fn a_shared_secret_is_published_to_nobody() {
+async fn a_shared_secret_is_never_published() {
     let app = TestApp::new().await;
     assert_eq!(app.get("/.well-known/jwks.json").await.json(), json!({"keys": []}));
     assert!(
@@ -103,7 +103,7 @@ async fn a_shared_secret_is_published_to_nobody() {
 }
 
 #[tokio::test]
-async fn the_metadata_names_the_issuer_of_the_tokens_and_addresses_that_answer() {
+async fn the_metadata_names_the_issuer_of_the_tokens_and_endpoints_that_answer() {
     let app = TestApp::with(|settings| settings.jwt_alg = Some("EdDSA".into())).await;
     app.signed_up("ada").await;
     let metadata = app.get("/.well-known/oauth-authorization-server").await.json();
@@ -121,7 +121,7 @@ async fn the_metadata_names_the_issuer_of_the_tokens_and_addresses_that_answer()
         ("service_documentation", Method::GET),
     ] {
         let url = metadata[name].as_str().expect("a URL");
-        let path = url.strip_prefix(ORIGIN).expect("ours");
+        let path = url.strip_prefix(ORIGIN).expect("a URL of this site");
         let answer = app.send(request(method, path).body(Body::empty()).expect("a request")).await;
         assert!(matches!(answer.status.as_u16(), 200 | 400 | 401), "{name}: {}", answer.status);
     }
@@ -131,7 +131,7 @@ async fn the_metadata_names_the_issuer_of_the_tokens_and_addresses_that_answer()
 }
 
 #[tokio::test]
-async fn whoever_finds_a_weakness_is_told_whom_to_tell_when_there_is_somebody() {
+async fn security_txt_is_served_only_if_a_security_contact_is_set() {
     const PATH: &str = "/.well-known/security.txt";
     assert_eq!(TestApp::new().await.get(PATH).await.status, 404);
     let app = TestApp::with(|settings| settings.security_contact = Some("mailto:security@example.org".into())).await;

@@ -1,4 +1,4 @@
-//! Limits that people at one address share: what honest people do must not use them up.
+//! Limits that the people at one address share: ordinary use must not exhaust them.
 
 use std::net::IpAddr;
 
@@ -11,7 +11,7 @@ use latchkey_store::{Salt, SessionId};
 use crate::support::{PASSWORD, TestApp, request};
 use crate::throttle::{behind_a_proxy, try_from};
 
-/// A refresh token of the right form that names a session that does not exist.
+/// Returns a well-formed refresh token of a session that does not exist.
 pub fn unknown_refresh_token(app: &TestApp) -> String {
     app.state.sessions.refresh_tokens.make(SessionId::new(), 0, &Salt::generate())
 }
@@ -34,7 +34,7 @@ async fn correct_sign_ins_from_new_addresses_succeed_while_the_address_table_is_
         let answer = try_from(&app, &address, "ada", PASSWORD).await;
         assert_eq!(answer.status, 200, "{n}: {}", answer.body);
     }
-    // One address at a time: the limit that was charged is refunded.
+    // Correct sign-ins from a single address: each charge is refunded.
     for n in 0..100 {
         let answer = try_from(&app, "203.0.113.1", "ada", PASSWORD).await;
         assert_eq!(answer.status, 200, "{n}: {}", answer.body);
@@ -80,7 +80,7 @@ async fn refresh_cookies_of_a_former_secret_use_up_no_limit() {
 }
 
 #[tokio::test]
-async fn refresh_tokens_that_name_no_session_are_limited_for_each_address_and_keep_no_sign_in_away() {
+async fn refresh_tokens_of_unknown_sessions_are_limited_per_address_and_block_no_sign_in() {
     let app = TestApp::new().await;
     app.signed_up("ada").await;
     let tokens = app.grant("ada").await;

@@ -1,4 +1,4 @@
-//! Limits for successful sign-ins: of one account from one address, and of one address.
+//! Limits on successful sign-ins: for one account from one address, and for one address.
 
 use latchkey_core::accounts::admin::Imported;
 
@@ -6,12 +6,12 @@ use crate::support::{PASSWORD, TestApp};
 use crate::throttle::{behind_a_proxy, try_from};
 
 #[tokio::test]
-async fn the_121st_sign_in_to_an_account_from_one_address_waits_and_costs_no_hash() {
+async fn the_121st_sign_in_to_an_account_from_one_address_must_wait_and_costs_no_hash() {
     let app = behind_a_proxy().await;
     let mut ada = app.signed_up("ada").await;
     app.signed_up("grace").await;
     let right = [("username", "ada"), ("password", PASSWORD)];
-    // Both ways to sign in count together, and what fails does not count.
+    // Both ways to sign in share one limit, and failed sign-ins do not count.
     for n in 0..60 {
         assert_eq!(app.post("/token", &right).await.status, 200, "{n}");
         assert_eq!(ada.call("/api/log_in", &right).await.status, 200, "{n}");
@@ -35,7 +35,7 @@ async fn the_121st_sign_in_to_an_account_from_one_address_waits_and_costs_no_has
     assert_eq!(
         app.post("/token", &grace).await.status,
         503,
-        "another account waits for a hash only"
+        "another account is not limited and only lacks a place in the hashing queue"
     );
     drop(no_hash_runs);
 
@@ -86,7 +86,7 @@ async fn an_office_of_500_people_behind_one_address_signs_in_at_once() {
 }
 
 #[tokio::test]
-async fn sign_ins_at_once_do_not_pass_the_limit() {
+async fn concurrent_sign_ins_do_not_exceed_the_limit() {
     let app = TestApp::new().await;
     app.signed_up("ada").await;
     let fields = [("username", "ada"), ("password", PASSWORD)];

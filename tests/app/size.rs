@@ -1,6 +1,6 @@
-//! Many accounts, sessions and events: what people and programs wait for costs what it costs with few.
+//! Response times with many accounts, sessions and events are as short as with few.
 //!
-//! Short by default. In full: `ACCOUNTS=1000000 SESSIONS=100000` in the environment.
+//! The size is small by default. Set `ACCOUNTS=1000000 SESSIONS=100000` in the environment for the full size.
 
 use std::time::{Duration, Instant};
 
@@ -12,40 +12,40 @@ use crate::support::{Browser, NOW, TestApp};
 
 const DAY: i64 = 24 * 3600;
 
-/// Rounds, in each of which few and many are measured one after the other.
+/// Number of rounds; each measures the small and the large database one after the other.
 const ROUNDS: usize = 60;
 
-/// How much more an answer may take with many than with few, at the median. A question that reads all of a user's sessions
-/// takes tens of times as long even at the short size.
+/// How many times as long an answer may take with many rows as with few, at the median. A query that reads all sessions of a user
+/// takes tens of times as long even at the small size.
 const MORE: f64 = 2.5;
 
-/// How much longer a refresh may take while housekeeping works, at its median and of one in a hundred.
+/// How many times as long a refresh may take while housekeeping runs, at the median and at the 99th percentile.
 const BESIDE_HOUSEKEEPING: (f64, f64) = (4.0, 12.0);
 
-/// What takes less than this counts as if it took as long: below it planning, noise and the build count, not the rows.
+/// Shorter times count as this long: below it, planning, noise and the build matter more than the number of rows.
 const FLOOR: Duration = Duration::from_millis(2);
 
-/// How long a start and a command may take: a release two seconds, what was not optimised five times that.
+/// How long a start and a command may take: two seconds in a release build, five times that in a build without optimisation.
 const SOON: Duration = Duration::from_secs(if cfg!(debug_assertions) { 10 } else { 2 });
 
 fn how_many(variable: &str, few: usize) -> usize {
     std::env::var(variable).ok().and_then(|number| number.parse().ok()).unwrap_or(few)
 }
 
-/// What there is.
+/// The size of a database.
 #[derive(Clone, Copy)]
 struct Size {
     accounts: usize,
-    /// Of ada, and as many again of everybody else.
+    /// Sessions of ada; all other accounts together have as many again.
     sessions: usize,
 }
 
-/// A program with so much in its database, and ada in a browser.
+/// A program with a database of a given size, and ada's browser.
 struct Site<'a> {
     app: &'a TestApp,
     ada: Browser<'a>,
     id: UserId,
-    /// A refresh token of hers.
+    /// A refresh token of ada.
     token: String,
     signed_in: usize,
     size: Size,
@@ -54,7 +54,7 @@ struct Site<'a> {
 impl<'a> Site<'a> {
     async fn of(app: &'a TestApp, size: Size) -> Self {
         let ada = app.signed_up("ada").await;
-        // Before there are more sessions than one account may have: a later sign-in would end some of them.
+        // Signs in before the account has more sessions than the limit, because a later sign-in would end some of them.
         let token = app.grant("ada").await.refresh;
         fill(app, size).await;
         Self {
@@ -67,7 +67,7 @@ impl<'a> Site<'a> {
         }
     }
 
-    /// Somebody signs in, each time somebody else.
+    /// Signs in, each time as another account.
     async fn sign_in(&mut self) {
         self.signed_in += 1;
         self.app
@@ -85,20 +85,20 @@ impl<'a> Site<'a> {
     }
 }
 
-/// A statement that makes so many rows, numbered by `n.i`.
+/// Returns a statement that inserts this many rows, numbered by `n.i`.
 fn rows(many: usize, statement: &str) -> String {
-    let (into, select) = statement.split_once(" SELECT ").expect("both");
+    let (into, select) = statement.split_once(" SELECT ").expect("INSERT and SELECT");
     format!(
         "WITH RECURSIVE n(i) AS (SELECT CAST(1 AS BIGINT) UNION ALL SELECT i + 1 FROM n WHERE i < {many}) {into} SELECT {select} FROM n"
     )
 }
 
-/// An id in the order of numbers, as ids are in the order of time.
+/// Returns the SQL of an id that sorts by its number, as real ids sort by time.
 fn id(kind: &str, number: &str) -> String {
     format!("'{kind}-0000-7000-8000-' || substr(CAST(1000000000000 + {number} AS TEXT), 2)")
 }
 
-/// Accounts, their sessions and events, and news that a program reads when it starts.
+/// Inserts accounts, their sessions and events, and revocations, which a program reads when it starts.
 async fn fill(app: &TestApp, Size { accounts, sessions }: Size) {
     let name = Username::parse("ada").expect("a name");
     let (ada, hash) = app.state.store.credentials(&name).await.expect("an answer").expect("an account");
@@ -134,7 +134,7 @@ async fn fill(app: &TestApp, Size { accounts, sessions }: Size) {
     settle(app).await;
 }
 
-/// What the database does by itself once there are so many rows.
+/// Runs what the database does by itself once it has so many rows.
 async fn settle(app: &TestApp) {
     app.database
         .execute(match app.database {
@@ -150,18 +150,18 @@ fn a_session(id: &str, user: &str, expires_at: i64) -> String {
     )
 }
 
-/// The time that so many of them, in the order of size, are within.
+/// Returns a percentile of the times.
 fn percentile(times: &mut [Duration], percent: usize) -> Duration {
     times.sort_unstable();
     times[(times.len() * percent / 100).min(times.len() - 1)]
 }
 
-/// What was measured, and what of it is too much.
+/// The measurements that exceed their limits.
 #[derive(Default)]
 struct Report(Vec<String>);
 
 impl Report {
-    /// Reports what takes too long in each of three measurements: a machine that is busy with other things may spoil one.
+    /// Reports what takes too long in each of three measurements, because a busy machine may spoil one.
     async fn repeated(&mut self, mut measure: impl AsyncFnMut(&mut Self)) {
         let mut found = Self::default();
         for _ in 0..3 {
@@ -191,7 +191,7 @@ impl Report {
         }
     }
 
-    /// Does one thing with few and with many, by turns, so that whatever else the machine does falls on both.
+    /// Does one thing alternately with few rows and with many, so that other load on the machine affects both.
     async fn compare(&mut self, what: &str, sites: &mut [Site<'_>; 2], one: impl AsyncFn(&mut Site<'_>)) {
         self.repeated(async |report| report.compare_once(what, sites, &one).await).await;
     }
@@ -210,12 +210,12 @@ impl Report {
     }
 }
 
-/// Refreshes for as long as something else goes on; how long each took.
+/// Refreshes until something else is done, and returns how long each refresh took.
 async fn refreshes(site: &mut Site<'_>, meanwhile: impl Future<Output = ()>) -> Vec<Duration> {
     let mut times = Vec::new();
     let mut meanwhile = std::pin::pin!(meanwhile);
     loop {
-        // A session is refreshed so many times at once, and then once a second.
+        // A session may be refreshed a limited number of times at once, and then once a second.
         site.app.pass_seconds(1);
         let began = Instant::now();
         let mut refresh = std::pin::pin!(site.refresh());
@@ -231,7 +231,7 @@ async fn refreshes(site: &mut Site<'_>, meanwhile: impl Future<Output = ()>) -> 
     }
 }
 
-/// What people and programs do all the time, with few and with many.
+/// Compares what people and programs do all the time, with few rows and with many.
 async fn all_the_time(report: &mut Report, sites: &mut [Site<'_>; 2]) {
     report.compare("sign-in", sites, async |site| site.sign_in().await).await;
     report.compare("refresh", sites, async |site| site.refresh().await).await;
@@ -255,9 +255,9 @@ async fn all_the_time(report: &mut Report, sites: &mut [Site<'_>; 2]) {
             site.look("/dashboard", "What happened lately").await;
         })
         .await;
-    // Pages are mostly rendering, so what they ask the database is looked at by itself too.
+    // Pages are mostly rendering, so their queries are also measured alone.
     report
-        .compare("a page of sessions, its question", sites, async |site| {
+        .compare("the query of a page of sessions", sites, async |site| {
             let store = &site.app.state.store;
             let listed = store
                 .live_sessions(&site.id, SessionId::new(), None, NOW, 25)
@@ -267,7 +267,7 @@ async fn all_the_time(report: &mut Report, sites: &mut [Site<'_>; 2]) {
         })
         .await;
     report
-        .compare("the latest events, their question", sites, async |site| {
+        .compare("the query of the latest events", sites, async |site| {
             let events = site.app.state.store.events(&site.id, 8).await.expect("events");
             assert_eq!(events.len(), 8);
         })
@@ -280,7 +280,7 @@ async fn all_the_time(report: &mut Report, sites: &mut [Site<'_>; 2]) {
         .await;
 }
 
-/// What is counted or read in whole: it grows with what there is, and is quick all the same.
+/// Measures what counts or reads all rows: its time grows with their number but must stay short.
 async fn now_and_then(report: &mut Report, many: &Site<'_>) {
     let (app, size) = (many.app, many.size);
     let ada = many.id.clone();
@@ -300,12 +300,12 @@ async fn now_and_then(report: &mut Report, many: &Site<'_>) {
 
     let began = Instant::now();
     let another = app.another().await;
-    another.sessions.sync.catch_up().await.expect("the news");
-    report.soon("a start, with as many pieces of news", began.elapsed());
+    another.sessions.sync.catch_up().await.expect("caught up");
+    report.soon("a start with as many revocations", began.elapsed());
     another.store.close().await;
 }
 
-/// Refreshing while as many sessions are removed as there are.
+/// Measures refreshes while housekeeping removes as many sessions as ada has.
 async fn beside_housekeeping(report: &mut Report, many: &mut Site<'_>) {
     let app = many.app;
     let long_over = a_session(&id("01500000", "i"), &format!("'{}'", many.id), NOW - 8 * DAY);
@@ -325,7 +325,7 @@ async fn beside_housekeeping(report: &mut Report, many: &mut Site<'_>) {
         report.0.push("a refresh waits until housekeeping is done".to_owned());
     }
     let left = app.state.store.remove_sessions_over_before(NOW - 7 * DAY, 1).await;
-    assert_eq!(left.expect("an answer"), 0, "what is long over is removed");
+    assert_eq!(left.expect("an answer"), 0, "sessions that expired long ago are removed");
     for (percent, most) in [(50, BESIDE_HOUSEKEEPING.0), (99, BESIDE_HOUSEKEEPING.1)] {
         let (alone, beside) = (percentile(&mut alone, percent), percentile(&mut beside, percent));
         report.ratio(&format!("refresh beside housekeeping, {percent}th percentile"), alone, beside, most);
@@ -333,7 +333,7 @@ async fn beside_housekeeping(report: &mut Report, many: &mut Site<'_>) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn many_accounts_and_sessions_cost_what_few_do() {
+async fn response_times_with_many_accounts_and_sessions_are_as_short_as_with_few() {
     let size = Size {
         accounts: how_many("ACCOUNTS", 10_000),
         sessions: how_many("SESSIONS", 10_000),

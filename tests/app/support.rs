@@ -1,4 +1,4 @@
-//! A running application and clients of it.
+//! Starts the application under test and provides clients for it.
 
 use std::path::Path;
 use std::pin::Pin;
@@ -26,21 +26,21 @@ use tower::ServiceExt;
 use crate::databases::Database;
 
 pub const NOW: i64 = 1_800_000_000;
-/// What most tests hash with.
+/// The cost of password hashing in most tests.
 pub const CHEAP: Cost = Cost { memory_kib: 64, passes: 1 };
 pub const PASSWORD: &str = "quiet harbour lantern";
 pub const ORIGIN: &str = "http://localhost:3000";
-/// Stands in every protected view and nowhere else.
+/// Appears in every protected view and nowhere else.
 pub const MARKER: &str = "data-protected-view";
 
-/// Somebody who waits for a password to be verified.
+/// A caller that waits for a password to be verified.
 pub type HashingCaller = Pin<Box<dyn Future<Output = Result<Verified, Busy>>>>;
 
 pub struct TestApp {
     pub state: AppState,
     app: Router,
     clock: Arc<AtomicI64>,
-    /// Set where the clock steps: how long the process has run.
+    /// How long the process has run, in seconds; set only if the clock can step.
     uptime: Option<Arc<AtomicI64>>,
     settings: Settings,
     pub database: Database,
@@ -56,7 +56,7 @@ impl TestApp {
         Self::new_with(change, CHEAP).await
     }
 
-    /// With hashes that cost something.
+    /// Starts the application with this cost of password hashing.
     pub async fn with_cost(cost: Cost) -> Self {
         Self::new_with(|_| {}, cost).await
     }
@@ -67,7 +67,7 @@ impl TestApp {
         Self::on(dir, database, change, cost).await
     }
 
-    /// With its data in this directory and this database.
+    /// Starts the application with its data in this directory and this database.
     pub async fn on(dir: TempDir, database: Database, change: impl FnOnce(&mut Settings), cost: Cost) -> Self {
         Self::on_at(dir, database, change, cost, NOW).await
     }
@@ -77,7 +77,7 @@ impl TestApp {
         let mut settings = Settings {
             data_dir: Some(dir.path().to_owned()),
             database_url: database.url(),
-            // On PostgreSQL it has to be given.
+            // With PostgreSQL the secret must be set.
             secret: database.url().map(|_| secret::generate().to_string()),
             ..Settings::default()
         };
@@ -92,7 +92,7 @@ impl TestApp {
         (clock, uptime): (Arc<AtomicI64>, Option<Arc<AtomicI64>>),
         cost: Cost,
     ) -> Self {
-        let config = Config::from_settings(&settings).expect("good settings");
+        let config = Config::from_settings(&settings).expect("valid settings");
         let store = Store::open(&config.database, config.database_connections)
             .await
             .expect("a database");
@@ -101,7 +101,7 @@ impl TestApp {
             None => Clock::set(Arc::clone(&clock)),
         };
         let state = AppState::new(config, store, now, Passwords::new(cost));
-        state.sessions.sync.catch_up().await.expect("the news");
+        state.sessions.sync.catch_up().await.expect("caught up");
         Self {
             app: app(state.clone()),
             state,
@@ -113,13 +113,13 @@ impl TestApp {
         }
     }
 
-    /// The same data, with settings changed, in a program that remembers nothing.
+    /// Restarts the program on the same data with changed settings; what it had in memory is lost.
     pub async fn restarted(self, change: impl FnOnce(&mut Settings)) -> Self {
         self.restarted_with(change, None).await
     }
 
-    /// Likewise, on a machine whose clock shows another time. From here on [`TestApp::steps_clock`] moves the clock while the
-    /// process has run for no time, and on PostgreSQL the server's real clock counts.
+    /// Restarts the program on a machine whose clock shows another time. From here on [`TestApp::steps_clock`] moves the clock but
+    /// not the time that the process has run, and on PostgreSQL the server's real clock counts.
     pub async fn restarted_at(self, seconds: i64) -> Self {
         self.clock.store(seconds, Ordering::Relaxed);
         self.restarted_with(|_| {}, Some(Arc::default())).await
@@ -139,9 +139,9 @@ impl TestApp {
         Self::start(dir, database, settings, (clock, uptime), CHEAP).await
     }
 
-    /// Another program on the same data, as the command line is.
+    /// Opens the same data in a second program, as the command line does.
     pub async fn another(&self) -> AppState {
-        let config = Config::from_settings(&self.settings).expect("good settings");
+        let config = Config::from_settings(&self.settings).expect("valid settings");
         let store = Store::open(&config.database, config.database_connections)
             .await
             .expect("a database");
@@ -153,7 +153,7 @@ impl TestApp {
         self.dir.path()
     }
 
-    /// Somebody's id.
+    /// Returns the id of an account.
     pub async fn user_id(&self, username: &str) -> UserId {
         let name = Username::parse(username).expect("a name");
         let found = self.state.store.credentials(&name).await.expect("an answer");
@@ -167,17 +167,21 @@ impl TestApp {
         }
     }
 
-    /// Sets the clock of a program that was started by [`TestApp::restarted_at`].
+    /// Moves the clock of a program that was started by [`TestApp::restarted_at`].
     pub fn steps_clock(&self, seconds: i64) {
-        assert!(self.uptime.is_some(), "the time of this program's clock is real time");
+        assert!(
+            self.uptime.is_some(),
+            "only a program that restarted_at started has a clock that can step"
+        );
         self.clock.fetch_add(seconds, Ordering::Relaxed);
     }
 
-    /// Takes every turn for hashing: until what this gives is dropped, whatever is hashed, verified or estimated waits.
+    /// Occupies every hashing slot: until the returned callers are dropped, every hash, verification and estimate waits.
     pub async fn hold_hashing(&self) -> Vec<HashingCaller> {
         let cores = available_parallelism().map_or(1, usize::from);
         let mut waiting = Vec::new();
-        // Until all have come before the first of them was done: only then does the second half wait for the turns of the first.
+        // Repeats until all callers arrived before the first one finished: only then does the second half wait for the slots of the
+        // first.
         while self.state.accounts.passwords.callers() != 2 * cores {
             waiting.clear();
             while self.state.accounts.passwords.callers() > 0 {
@@ -189,15 +193,15 @@ impl TestApp {
                 waiting.push(one_more);
             }
         }
-        // Half of them run. When they are done their turns go to the other half, which is not asked again and keeps them.
+        // The first half runs. When it is done, its slots go to the second half, which keeps them because it is not polled again.
         for running in waiting.drain(..cores) {
-            running.await.expect("a turn");
+            running.await.expect("a slot");
         }
         waiting
     }
 
-    /// Takes every turn, and every place in the queue that the network of these tests may have: until what this gives is
-    /// dropped, no password is hashed or verified.
+    /// Occupies every hashing slot and every place in the queue that the network of these tests may have: until the returned
+    /// value is dropped, no password is hashed or verified.
     pub async fn block_hashing(&self) -> impl Sized + use<> {
         let mut waiting = self.hold_hashing().await;
         loop {
@@ -217,7 +221,7 @@ impl TestApp {
         Box::pin(async move { passwords.verify("x", None, None).await })
     }
 
-    /// An answer whose body has not been read.
+    /// Sends a request and returns the response with its body unread.
     pub async fn respond(&self, request: Request<Body>) -> Response<Body> {
         self.app.clone().oneshot(request).await.expect("a router never fails")
     }
@@ -233,7 +237,7 @@ impl TestApp {
         }
     }
 
-    /// A browser without JavaScript.
+    /// Returns a browser without JavaScript.
     pub fn browser(&self) -> Browser<'_> {
         Browser {
             app: self,
@@ -241,12 +245,12 @@ impl TestApp {
         }
     }
 
-    /// A browser that has just signed up.
+    /// Signs up an account and returns its browser.
     pub async fn signed_up(&self, username: &str) -> Browser<'_> {
         self.signed_up_with_email(username, "").await
     }
 
-    /// Likewise, with an address.
+    /// Signs up an account with an email address and returns its browser.
     pub async fn signed_up_with_email(&self, username: &str, email: &str) -> Browser<'_> {
         let mut browser = self.browser();
         let fields = [("username", username), ("password", PASSWORD), ("email", email)];
@@ -255,12 +259,12 @@ impl TestApp {
         browser
     }
 
-    /// `GET` as a program does.
+    /// Sends a `GET` request as a program does.
     pub async fn get(&self, path: &str) -> Answer {
         self.send(request(Method::GET, path).body(Body::empty()).expect("a request")).await
     }
 
-    /// `GET` with a bearer token.
+    /// Sends a `GET` request with a bearer token.
     pub async fn get_with_token(&self, path: &str, token: &str) -> Answer {
         let request = request(Method::GET, path).header(header::AUTHORIZATION, format!("Bearer {token}"));
         self.send(request.body(Body::empty()).expect("a request")).await
@@ -276,30 +280,30 @@ impl TestApp {
         self.send(request.body(body.into()).expect("a request")).await
     }
 
-    /// An access token from `POST /token`.
+    /// Returns an access token from `POST /token`.
     pub async fn token(&self, username: &str) -> String {
         self.grant(username).await.access
     }
 
-    /// Both tokens of a new session.
+    /// Starts a session with `POST /token` and returns both tokens.
     pub async fn grant(&self, username: &str) -> Tokens {
         let answer = self.post("/token", &[("username", username), ("password", PASSWORD)]).await;
         Tokens::of(&answer).unwrap_or_else(|| panic!("{}", answer.body))
     }
 
-    /// `POST /token` with a refresh token.
+    /// Sends `POST /token` with a refresh token.
     pub async fn refresh(&self, token: &str) -> Answer {
         self.post("/token", &[("grant_type", "refresh_token"), ("refresh_token", token)])
             .await
     }
 
-    /// The next two tokens.
+    /// Refreshes and returns the two new tokens.
     pub async fn refreshed(&self, token: &str) -> Tokens {
         let answer = self.refresh(token).await;
         Tokens::of(&answer).unwrap_or_else(|| panic!("{}", answer.body))
     }
 
-    /// Whether an access token opens the protected route.
+    /// Returns whether an access token opens the protected route.
     pub async fn opens(&self, access: &str) -> bool {
         let answer = self.get_with_token("/protected", access).await;
         assert!(matches!(answer.status.as_u16(), 200 | 401), "{}: {}", answer.status, answer.body);
@@ -307,7 +311,7 @@ impl TestApp {
     }
 }
 
-/// What `POST /token` gives.
+/// The tokens that `POST /token` returns.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tokens {
     pub access: String,
@@ -332,7 +336,7 @@ pub fn form(fields: &[(&str, &str)]) -> String {
     url::form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish()
 }
 
-/// Keeps cookies, says `Accept: text/html` and where it comes from, and follows nothing by itself.
+/// A browser that keeps cookies, sends `Accept: text/html` and, with posts, its origin. It does not follow redirects.
 pub struct Browser<'a> {
     app: &'a TestApp,
     cookies: Vec<(String, String)>,
@@ -347,7 +351,7 @@ impl Browser<'_> {
         self.send(Method::POST, path, &form(fields)).await
     }
 
-    /// Posts as a script on the page would: JSON instead of pages.
+    /// Posts as a script on the page would, and gets JSON instead of pages.
     pub async fn call(&mut self, path: &str, fields: &[(&str, &str)]) -> Answer {
         self.send_for("application/json", Method::POST, path, &form(fields)).await
     }
@@ -380,7 +384,7 @@ impl Browser<'_> {
             .map(|(_, value)| value.as_str())
     }
 
-    /// Puts a cookie where the browser keeps it.
+    /// Puts a cookie into the browser's cookie store.
     pub fn plant(&mut self, name: &str, value: &str) {
         self.cookies.retain(|(known, _)| known != name);
         self.cookies.push((name.to_owned(), value.to_owned()));

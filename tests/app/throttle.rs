@@ -1,4 +1,5 @@
-//! Guessing: one budget for all doors, the same for names that nobody has, and none of it in the owner's way.
+//! Limits on wrong passwords: one limit for all forms that check a password, the same for unknown names. They do not lock out the
+//! owner of an account.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -14,7 +15,7 @@ const BURST: usize = 20;
 const INTERVAL: i64 = 60;
 const WRONG: &str = "wrong password";
 
-/// `POST /token` from an address, through a proxy that is trusted.
+/// Sends `POST /token` from an address, through a trusted proxy.
 pub async fn try_from(app: &TestApp, address: &str, username: &str, password: &str) -> Answer {
     let request = request(Method::POST, "/token")
         .header("x-forwarded-for", address)
@@ -37,12 +38,16 @@ async fn use_up(app: &TestApp, username: &str) {
 
 fn throttled(answer: &Answer) {
     assert_eq!(answer.status, 429, "{}", answer.body);
-    let seconds: i64 = answer.header("retry-after").expect("when").parse().expect("seconds");
+    let seconds: i64 = answer
+        .header("retry-after")
+        .expect("a Retry-After header")
+        .parse()
+        .expect("seconds");
     assert!((1..=INTERVAL).contains(&seconds), "{seconds}");
 }
 
 #[tokio::test]
-async fn after_so_many_wrong_passwords_even_the_right_one_waits_and_then_works() {
+async fn after_too_many_wrong_passwords_even_the_correct_one_must_wait() {
     let app = TestApp::new().await;
     app.signed_up("ada").await;
     use_up(&app, "ada").await;
@@ -57,11 +62,11 @@ async fn after_so_many_wrong_passwords_even_the_right_one_waits_and_then_works()
     throttled(&app.post("/token", &fields).await);
     app.pass_seconds(1);
     assert_eq!(app.post("/token", &fields).await.status, 200);
-    assert_eq!(app.post("/token", &fields).await.status, 200, "a right one is given back");
+    assert_eq!(app.post("/token", &fields).await.status, 200, "a correct password is refunded");
 }
 
 #[tokio::test]
-async fn a_name_that_nobody_has_is_throttled_in_the_same_words() {
+async fn an_unknown_name_is_throttled_with_the_same_answer_as_an_existing_one() {
     let app = TestApp::new().await;
     app.signed_up("ada").await;
     let mut answers = Vec::new();
@@ -83,12 +88,12 @@ async fn a_name_that_nobody_has_is_throttled_in_the_same_words() {
 }
 
 #[tokio::test]
-async fn all_doors_share_one_budget() {
+async fn all_forms_that_check_a_password_share_one_limit() {
     let app = TestApp::new().await;
     let mut ada = app.signed_up("ada").await;
-    // The browser of the owner has a budget of its own; this one has forgotten that it is one.
+    // A known device has a limit of its own; without its device cookie this browser shares the limit of the account.
     ada.plant("latchkey-device", "forgotten");
-    // From here on a change of the address asks for the password.
+    // From here on a change of the email address asks for the password.
     app.pass_seconds(600);
     let mut stranger = app.browser();
     for round in 0..BURST {
@@ -137,11 +142,11 @@ async fn all_doors_share_one_budget() {
     ] {
         throttled(&ada.call(path, fields).await);
     }
-    assert_eq!(ada.get("/dashboard").await.status, 200, "a session is in nobody's way");
+    assert_eq!(ada.get("/dashboard").await.status, 200, "an existing session is not limited");
 }
 
 #[tokio::test]
-async fn one_account_has_one_budget_for_guesses_from_many_addresses() {
+async fn one_account_has_one_limit_for_attempts_from_many_addresses() {
     let app = behind_a_proxy().await;
     app.signed_up("ada").await;
     app.signed_up("grace").await;
@@ -154,12 +159,12 @@ async fn one_account_has_one_budget_for_guesses_from_many_addresses() {
     assert_eq!(
         try_from(&app, "203.0.113.1", "grace", PASSWORD).await.status,
         200,
-        "other accounts are not concerned"
+        "other accounts are not affected"
     );
 }
 
 #[tokio::test]
-async fn a_right_password_gives_no_further_guesses() {
+async fn a_correct_password_gives_no_additional_attempts() {
     let app = TestApp::new().await;
     app.signed_up("ada").await;
     let guess = async |password| app.post("/token", &[("username", "ada"), ("password", password)]).await;
@@ -167,25 +172,25 @@ async fn a_right_password_gives_no_further_guesses() {
         assert_eq!(guess(WRONG).await.status, 400, "{n}");
     }
     for _ in 0..3 {
-        assert_eq!(guess(PASSWORD).await.status, 200, "its owner comes and goes");
+        assert_eq!(guess(PASSWORD).await.status, 200, "the owner can sign in again and again");
     }
-    assert_eq!(guess(WRONG).await.status, 400, "the last one");
+    assert_eq!(guess(WRONG).await.status, 400, "the last attempt");
     throttled(&guess(WRONG).await);
 }
 
 #[tokio::test]
-async fn what_is_refused_anyway_costs_no_hash() {
+async fn requests_that_are_refused_anyway_cost_no_hash() {
     let app = TestApp::new().await;
     let mut ada = app.signed_up("ada").await;
     let tokens = app.grant("ada").await;
     app.signed_up("grace").await;
     ada.plant("latchkey-device", "forgotten");
-    // A second more than a sign-up may be repeated.
+    // One second longer than a sign-up may be repeated.
     app.pass_seconds(601);
     use_up(&app, "ada").await;
     let no_hash_runs = app.block_hashing().await;
 
-    // What would be hashed waits for a place in vain.
+    // Requests that need a hash find no place in the queue.
     for name in ["grace", "nobody.here"] {
         let answer = app.post("/token", &[("username", name), ("password", PASSWORD)]).await;
         assert_eq!(answer.status, 503, "{name}");
@@ -205,7 +210,7 @@ async fn what_is_refused_anyway_costs_no_hash() {
     }
     for path in ["/api/change_password", "/api/change_email", "/api/remove_account"] {
         throttled(&ada.call(path, &right).await);
-        assert_eq!(app.post(path, &right).await.status, 401, "{path}: nobody is signed in");
+        assert_eq!(app.post(path, &right).await.status, 401, "{path}: an anonymous request");
     }
     for path in ["/token", "/api/log_in", "/api/sign_up"] {
         let grace = form(&[("username", "grace"), ("password", PASSWORD)]);
@@ -241,15 +246,15 @@ async fn what_is_refused_anyway_costs_no_hash() {
         &[("current_password", PASSWORD), ("new_password", "password1")],
     );
     assert_eq!(common.await.status, 422);
-    assert_eq!(app.refresh(&tokens.refresh).await.status, 200, "nor do tokens");
+    assert_eq!(app.refresh(&tokens.refresh).await.status, 200, "a refresh needs no hash");
     assert!(app.opens(&tokens.access).await);
 
     drop(no_hash_runs);
-    assert_eq!(app.post("/api/sign_up", &new_account).await.status, 200, "there is room again");
+    assert_eq!(app.post("/api/sign_up", &new_account).await.status, 200, "the queue has room again");
 }
 
 #[tokio::test]
-async fn guesses_made_at_once_gain_nothing() {
+async fn concurrent_attempts_do_not_exceed_the_limit() {
     let app = TestApp::new().await;
     app.signed_up("ada").await;
     let fields = [("username", "ada"), ("password", WRONG)];
@@ -260,16 +265,16 @@ async fn guesses_made_at_once_gain_nothing() {
 }
 
 #[tokio::test]
-async fn the_owner_gets_in_on_a_known_device_while_others_are_throttled() {
+async fn the_owner_signs_in_on_a_known_device_while_others_are_throttled() {
     let app = TestApp::new().await;
     let mut ada = app.signed_up("ada").await;
     ada.post("/api/log_out", &[]).await;
-    assert!(ada.cookie("latchkey-device").is_some(), "it outlives the session");
+    assert!(ada.cookie("latchkey-device").is_some(), "the device cookie outlives the session");
     use_up(&app, "ada").await;
     let fields = [("username", "ada"), ("password", PASSWORD)];
     assert_eq!(ada.post("/api/log_in", &fields).await.location(), Some("/dashboard"));
 
-    // It has a budget as well, and it is the key to no other account.
+    // A known device has a limit too, and it is not known to other accounts.
     ada.post("/api/log_out", &[]).await;
     for _ in 0..BURST {
         ada.post("/api/log_in", &[("username", "ada"), ("password", WRONG)]).await;
@@ -283,7 +288,7 @@ async fn the_owner_gets_in_on_a_known_device_while_others_are_throttled() {
 }
 
 #[tokio::test]
-async fn a_restart_resets_nothing() {
+async fn a_restart_resets_no_limit() {
     let app = TestApp::new().await;
     app.signed_up("ada").await;
     use_up(&app, "ada").await;
@@ -292,7 +297,7 @@ async fn a_restart_resets_nothing() {
 }
 
 #[tokio::test]
-async fn one_address_has_one_budget_for_many_names_and_ipv6_networks_likewise() {
+async fn one_address_or_ipv6_network_has_one_limit_for_many_names() {
     let app = behind_a_proxy().await;
     app.signed_up("ada").await;
     for network in ["198.51.100.7", "2001:db8::"] {
@@ -312,7 +317,7 @@ async fn one_address_has_one_budget_for_many_names_and_ipv6_networks_likewise() 
     }
     assert_eq!(try_from(&app, "198.51.100.8", "ada", PASSWORD).await.status, 200, "another address");
     let spoofed = try_from(&app, "203.0.113.1, 198.51.100.7", "ada", PASSWORD).await;
-    assert_eq!(spoofed.status, 429, "what anybody can write counts for nothing");
+    assert_eq!(spoofed.status, 429, "an address that the client wrote itself is ignored");
 }
 
 #[tokio::test]
@@ -330,7 +335,7 @@ async fn new_accounts_from_one_address_are_limited() {
 }
 
 #[tokio::test]
-async fn the_address_of_the_client_is_what_people_see() {
+async fn people_see_the_address_of_the_client_and_not_of_the_proxy() {
     let app = behind_a_proxy().await;
     let mut ada = app.signed_up("ada").await;
     assert_eq!(try_from(&app, "203.0.113.9", "ada", PASSWORD).await.status, 200);
@@ -338,7 +343,7 @@ async fn the_address_of_the_client_is_what_people_see() {
 }
 
 #[tokio::test]
-async fn a_session_that_is_refreshed_without_end_is_slowed_down_and_goes_on() {
+async fn a_session_that_is_refreshed_too_often_is_slowed_down_and_continues() {
     let app = TestApp::new().await;
     let mut ada = app.signed_up("ada").await;
     let mut tokens = app.grant("ada").await;
@@ -347,15 +352,15 @@ async fn a_session_that_is_refreshed_without_end_is_slowed_down_and_goes_on() {
     }
     let answer = app.refresh(&tokens.refresh).await;
     assert_eq!((answer.status.as_u16(), answer.header("retry-after")), (429, Some("1")));
-    assert!(app.opens(&tokens.access).await, "what it has stays good");
-    assert_eq!(ada.get("/dashboard").await.status, 200, "other sessions are not concerned");
+    assert!(app.opens(&tokens.access).await, "its current token stays valid");
+    assert_eq!(ada.get("/dashboard").await.status, 200, "other sessions are not affected");
     app.pass_seconds(1);
     let next = app.refreshed(&tokens.refresh).await;
     assert_eq!(app.refresh(&next.refresh).await.status, 429, "one a second from here on");
 }
 
 #[tokio::test]
-async fn neighbours_who_send_bad_refresh_tokens_sign_nobody_out() {
+async fn bad_refresh_tokens_from_the_same_address_sign_no_other_user_out() {
     let app = TestApp::new().await;
     let mut ada = app.signed_up("ada").await;
     app.pass_seconds(900);

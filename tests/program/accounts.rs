@@ -1,4 +1,4 @@
-//! Accounts on the command line: imports from files, old names, and what is printed.
+//! Accounts on the command line: imports from files, names from before a stricter rule, and output.
 
 use std::fs;
 
@@ -7,13 +7,16 @@ use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor};
 
 use crate::support::{Installation, PASSWORD, error, text};
 
-/// Runs a statement on the database, as a program of before could have.
+/// Runs a statement on the database, to create data that an older version could have written.
 fn execute(here: &Installation, statement: &str) {
-    let runtime = tokio::runtime::Runtime::new().expect("threads");
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     runtime.block_on(async {
         let options = SqliteConnectOptions::new().filename(here.path().join("data/latchkey.db"));
         let mut connection = options.connect().await.expect("opened");
-        connection.execute(AssertSqlSafe(statement.to_owned())).await.expect("done");
+        connection
+            .execute(AssertSqlSafe(statement.to_owned()))
+            .await
+            .expect("the statement ran");
         connection.close().await.expect("closed");
     });
 }
@@ -25,7 +28,7 @@ fn import(here: &Installation, file: &str) -> (bool, String, String) {
 }
 
 #[test]
-fn an_import_into_an_empty_database_makes_no_administrator_and_says_so() {
+fn an_import_into_an_empty_database_creates_no_administrator_and_prints_a_hint() {
     let here = Installation::new();
     let bcrypt = bcrypt::hash(PASSWORD, 4).expect("a hash");
     let (done, said, wrong) = import(&here, &format!("username,password_hash\naaron,{bcrypt}\nberta,{bcrypt}\n"));
@@ -35,11 +38,11 @@ fn an_import_into_an_empty_database_makes_no_administrator_and_says_so() {
     assert_eq!((list.lines().count(), list.matches(" admin ").count()), (3, 0), "{list}");
     let (_, said, wrong) = import(&here, &format!("username,password_hash\ndora,{bcrypt}\n"));
     assert_eq!(said, "Added 1 accounts.\n");
-    assert!(!wrong.contains("set-role"), "only the first import says so: {wrong}");
+    assert!(!wrong.contains("set-role"), "only the first import prints the hint: {wrong}");
 }
 
 #[test]
-fn an_import_says_what_to_do_with_semicolons_and_with_hashes_that_need_quotes() {
+fn an_import_explains_wrong_separators_and_unquoted_hashes() {
     let here = Installation::new();
     let argon2 = "$argon2id$v=19$m=8,t=1,p=1$c29tZXNhbHQ$6uLqTCzTVtrjnsWoVJ3CFRPR1Kd3R5fR8XBZrOlrqqg";
     for file in [
@@ -67,7 +70,7 @@ fn an_import_says_what_to_do_with_semicolons_and_with_hashes_that_need_quotes() 
 }
 
 #[test]
-fn names_that_look_like_options_are_refused_and_commands_handle_old_ones() {
+fn new_names_that_look_like_options_are_refused_and_existing_ones_still_work() {
     let here = Installation::new();
     here.add("ada");
     for name in ["--help", "-version", ".profile", "_ada"] {
@@ -123,12 +126,12 @@ fn names_that_look_like_options_are_refused_and_commands_handle_old_ones() {
             .post("/token", &[("username", "--help"), ("password", "another quiet harbour")])
             .0,
         200,
-        "who has such a name still signs in"
+        "an account with such a name can still sign in"
     );
 }
 
 #[test]
-fn invisible_characters_of_an_old_email_address_are_printed_as_escapes() {
+fn invisible_characters_in_an_email_address_are_printed_as_escapes() {
     let here = Installation::new();
     here.add("ada");
     execute(

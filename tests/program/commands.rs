@@ -1,4 +1,4 @@
-//! The program as the operator meets it: commands and refusals to start.
+//! The command line: commands, their output, and errors that stop the start.
 
 use std::fs::File;
 use std::net::TcpListener;
@@ -60,8 +60,8 @@ fn accounts_are_added_listed_shown_changed_and_removed() {
 }
 
 #[test]
-fn accounts_of_another_system_are_imported_and_each_line_that_cannot_be_is_named() {
-    // Of "quiet harbour lantern".
+fn an_import_adds_valid_accounts_and_names_each_invalid_line() {
+    // A hash of "quiet harbour lantern".
     let bcrypt = bcrypt::hash(PASSWORD, 4).expect("a hash");
     let here = Installation::new();
     let file = here.path().join("users.csv");
@@ -102,10 +102,10 @@ fn accounts_of_another_system_are_imported_and_each_line_that_cannot_be_is_named
 }
 
 #[test]
-fn accounts_are_listed_in_parts_and_a_reader_that_has_seen_enough_is_no_failure() {
+fn accounts_are_listed_in_pages_and_a_closed_pipe_is_not_an_error() {
     let here = Installation::new();
     let bcrypt = bcrypt::hash(PASSWORD, 4).expect("a hash");
-    // More than fits into a pipe that nobody empties.
+    // More output than fits into a pipe that is not read.
     let rows: String = (0..2100).map(|n| format!("user-{n:04},,{bcrypt}\n")).collect();
     std::fs::write(here.path().join("users.csv"), format!("username,email,password_hash\n{rows}")).expect("written");
     assert!(here.run(&["user", "import", "users.csv"]).status.success());
@@ -116,7 +116,7 @@ fn accounts_are_listed_in_parts_and_a_reader_that_has_seen_enough_is_no_failure(
     assert_eq!(
         (names(&text(&all)), error(&all).as_str()),
         (whole.clone(), ""),
-        "each once, in order"
+        "each account is listed once, in order"
     );
 
     let mut parts = Vec::new();
@@ -144,13 +144,13 @@ fn accounts_are_listed_in_parts_and_a_reader_that_has_seen_enough_is_no_failure(
             .spawn()
             .expect("started");
         drop(reader.stdout.take());
-        let done = reader.wait_with_output().expect("ran");
+        let done = reader.wait_with_output().expect("the command ran");
         assert!(done.status.success() && error(&done).is_empty(), "{command:?}: {}", error(&done));
     }
 }
 
 #[test]
-fn programs_that_start_at_once_on_an_empty_directory_all_come_up() {
+fn commands_that_start_at_once_on_an_empty_directory_all_succeed() {
     let here = Installation::new();
     std::thread::scope(|scope| {
         for n in 0..10 {
@@ -164,7 +164,7 @@ fn programs_that_start_at_once_on_an_empty_directory_all_come_up() {
 }
 
 #[test]
-fn the_rules_hold_on_the_command_line_too() {
+fn the_command_line_applies_the_same_rules_for_names_and_passwords() {
     let here = Installation::new();
     here.add("ada");
     for (name, password, sentence) in [
@@ -186,7 +186,7 @@ fn the_rules_hold_on_the_command_line_too() {
 }
 
 #[test]
-fn check_says_what_would_be_used_and_changes_no_database() {
+fn check_shows_the_configuration_and_creates_no_database() {
     let here = Installation::new();
     let fresh = text(&here.run(&["check"]));
     assert!(fresh.contains("no database yet"), "{fresh}");
@@ -201,7 +201,7 @@ fn check_says_what_would_be_used_and_changes_no_database() {
 }
 
 #[test]
-fn the_start_is_refused_with_one_sentence() {
+fn an_invalid_configuration_stops_the_start_with_a_one_line_error() {
     let held = TcpListener::bind("127.0.0.1:0").expect("a port");
     let taken = held.local_addr().expect("an address").to_string();
     let newer = Installation::new();
@@ -219,7 +219,7 @@ fn the_start_is_refused_with_one_sentence() {
     ];
     for (variable, value, beginning) in cases {
         let here = Installation::new();
-        let output = here.command(&["serve"]).env(variable, value).output().expect("ran");
+        let output = here.command(&["serve"]).env(variable, value).output().expect("the command ran");
         let error = error(&output);
         assert!(
             !output.status.success() && error.starts_with(&format!("error: {beginning}")) && error.trim().lines().count() == 1,
@@ -228,7 +228,11 @@ fn the_start_is_refused_with_one_sentence() {
     }
 
     let here = Installation::new();
-    let output = here.command(&["serve"]).env("LATCHKEY_ADDR", &taken).output().expect("ran");
+    let output = here
+        .command(&["serve"])
+        .env("LATCHKEY_ADDR", &taken)
+        .output()
+        .expect("the command ran");
     assert!(error(&output).contains("in use by another program"), "{}", error(&output));
 
     std::fs::write(&database, "not a database ".repeat(1000)).expect("written");
@@ -241,7 +245,7 @@ fn the_start_is_refused_with_one_sentence() {
 }
 
 #[test]
-fn a_flag_wins_over_a_variable_and_a_variable_over_the_file() {
+fn a_flag_overrides_a_variable_and_a_variable_overrides_the_env_file() {
     let here = Installation::new();
     std::fs::write(
         here.path().join(".env"),
@@ -257,13 +261,13 @@ fn a_flag_wins_over_a_variable_and_a_variable_over_the_file() {
         .command(&["check"])
         .env("LATCHKEY_ADDR", "127.0.0.1:4002")
         .output()
-        .expect("ran");
+        .expect("the command ran");
     assert!(text(&by_variable).contains("127.0.0.1:4002"));
     let by_flag = here
         .command(&["check", "--addr", "127.0.0.1:4003"])
         .env("LATCHKEY_ADDR", "127.0.0.1:4002")
         .output()
-        .expect("ran");
+        .expect("the command ran");
     assert!(text(&by_flag).contains("127.0.0.1:4003"));
 
     std::fs::write(here.path().join(".env"), "this is no setting\n").expect("written");
@@ -312,12 +316,12 @@ fn help_documents_every_setting_and_command() {
         .command(&["--help"])
         .env("LATCHKEY_SECRET", "canary-in-the-help")
         .output()
-        .expect("ran");
-    assert!(!text(&secret).contains("canary"), "help shows no secret");
+        .expect("the command ran");
+    assert!(!text(&secret).contains("canary"), "the help contains no secret");
 }
 
 #[test]
-fn a_backup_made_while_the_server_runs_is_whole_and_for_its_owner_alone() {
+fn a_backup_made_while_the_server_runs_is_complete_and_readable_only_by_its_owner() {
     let here = Installation::new();
     let nothing = here.run(&["backup", "copy.db"]);
     assert!(
@@ -338,7 +342,7 @@ fn a_backup_made_while_the_server_runs_is_whole_and_for_its_owner_alone() {
     let again = here.run(&["backup", "copy.db"]);
     assert!(!again.status.success() && error(&again).contains("copy.db"), "{}", error(&again));
     assert!(!here.run(&["backup", "nowhere/copy.db"]).status.success());
-    // What came later is not in it.
+    // Changes after the backup are not in it.
     server.post("/revoke", &[("token", &live.refresh)]);
     server.kill();
 
@@ -357,7 +361,7 @@ fn full() -> File {
 }
 
 #[test]
-fn a_command_that_cannot_print_ends_with_a_sentence_that_says_what_was_done() {
+fn a_command_that_cannot_print_says_in_its_error_what_was_done() {
     let here = Installation::new();
     here.add("ada");
     here.add("grace");
@@ -385,7 +389,12 @@ fn a_command_that_cannot_print_ends_with_a_sentence_that_says_what_was_done() {
     std::fs::write(here.path().join("password"), "another quiet harbour\n").expect("written");
     let password = || File::open(here.path().join("password")).expect("a file");
     for (command, done) in commands {
-        let output = here.command(command).stdin(password()).stdout(full()).output().expect("ran");
+        let output = here
+            .command(command)
+            .stdin(password())
+            .stdout(full())
+            .output()
+            .expect("the command ran");
         let said = error(&output);
         assert_eq!(output.status.code(), Some(1), "{command:?}: {said}");
         assert!(
@@ -393,21 +402,26 @@ fn a_command_that_cannot_print_ends_with_a_sentence_that_says_what_was_done() {
             "{command:?}: {said}"
         );
     }
-    // Not even the sentence can be written.
-    let mute = here.command(&["user", "list"]).stdout(full()).stderr(full()).status().expect("ran");
+    // Not even the error can be written.
+    let mute = here
+        .command(&["user", "list"])
+        .stdout(full())
+        .stderr(full())
+        .status()
+        .expect("the command ran");
     assert_eq!(mute.code(), Some(1));
-    let mute = here.command(&["no-such-command"]).stderr(full()).status().expect("ran");
+    let mute = here.command(&["no-such-command"]).stderr(full()).status().expect("the command ran");
     assert_eq!(mute.code(), Some(2));
 }
 
 #[test]
-fn a_command_whose_reader_went_away_ends_quietly() {
+fn a_command_with_a_closed_output_pipe_exits_quietly() {
     let here = Installation::new();
     here.add("ada");
     for command in [&["secret"][..], &["check"], &["--help"], &["user", "enable", "ada"]] {
         let (reader, writer) = std::io::pipe().expect("a pipe");
         drop(reader);
-        let output = here.command(command).stdout(writer).output().expect("ran");
+        let output = here.command(command).stdout(writer).output().expect("the command ran");
         assert!(
             output.status.success() && error(&output).is_empty(),
             "{command:?}: {}",

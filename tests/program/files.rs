@@ -1,4 +1,5 @@
-//! The files of a database: who may open them, who creates them, and what happens when another one is put in their place.
+//! The files of a SQLite database: their permissions, which commands create or change them, and what happens when another file
+//! replaces the database.
 
 use std::fs::{self, File, Permissions};
 use std::os::unix::fs::PermissionsExt;
@@ -18,7 +19,8 @@ impl Installation {
         self.path().join(DATABASE)
     }
 
-    /// Names and contents of everything in the directory, but for the index of the log, which readers use as well.
+    /// Returns the names and contents of all files in the directory. The contents of the WAL index (`-shm`) are left out, because
+    /// readers change it too.
     fn everything(&self) -> Vec<(PathBuf, Vec<u8>)> {
         let mut found = Vec::new();
         let mut directories = vec![self.path().to_owned()];
@@ -40,7 +42,7 @@ impl Installation {
         found
     }
 
-    /// A start of the server that is refused. What it said.
+    /// Starts the server and asserts that it refuses to start. Returns the error.
     fn refused_start(&self) -> String {
         let mut start = self
             .command(&["serve"])
@@ -49,33 +51,36 @@ impl Installation {
             .spawn()
             .expect("started");
         let deadline = Instant::now() + Duration::from_mins(1);
-        while start.try_wait().expect("asked").is_none() && Instant::now() < deadline {
+        while start.try_wait().expect("the process can be queried").is_none() && Instant::now() < deadline {
             std::thread::sleep(Duration::from_millis(20));
         }
-        let ended = start.try_wait().expect("asked").is_some();
+        let ended = start.try_wait().expect("the process can be queried").is_some();
         if !ended {
             start.kill().expect("killed");
         }
-        let output = start.wait_with_output().expect("ran");
+        let output = start.wait_with_output().expect("the command ran");
         let said = error(&output);
-        assert!(ended && !output.status.success(), "it is not refused: {said}");
+        assert!(ended && !output.status.success(), "the start is not refused: {said}");
         said
     }
 }
 
-/// Runs a statement on a file.
+/// Runs a statement on a database file.
 fn execute(file: &Path, statement: &str) {
-    let runtime = tokio::runtime::Runtime::new().expect("threads");
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     runtime.block_on(async {
         let mut connection = SqliteConnectOptions::new().filename(file).connect().await.expect("opened");
-        connection.execute(AssertSqlSafe(statement.to_owned())).await.expect("done");
+        connection
+            .execute(AssertSqlSafe(statement.to_owned()))
+            .await
+            .expect("the statement ran");
         connection.close().await.expect("closed");
     });
 }
 
-/// The first pages of the table of accounts and of its indexes.
+/// Returns the root pages of the table of accounts and of its indexes.
 fn pages_of_users(file: &Path) -> Vec<usize> {
-    let runtime = tokio::runtime::Runtime::new().expect("threads");
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     runtime.block_on(async {
         let mut connection = SqliteConnectOptions::new().filename(file).connect().await.expect("opened");
         let pages: Vec<(i64,)> = sqlx::query_as("SELECT rootpage FROM sqlite_master WHERE tbl_name = 'users'")
@@ -87,7 +92,7 @@ fn pages_of_users(file: &Path) -> Vec<usize> {
     })
 }
 
-/// As the version before the last migration left it.
+/// Makes the database look as if the last migration had not been applied.
 fn make_older(database: &Path) {
     execute(
         database,
@@ -108,11 +113,11 @@ fn is_ready(server: &Server) -> u16 {
 }
 
 #[test]
-fn the_files_of_a_database_are_for_their_owner_alone_whatever_the_directory_and_the_umask_are() {
+fn only_the_owner_may_open_the_database_files_whatever_the_directory_mode_and_umask() {
     let here = Installation::new();
     let data = here.path().join("data");
-    fs::create_dir(&data).expect("made");
-    fs::set_permissions(&data, Permissions::from_mode(0o755)).expect("set");
+    fs::create_dir(&data).expect("the directory is created");
+    fs::set_permissions(&data, Permissions::from_mode(0o755)).expect("the permissions are set");
     let server = here.serve_within("umask 0", &[]);
     assert_eq!(sign_in(&server), 400);
     let files = ["", "-wal", "-shm", "-lock"].map(|suffix| here.path().join(format!("{DATABASE}{suffix}")));
@@ -120,17 +125,17 @@ fn the_files_of_a_database_are_for_their_owner_alone_whatever_the_directory_and_
         assert_eq!(mode(file), 0o600, "{}", file.display());
     }
     for file in &files {
-        fs::set_permissions(file, Permissions::from_mode(0o644)).expect("set");
+        fs::set_permissions(file, Permissions::from_mode(0o644)).expect("the permissions are set");
     }
     server.kill();
     let _server = here.serve_within("umask 0", &[]);
     for file in &files {
-        assert_eq!(mode(file), 0o600, "{} of before", file.display());
+        assert_eq!(mode(file), 0o600, "{} that existed before", file.display());
     }
 }
 
 #[test]
-fn a_lock_that_is_never_given_up_ends_the_start_with_a_sentence() {
+fn a_lock_that_is_never_released_stops_the_start_with_a_one_line_error() {
     let here = Installation::new();
     here.add("ada");
     let lock = File::options()
@@ -146,7 +151,7 @@ fn a_lock_that_is_never_given_up_ends_the_start_with_a_sentence() {
 }
 
 #[test]
-fn commands_that_need_a_database_create_nothing_where_there_is_none() {
+fn commands_that_need_a_database_create_no_files_if_there_is_none() {
     for command in [
         &["user", "list"][..],
         &["user", "show", "ada"],
@@ -179,7 +184,7 @@ fn commands_that_need_a_database_create_nothing_where_there_is_none() {
 }
 
 #[test]
-fn the_first_account_creates_a_database_of_the_present_schema() {
+fn adding_the_first_account_creates_a_database_with_the_current_schema() {
     let bcrypt = bcrypt::hash(PASSWORD, 4).expect("a hash");
     let csv = format!("username,email,password_hash\nada,,{bcrypt}\n");
     for (command, input) in [
@@ -200,7 +205,7 @@ fn the_first_account_creates_a_database_of_the_present_schema() {
 }
 
 #[test]
-fn an_older_database_is_changed_by_no_command_but_the_server() {
+fn only_the_server_migrates_an_older_database() {
     let here = Installation::new();
     here.add("ada");
     let bcrypt = bcrypt::hash(PASSWORD, 4).expect("a hash");
@@ -235,7 +240,7 @@ fn an_older_database_is_changed_by_no_command_but_the_server() {
 }
 
 #[test]
-fn check_changes_nothing_beside_a_server_and_after_a_crash() {
+fn check_changes_no_file_while_a_server_runs_and_after_a_crash() {
     let here = Installation::new();
     here.add("ada");
     let before = here.everything();
@@ -272,7 +277,7 @@ fn check_changes_nothing_beside_a_server_and_after_a_crash() {
 }
 
 #[test]
-fn a_backup_that_is_moved_into_place_under_a_server_is_not_destroyed_by_its_log() {
+fn a_backup_moved_over_the_database_of_a_running_server_is_not_damaged_by_the_wal() {
     let here = Installation::new();
     here.add("ada");
     let server = here.serve(&[]);
@@ -282,10 +287,10 @@ fn a_backup_that_is_moved_into_place_under_a_server_is_not_destroyed_by_its_log(
         assert_eq!(sign_in(&server), 200);
     }
     fs::rename(here.path().join("copy.db"), here.database()).expect("moved");
-    within(Duration::from_secs(10), "it is not ready", || is_ready(&server) == 503);
+    within(Duration::from_secs(10), "the server is not ready", || is_ready(&server) == 503);
     assert_eq!(sign_in(&server), 503);
     let disabled = here.run(&["user", "disable", "ada"]);
-    assert!(!disabled.status.success(), "it would end nothing");
+    assert!(!disabled.status.success(), "a disabled account would keep its sessions");
     server.stop();
 
     let said = here.refused_start();
@@ -302,12 +307,12 @@ fn a_backup_that_is_moved_into_place_under_a_server_is_not_destroyed_by_its_log(
             error(&output)
         );
     }
-    assert_eq!(fs::read(here.database()).expect("read"), copy, "it is as it was");
+    assert_eq!(fs::read(here.database()).expect("read"), copy, "the backup is unchanged");
 
     fs::rename(here.database(), here.path().join("copy.db")).expect("moved");
     assert!(
         here.refused_start().contains("belongs to another database file"),
-        "nor is a new one made beside the log"
+        "no new database is created beside the WAL"
     );
     let restored = here.run(&["restore", "copy.db"]);
     assert!(restored.status.success(), "{}", error(&restored));
@@ -316,7 +321,7 @@ fn a_backup_that_is_moved_into_place_under_a_server_is_not_destroyed_by_its_log(
 }
 
 #[test]
-fn a_backup_that_is_copied_into_place_after_a_crash_is_not_destroyed_by_the_log() {
+fn a_backup_copied_over_the_database_after_a_crash_is_not_damaged_by_the_wal() {
     let here = Installation::new();
     here.add("ada");
     let server = here.serve(&[]);
@@ -337,7 +342,7 @@ fn a_backup_that_is_copied_into_place_after_a_crash_is_not_destroyed_by_the_log(
 }
 
 #[test]
-fn a_log_that_belongs_to_the_database_is_applied_after_a_crash() {
+fn the_wal_of_the_database_is_applied_after_a_crash() {
     let here = Installation::new();
     here.add("ada");
     for _ in 0..2 {
@@ -352,7 +357,7 @@ fn a_log_that_belongs_to_the_database_is_applied_after_a_crash() {
 }
 
 #[test]
-fn a_file_that_is_copied_over_the_database_of_a_server_is_noticed_and_left_alone() {
+fn a_file_copied_over_the_database_of_a_running_server_is_detected_and_not_changed() {
     let here = Installation::new();
     here.add("ada");
     let server = here.serve(&[("LATCHKEY_REVOCATION_LAG", "1s")]);
@@ -360,16 +365,16 @@ fn a_file_that_is_copied_over_the_database_of_a_server_is_noticed_and_left_alone
     let tokens = server.grant("ada");
     let copy = fs::read(here.path().join("copy.db")).expect("read");
     fs::copy(here.path().join("copy.db"), here.database()).expect("copied");
-    within(Duration::from_secs(10), "it is not ready", || is_ready(&server) == 503);
+    within(Duration::from_secs(10), "the server is not ready", || is_ready(&server) == 503);
     assert_eq!(sign_in(&server), 503);
-    within(Duration::from_secs(10), "tokens are put off", || {
+    within(Duration::from_secs(10), "tokens are answered with 503", || {
         server.protected(&tokens.access) == 503
     });
     let disabled = here.run(&["user", "disable", "ada"]);
-    assert!(!disabled.status.success(), "it would end nothing");
+    assert!(!disabled.status.success(), "a disabled account would keep its sessions");
     let log = server.stop();
     assert!(log.contains("another file was written over the database"), "{log}");
-    assert_eq!(fs::read(here.database()).expect("read"), copy, "nothing was written into it");
+    assert_eq!(fs::read(here.database()).expect("read"), copy, "nothing was written into the file");
     assert!(here.refused_start().contains("belongs to another database file"));
 }
 

@@ -1,4 +1,4 @@
-//! What one HTTP/2 connection may cost, whatever its client does.
+//! Limits on what one HTTP/2 connection may cost, whatever its client does.
 
 use std::io::{ErrorKind, Read};
 use std::sync::Arc;
@@ -12,14 +12,14 @@ use tokio_rustls::rustls::{ClientConfig, ClientConnection, StreamOwned};
 use crate::support::{Installation, Server, connect_from, how_many, keep_asking, soon};
 use crate::tls::{Frames, ask, get_login, localhost, post_token, serve_tls};
 
-/// Memory that one connection may take, in KB, and all beside them, in MB. docs/SECURITY.md states them.
+/// Memory that one connection may use, in KB, and additional memory for all of them together, in MB. docs/SECURITY.md states both.
 const MEMORY_EACH: u64 = 512;
 const MEMORY: u64 = 30;
 
-/// Requests that a client may begin on one connection.
+/// Concurrent requests that a client may have on one connection.
 const STREAMS: u32 = 128;
 
-/// Window of a connection until the server opens it further (RFC 9113 section 6.9.2).
+/// Initial flow-control window of a connection, in bytes (RFC 9113 section 6.9.2).
 const FIRST_WINDOW: usize = 65_535;
 
 fn begin(port: u16, config: &Arc<ClientConfig>, settings: &[u8]) -> Frames {
@@ -27,13 +27,13 @@ fn begin(port: u16, config: &Arc<ClientConfig>, settings: &[u8]) -> Frames {
     Frames::begin_on(socket, Arc::clone(config), settings)
 }
 
-/// Stream ids that clients use.
+/// Returns the ids of this many client streams.
 fn ids(streams: u32) -> impl Iterator<Item = u32> {
     (0..streams).map(|n| 2 * n + 1)
 }
 
-/// Reads what has come, answers pings, and adds up by how much the server opens the window. An error once the connection
-/// is closed.
+/// Reads the frames that have arrived and answers pings. Returns by how many bytes the server enlarged the window of the
+/// connection, or an error once the connection is closed.
 fn listen(client: &mut Frames, wait: Duration) -> std::io::Result<usize> {
     let mut opened = 0;
     client.socket().set_read_timeout(Some(wait))?;
@@ -52,7 +52,7 @@ fn listen(client: &mut Frames, wait: Duration) -> std::io::Result<usize> {
     }
 }
 
-/// Begins as many posts as it may, and sends as much of each as it may but never the end.
+/// Begins as many POST requests as the server allows, and sends as much of each body as it allows but never the end.
 fn begin_posts(client: &mut Frames, port: u16) -> std::io::Result<()> {
     const WAIT: Duration = Duration::from_millis(200);
     let piece = [b'a'; 1000];
@@ -75,14 +75,14 @@ fn begin_posts(client: &mut Frames, port: u16) -> std::io::Result<()> {
 
 fn assert_memory(server: &Server, idle: u64, connections: usize) {
     let peak = server.peak_resident();
-    let bound = idle + MEMORY + MEMORY_EACH * u64::try_from(connections).expect("few") / 1024;
+    let bound = idle + MEMORY + MEMORY_EACH * u64::try_from(connections).expect("a small number") / 1024;
     println!("{connections} connections; memory: {idle} MB idle, {peak} MB at most, {bound} allowed");
     assert!(peak < bound, "{idle} MB idle, {peak} MB at most, {bound} allowed");
 }
 
 #[test]
-fn unfinished_posts_on_http_2_connections_hold_little_memory_and_others_are_served() {
-    // `H2_CONNECTIONS=250` measures.
+fn unfinished_posts_over_http_2_use_little_memory_and_others_are_served() {
+    // `H2_CONNECTIONS=250` gives useful figures.
     let number = how_many("H2_CONNECTIONS", 24);
     let here = Installation::new();
     here.add("ada");
@@ -118,14 +118,14 @@ fn unfinished_posts_on_http_2_connections_hold_little_memory_and_others_are_serv
 }
 
 #[test]
-fn answers_that_a_client_does_not_take_hold_little_memory_and_the_connection_closes() {
-    // `H2_UNREAD=50` connections with `H2_UNREAD_STREAMS=128` measures: those that wait for their turn close last.
+fn answers_that_a_client_does_not_read_use_little_memory_and_the_connection_closes() {
+    // `H2_UNREAD=50` with `H2_UNREAD_STREAMS=128` gives useful figures. Connections whose streams wait for their turn close last.
     let number = how_many("H2_UNREAD", 6);
-    let streams = u32::try_from(how_many("H2_UNREAD_STREAMS", 8)).expect("few");
+    let streams = u32::try_from(how_many("H2_UNREAD_STREAMS", 8)).expect("a small number");
     let here = Installation::new();
     let (server, h2, _, idle) = serve_tls(&here);
     let port = server.port;
-    // SETTINGS_INITIAL_WINDOW_SIZE: nothing may be sent, or one byte.
+    // SETTINGS_INITIAL_WINDOW_SIZE of zero bytes or one byte.
     let settings = |n: usize| [0, 4, 0, 0, 0, u8::from(n % 2 == 1)];
     let mut clients: Vec<Frames> = (0..number).map(|n| begin(port, &h2, &settings(n))).collect();
     for client in &mut clients {
@@ -145,7 +145,7 @@ fn answers_that_a_client_does_not_take_hold_little_memory_and_the_connection_clo
         std::thread::sleep(Duration::from_millis(200));
     }
     println!("closed after {:.1?}", began.elapsed());
-    assert!(began.elapsed() > Duration::from_secs(25), "a client has time to take an answer");
+    assert!(began.elapsed() > Duration::from_secs(25), "a client has time to read an answer");
     assert_memory(&server, idle, number);
     let log = server.stop();
     assert!(!log.contains("panicked"), "{log}");
@@ -157,7 +157,7 @@ fn a_hundred_requests_at_once_on_one_http_2_connection_are_all_answered() {
     here.add("ada");
     let (server, h2, _, _) = serve_tls(&here);
     let port = server.port;
-    let runtime = tokio::runtime::Runtime::new().expect("threads");
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     runtime.block_on(async {
         let socket = tokio::net::TcpStream::connect(("127.0.0.1", port)).await.expect("connected");
         let stream = TlsConnector::from(h2).connect(localhost(), socket).await.expect("a handshake");
@@ -183,7 +183,7 @@ fn a_hundred_requests_at_once_on_one_http_2_connection_are_all_answered() {
             let announced: Option<usize> = answer
                 .headers()
                 .get("content-length")
-                .map(|length| length.to_str().expect("text").parse().expect("a number"));
+                .map(|length| length.to_str().expect("UTF-8 text").parse().expect("a number"));
             let body = axum::body::to_bytes(Body::new(answer.into_body()), usize::MAX)
                 .await
                 .expect("a whole body");
@@ -193,7 +193,7 @@ fn a_hundred_requests_at_once_on_one_http_2_connection_are_all_answered() {
 }
 
 #[test]
-fn a_client_that_asks_nothing_after_the_handshake_is_disconnected() {
+fn a_client_that_sends_no_request_after_the_handshake_is_disconnected() {
     let here = Installation::new();
     let (server, h2, h1, _) = serve_tls(&here);
     let clients: Vec<_> = [h2, h1]
@@ -208,8 +208,8 @@ fn a_client_that_asks_nothing_after_the_handshake_is_disconnected() {
         })
         .collect();
     for mut stream in clients {
-        stream.sock.set_read_timeout(Some(Duration::from_secs(25))).expect("set");
-        // Ends by a reset or by a goodbye, not by this deadline.
+        stream.sock.set_read_timeout(Some(Duration::from_secs(25))).expect("a read timeout");
+        // The connection must end with a reset or a GOAWAY, not with this read timeout.
         let read = stream.read_to_end(&mut Vec::new());
         let is_open = read.is_err_and(|error| matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut));
         assert!(!is_open, "{:?} is still open", stream.conn.alpn_protocol());

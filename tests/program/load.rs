@@ -1,4 +1,4 @@
-//! More people at once than the machine can hash passwords for.
+//! Load: more sign-ins at once than the machine can hash passwords for.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -11,25 +11,26 @@ use crate::support::{
     Answer, Asking, Installation, PASSWORD, Server, answer_on, connect_from, form_of, how_many, keep_asking, soon, whole_answer, within,
 };
 
-/// Memory that signing in may take, in MB, however many do.
+/// Memory that sign-ins may use, in MB, however many there are.
 const MEMORY: u64 = 150;
 
-/// What may be left of it, in MB, once nobody signs in any more.
+/// How much of that memory may still be in use after the last sign-in, in MB.
 const LEFT: u64 = 15;
 
-/// Accounts `user-0`, `user-1` and so on. They share one hash, of today's cost: to make each its own takes long.
+/// Imports the accounts `user-0`, `user-1` and so on. They share one hash of the current cost, because hashing for each account
+/// would take long.
 fn import(here: &Installation, number: usize) {
-    let runtime = tokio::runtime::Runtime::new().expect("threads");
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     let hash = runtime
         .block_on(Passwords::new(Cost::PRODUCTION).rehash(PASSWORD, None))
-        .expect("hashed");
+        .expect("a hash");
     let rows: String = (0..number).map(|n| format!("user-{n},,\"{hash}\"\n")).collect();
     std::fs::write(here.path().join("users.csv"), format!("username,email,password_hash\n{rows}")).expect("written");
     let output = here.run(&["user", "import", "users.csv"]);
     assert!(output.status.success(), "{}", crate::support::error(&output));
 }
 
-/// Somebody signs in. Of five people one mistypes their password, and one the name.
+/// Signs in. Of five sign-ins, one has a wrong password and one an unknown name.
 fn sign_in(port: u16, n: usize) -> Answer {
     let (name, password) = match n % 5 {
         3 => (format!("user-{n}"), "not+the+password"),
@@ -47,16 +48,17 @@ fn sign_in(port: u16, n: usize) -> Answer {
     .expect("an answer")
 }
 
-/// As after a restart, when every open page comes back: the system keeps those who knock while the program is busy.
+/// After a restart, every open page reconnects at once. The accept queue of the system holds the connections while the program is
+/// busy.
 #[test]
-fn a_crowd_that_connects_at_once_waits_for_its_turn_and_is_served() {
-    let kept: usize = std::fs::read_to_string("/proc/sys/net/core/somaxconn").map_or(128, |most| most.trim().parse().expect("a number"));
-    let crowd = kept.min(1000);
+fn many_clients_that_connect_at_once_are_queued_and_served() {
+    let backlog: usize = std::fs::read_to_string("/proc/sys/net/core/somaxconn").map_or(128, |most| most.trim().parse().expect("a number"));
+    let crowd = backlog.min(1000);
     let here = Installation::new();
     let server = here.serve(&[]);
     let address = SocketAddr::from(([127, 0, 0, 1], server.port));
     server.signal("STOP");
-    let connect = |_| TcpStream::connect_timeout(&address, Duration::from_millis(500)).expect("a place to wait");
+    let connect = |_| TcpStream::connect_timeout(&address, Duration::from_millis(500)).expect("room in the accept queue");
     let streams: Vec<TcpStream> = (0..crowd).map(connect).collect();
     server.signal("CONT");
     for mut stream in streams {
@@ -72,8 +74,8 @@ fn a_crowd_that_connects_at_once_waits_for_its_turn_and_is_served() {
 }
 
 #[test]
-fn many_sign_ins_at_once_are_answered_or_put_off_and_others_are_served_meanwhile() {
-    // `LOAD_SIGN_INS=400` is more than one address may try, and than there are places.
+fn many_sign_ins_at_once_are_answered_or_told_to_retry_and_others_are_served_meanwhile() {
+    // `LOAD_SIGN_INS=400` exceeds the limit of one address and the size of the hashing queue.
     let number = how_many("LOAD_SIGN_INS", 200);
     let here = Installation::new();
     import(&here, number);
@@ -125,16 +127,16 @@ fn many_sign_ins_at_once_are_answered_or_put_off_and_others_are_served_meanwhile
         };
         assert!(expected, "{n}: {} {}", answer.head, answer.body);
     }
-    assert!(count(200) > 0 && count(400) > 0, "somebody is served");
+    assert!(count(200) > 0 && count(400) > 0, "some sign-ins are answered");
     assert!(peak < idle + MEMORY, "{idle} MB idle, {peak} MB");
-    within(Duration::from_secs(5), "memory is given back", || server.resident() < fresh + LEFT);
+    within(Duration::from_secs(5), "memory is freed", || server.resident() < fresh + LEFT);
     assert!(live.p99() < soon() && protected.p99() < soon(), "{live} {protected}");
     let log = server.stop();
     assert!(!log.contains("panicked"), "{log}");
 }
 
-/// What others must be answered within while one client keeps the machine busy: `STRICT=1` for a release on a machine that
-/// does nothing else.
+/// Returns how soon other clients must be answered while one client keeps the machine busy. Set `STRICT=1` to test a release on
+/// an otherwise idle machine.
 fn soon_while_busy() -> Duration {
     if how_many("STRICT", 0) == 0 {
         Duration::from_secs(10)
@@ -143,7 +145,7 @@ fn soon_while_busy() -> Duration {
     }
 }
 
-/// Somebody at another address asks for `/protected`.
+/// Requests `/protected` repeatedly from another address.
 fn protected_from_elsewhere(server: &Server, access: &str) -> Asking {
     let (port, authorization) = (server.port, format!("Bearer {access}"));
     keep_asking(move || {
@@ -154,7 +156,7 @@ fn protected_from_elsewhere(server: &Server, access: &str) -> Asking {
     })
 }
 
-/// A form that a page of ours posts, from the address of the abuser.
+/// Posts a form as a page of the app would, from the address of the abusive client.
 fn post_as_abuser(port: u16, path: &str, cookie: &str, fields: &[(&str, &str)]) -> Answer {
     let stream = connect_from(2, port).expect("connected");
     let headers = [
@@ -167,7 +169,7 @@ fn post_as_abuser(port: u16, path: &str, cookie: &str, fields: &[(&str, &str)]) 
     answer_on(stream, &host, "POST", path, &headers, &form_of(fields)).expect("an answer")
 }
 
-/// Every post was answered in a way that is documented, and somebody else's answers came soon.
+/// Asserts that every post was answered with a documented status, and that another client was answered soon.
 fn assert_others_were_served(server: Server, others: Asking, statuses: &[u16]) {
     let times = others.stop();
     let count = |status| statuses.iter().filter(|known| **known == status).count();
@@ -193,8 +195,8 @@ fn assert_others_were_served(server: Server, others: Asking, statuses: &[u16]) {
 
 #[test]
 fn a_client_that_keeps_signing_up_does_not_slow_down_others() {
-    // `ABUSE_SECONDS=10` measures.
-    let duration = Duration::from_secs(how_many("ABUSE_SECONDS", 3).try_into().expect("few"));
+    // `ABUSE_SECONDS=10` gives useful figures.
+    let duration = Duration::from_secs(how_many("ABUSE_SECONDS", 3).try_into().expect("a small number"));
     let here = Installation::new();
     here.add("ada");
     let server = here.serve(&[]);
@@ -207,7 +209,7 @@ fn a_client_that_keeps_signing_up_does_not_slow_down_others() {
                     let mut statuses = Vec::new();
                     while began.elapsed() < duration {
                         let name = format!("c{client}-{}", statuses.len());
-                        // Of 128 characters, as many words as fit: the longest to judge.
+                        // 128 characters with as many words as fit, which take longest to estimate.
                         let password: String = format!("{name} correct horse battery staple ")
                             .repeat(8)
                             .chars()
@@ -234,16 +236,17 @@ fn a_client_that_keeps_changing_its_password_does_not_slow_down_others() {
     let others = protected_from_elsewhere(&server, &server.grant("ada").access);
     let port = server.port;
     let cookie = format!("latchkey={}", server.grant("mallory").access);
-    // Sixteen a second, whether or not those before have been answered.
+    // Send sixteen requests per second, whether or not earlier ones have been answered.
     let began = Instant::now();
     let statuses: Vec<u16> = std::thread::scope(|scope| {
         let posts: Vec<_> = (0..16 * seconds)
             .map(|n| {
-                let due = Duration::from_millis(u64::try_from(n).expect("few") * 1000 / 16);
+                let due = Duration::from_millis(u64::try_from(n).expect("a small number") * 1000 / 16);
                 std::thread::sleep(due.saturating_sub(began.elapsed()));
                 let cookie = &cookie;
                 scope.spawn(move || {
-                    // Verified and estimated each time: the current one is right, the new one is long and easy to guess.
+                    // Each request costs a verification and an estimate: the current password is right, and the new one is long and easy
+                    // to guess.
                     let fields = [
                         ("current_password", PASSWORD),
                         ("new_password", "p@ssw0rdp@ssw0rdp@ssw0rdp@ssw0rdp@ssw0rd"),

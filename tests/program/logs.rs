@@ -1,4 +1,4 @@
-//! What a log holds, and what never.
+//! The log: what it contains, what it must never contain, and what happens if it cannot be written.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use crate::support::{Answer, Installation, PASSWORD, Server, Tokens, exchange, free_port, whole_answer, within};
 
-/// A browser: its cookies, and every value that one of them ever had.
+/// A browser with its cookies, and every value that a cookie ever had.
 struct Browser<'a> {
     server: &'a Server,
     cookies: HashMap<String, String>,
@@ -42,7 +42,7 @@ impl Browser<'_> {
         answer
     }
 
-    /// Posts a form, as a page or as a program.
+    /// Posts a form as a page or as an API client, depending on `accept`.
     fn post(&mut self, path: &str, accept: &str, fields: &[(&str, &str)]) -> Answer {
         let body = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
         self.ask("POST", path, &[("Accept", accept)], &body)
@@ -52,13 +52,13 @@ impl Browser<'_> {
 const PAGE: &str = "text/html";
 const JSON: &str = "application/json";
 
-/// What people type here and nowhere else, and nobody may read anywhere.
+/// Values that only these tests use, so that a search of the log finds every leak.
 const EMAIL: &str = "canary-first@example.org";
 const OTHER_EMAIL: &str = "canary-other@example.org";
 const WRONG: &str = "canary wrong password";
 const NEW: &str = "canary quiet new harbour";
 
-/// Every way in which something typed could be written down.
+/// Returns every encoding in which a log could contain a typed value.
 fn spellings(text: &str) -> Vec<String> {
     let form: String = url::form_urlencoded::byte_serialize(text.as_bytes()).collect();
     let percent = form.replace('+', "%20");
@@ -67,12 +67,12 @@ fn spellings(text: &str) -> Vec<String> {
 }
 
 #[test]
-fn a_log_at_its_most_talkative_holds_no_token_password_cookie_or_email_and_every_line_is_json() {
+fn a_trace_log_contains_no_token_password_cookie_or_email_and_every_line_is_json() {
     let here = Installation::new();
     let server = here.serve(&[
         ("LATCHKEY_LOG", "trace"),
         ("LATCHKEY_LOG_FORMAT", "json"),
-        // So that what stands in X-Forwarded-For is read at all.
+        // So that the server reads X-Forwarded-For.
         ("LATCHKEY_TRUSTED_PROXIES", "127.0.0.1"),
     ]);
     let mut secrets: Vec<String> = [PASSWORD, WRONG, NEW, EMAIL, OTHER_EMAIL].into_iter().flat_map(spellings).collect();
@@ -85,7 +85,7 @@ fn a_log_at_its_most_talkative_holds_no_token_password_cookie_or_email_and_every
     use_the_pages(&mut browser);
     let tokens = use_the_api(&server);
     send_what_is_hostile(&server);
-    // And the end of the account.
+    // Remove the account at the end.
     for (password, status) in [(WRONG, 422), (NEW, 200)] {
         let fields = [("username", "ada"), ("password", password)];
         assert_eq!(browser.post("/api/remove_account", JSON, &fields).status, status);
@@ -94,13 +94,13 @@ fn a_log_at_its_most_talkative_holds_no_token_password_cookie_or_email_and_every
         secrets.extend([tokens.access.clone(), tokens.refresh.clone()]);
     }
     secrets.append(&mut browser.seen);
-    // Parts of tokens tell as much.
+    // Parts of tokens are secret too.
     let parts: Vec<String> = secrets
         .iter()
         .flat_map(|secret| secret.split('.'))
         .filter(|part| part.len() > 40)
         .flat_map(|part| [part.to_owned(), part[..40].to_owned(), part[part.len() - 40..].to_owned()])
-        // The header of every access token is the same, and no secret.
+        // The header of every access token is the same and not secret.
         .filter(|part| !tokens[0].access.starts_with(part.as_str()))
         .collect();
     secrets.extend(parts);
@@ -112,7 +112,7 @@ fn a_log_at_its_most_talkative_holds_no_token_password_cookie_or_email_and_every
 }
 
 #[test]
-fn one_warning_says_that_x_forwarded_for_of_an_untrusted_peer_is_ignored() {
+fn x_forwarded_for_from_an_untrusted_peer_is_ignored_with_one_warning() {
     for (trusted, expected) in [("10.0.0.0/8", 1), ("127.0.0.1", 0)] {
         let here = Installation::new();
         let server = here.serve(&[("LATCHKEY_LOG_FORMAT", "json"), ("LATCHKEY_TRUSTED_PROXIES", trusted)]);
@@ -134,7 +134,7 @@ fn one_warning_says_that_x_forwarded_for_of_an_untrusted_peer_is_ignored() {
     }
 }
 
-/// Each form, refused and done.
+/// Sends each form once so that it is refused and once so that it succeeds.
 fn use_the_pages(browser: &mut Browser) {
     let sign_up = [("username", "ada"), ("password", PASSWORD), ("email", EMAIL)];
     assert_eq!(
@@ -171,7 +171,7 @@ fn use_the_pages(browser: &mut Browser) {
     }
 }
 
-/// Calls as a program makes them. The tokens that it was given.
+/// Uses the API. Returns the tokens that it received.
 fn use_the_api(server: &Server) -> [Tokens; 2] {
     let grant = |password| server.post("/token", &[("username", "ada"), ("password", password)]);
     assert_eq!(grant(WRONG).0, 400);
@@ -198,11 +198,11 @@ fn use_the_api(server: &Server) -> [Tokens; 2] {
     [first, next]
 }
 
-/// What would begin a line of its own, steer a terminal or end a string.
+/// Sends input that could start a new log line, control a terminal or end a string.
 fn send_what_is_hostile(server: &Server) {
     let encoded = "%0d%0a%7B%22level%22:%22ERROR%22%7D%1b[31m%e2%80%a8forged";
     let path = format!("/{encoded}?{encoded}");
-    // The first is no header at all, the others are.
+    // The first is not a valid header value, the others are.
     for hostile in ["x\u{1b}[31m", "x\u{2028}{\"level\":\"ERROR\"}\u{85}forged", "1.2.3.4, \"}\u{2029}{"] {
         server.ask("GET", &path, &[("User-Agent", hostile), ("X-Forwarded-For", hostile)], "");
         let form = [
@@ -218,10 +218,10 @@ fn send_what_is_hostile(server: &Server) {
     }
 }
 
-/// Each line but one is a JSON object with a time in UTC; none was forged, none steers a terminal.
+/// Asserts that each line except one is a JSON object with a time in UTC, and that no line is forged or controls a terminal.
 fn check_lines(log: &str) {
     let lines: Vec<&str> = log.split('\n').filter(|line| !line.is_empty()).collect();
-    assert!(lines.len() > 50, "it talks: {}", lines.len());
+    assert!(lines.len() > 50, "there are few lines: {}", lines.len());
     let (ready, lines): (Vec<&str>, Vec<&str>) = lines.into_iter().partition(|line| line.starts_with("Latchkey is ready"));
     assert_eq!(ready.len(), 1);
     for line in &lines {
@@ -250,7 +250,7 @@ fn check_lines(log: &str) {
     assert_eq!(of("\"refused\"")["fields"]["status"], 401);
 }
 
-/// A server whose standard error is what a test makes of it.
+/// A server whose standard error the test chooses, and which may not be read.
 struct Unread(Child);
 
 impl Unread {
@@ -261,12 +261,12 @@ impl Unread {
         Self(command.spawn().expect("started"))
     }
 
-    /// Stops it by SIGTERM. Returns whether it ended well.
+    /// Stops the server with SIGTERM. Returns whether it exited successfully.
     fn stop(mut self) -> bool {
         let asked = std::process::Command::new("kill").arg(self.0.id().to_string()).status();
-        assert!(asked.expect("asked").success());
+        assert!(asked.expect("the command ran").success());
         let mut ended = None;
-        within(Duration::from_secs(30), "it stops", || {
+        within(Duration::from_secs(30), "the server stops", || {
             ended = self.0.try_wait().expect("a child");
             ended.is_some()
         });
@@ -288,10 +288,10 @@ fn live(port: u16) -> Option<u16> {
 /// Requests on one connection.
 const REQUESTS: usize = 500;
 
-/// Sends them all at once. How many were answered.
+/// Sends all requests at once. Returns how many were answered.
 fn ask_often(port: u16) -> usize {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).expect("connected");
-    stream.set_read_timeout(Some(Duration::from_secs(30))).expect("set");
+    stream.set_read_timeout(Some(Duration::from_secs(30))).expect("a read timeout");
     let request = |more: &str| format!("GET /health/live HTTP/1.1\r\nHost: localhost:{port}\r\n{more}\r\n");
     let requests = request("").repeat(REQUESTS - 1) + &request("Connection: close\r\n");
     stream.write_all(requests.as_bytes()).expect("sent");
@@ -307,7 +307,7 @@ fn metric(port: u16, name: &str) -> u64 {
 }
 
 #[test]
-fn a_stalled_reader_of_the_log_holds_up_neither_answers_nor_the_stop() {
+fn a_stalled_log_reader_blocks_neither_answers_nor_the_shutdown() {
     let here = Installation::new();
     let (port, metrics) = (here.port(), free_port());
     let shown = format!("127.0.0.1:{metrics}");
@@ -317,34 +317,34 @@ fn a_stalled_reader_of_the_log_holds_up_neither_answers_nor_the_stop() {
     let mut line = String::new();
     while !line.contains("Latchkey is ready") {
         line.clear();
-        assert!(log.read_line(&mut line).expect("read") > 0, "it starts");
+        assert!(log.read_line(&mut line).expect("read") > 0, "the server starts");
     }
-    // From here on nobody reads, and the pipe stays open.
+    // From here on the pipe stays open, but it is not read.
     within(Duration::from_mins(2), "lines are dropped", || {
         assert_eq!(ask_often(port), REQUESTS);
         metric(metrics, "latchkey_log_lines_dropped_total") > 0
     });
     assert_eq!(live(port), Some(200));
-    assert!(server.stop(), "SIGTERM ends it well");
+    assert!(server.stop(), "SIGTERM stops the server cleanly");
     drop(log);
 }
 
 #[test]
-fn a_log_that_cannot_be_written_stops_nothing() {
+fn the_server_keeps_working_if_its_log_cannot_be_written() {
     let here = Installation::new();
     let (port, metrics) = (here.port(), free_port());
     let full = File::options().write(true).open("/dev/full").expect("a full device");
     let server = Unread::start(&here, full.into(), &[("LATCHKEY_METRICS_ADDR", &format!("127.0.0.1:{metrics}"))]);
-    within(Duration::from_secs(30), "it serves", || live(port) == Some(200));
+    within(Duration::from_secs(30), "requests are answered", || live(port) == Some(200));
     assert_eq!(exchange(port, "GET", "/protected", &[], "").expect("an answer").0, 401);
     within(Duration::from_secs(30), "lost lines are counted", || {
         metric(metrics, "latchkey_log_lines_dropped_total") > 0
     });
-    assert!(server.stop(), "SIGTERM ends it well");
+    assert!(server.stop(), "SIGTERM stops the server cleanly");
 }
 
 #[test]
-fn refusals_of_one_client_are_logged_in_a_bounded_number_and_the_rest_is_counted() {
+fn refusals_of_one_client_are_logged_up_to_a_limit_and_the_rest_is_counted() {
     const REFUSED: u64 = 300;
     let here = Installation::new();
     let server = here.serve(&[("LATCHKEY_LOG_FORMAT", "json")]);
@@ -364,7 +364,7 @@ fn refusals_of_one_client_are_logged_in_a_bounded_number_and_the_rest_is_counted
             suppressed += fields["lines"].as_u64().expect("a number");
         }
     }
-    // Ten in each window of a minute, and a report of it.
+    // At most ten lines in each window of one minute, and one report for each window.
     assert!(written <= 10 * reports && reports < 10, "{written} lines, {reports} reports");
     assert_eq!(written + suppressed, REFUSED);
 }

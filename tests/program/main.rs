@@ -1,4 +1,4 @@
-//! The program from outside: its commands, and a real server on a real port.
+//! Tests that run the program: its commands, and a real server on a real port.
 
 #![expect(clippy::expect_used, reason = "a test may expect what it wants")]
 #![expect(clippy::print_stdout, reason = "measurements are for people to read")]

@@ -1,4 +1,5 @@
-//! Several nodes on one PostgreSQL database: what holds on one holds on all, whatever stops, crashes or is slow.
+//! Several nodes on one PostgreSQL database: they all give the same answers, even if a node or the database stops, crashes or is
+//! slow.
 
 mod cluster;
 mod link;
@@ -11,19 +12,19 @@ use self::cluster::Cluster;
 use self::people::People;
 use crate::support::{PASSWORD, Server, Times, Tokens, free_port, how_many, within};
 
-/// Requests a second of the load.
+/// Requests per second of the background load.
 const RATE: usize = 200;
 
-/// After so long an end must be known everywhere.
+/// Longest time until every node refuses an ended session.
 const EVERYWHERE: Duration = Duration::from_secs(1);
 
 #[test]
-fn ten_nodes_that_start_at_once_on_an_empty_database_all_come_up() {
+fn ten_nodes_that_start_at_once_on_an_empty_database_all_become_ready() {
     let cluster = Cluster::of(10);
     for node in 0..10 {
         assert_eq!(cluster.get(node, "/health/ready", "").0, 200);
     }
-    // The first account is the administrator, once, whichever node it is made on.
+    // Exactly one account becomes the administrator, whichever node it is created on.
     let made: Vec<_> = std::thread::scope(|scope| {
         let all: Vec<_> = (0..10)
             .map(|node| {
@@ -31,7 +32,7 @@ fn ten_nodes_that_start_at_once_on_an_empty_database_all_come_up() {
                 scope.spawn(move || cluster.sign_up(node, &format!("first-{node}")))
             })
             .collect();
-        all.into_iter().map(|one| one.join().expect("made")).collect()
+        all.into_iter().map(|one| one.join().expect("signed up")).collect()
     });
     let administrators = made
         .iter()
@@ -41,7 +42,7 @@ fn ten_nodes_that_start_at_once_on_an_empty_database_all_come_up() {
 }
 
 #[test]
-fn an_end_on_one_node_is_seen_on_the_other_within_a_second_under_load() {
+fn a_session_ended_on_one_node_is_refused_on_the_other_within_a_second_under_load() {
     let ends = how_many("ENDS", 30);
     let mut cluster = Cluster::of(2);
     let people = People::begin(&mut cluster, RATE, EVERYWHERE);
@@ -55,23 +56,23 @@ fn an_end_on_one_node_is_seen_on_the_other_within_a_second_under_load() {
             cluster.post(here, "/revoke", &[("token", &tokens.refresh)]).expect("an answer").0,
             200
         );
-        assert_eq!(cluster.get(here, "/protected", &tokens.access).0, 401, "here at once");
+        assert_eq!(cluster.get(here, "/protected", &tokens.access).0, 401, "refused here at once");
         let acknowledged = Instant::now();
-        within(EVERYWHERE, "the other node knows", || {
+        within(EVERYWHERE, "the other node refuses the token", || {
             cluster.get(there, "/protected", &tokens.access).0 == 401
         });
         times.push(acknowledged.elapsed());
     }
-    println!("an end, seen on the other node: {}", Times::of(times));
+    println!("ended session refused on the other node after: {}", Times::of(times));
     people.stop(&cluster);
 }
 
 #[test]
-fn many_refreshers_of_one_token_over_two_nodes_get_one_successor_and_nobody_is_signed_out() {
+fn concurrent_refreshes_of_one_token_on_two_nodes_all_get_the_same_successor() {
     let rounds = how_many("NODE_ROUNDS", 20);
     let mut cluster = Cluster::of(2);
     let ada = cluster.somebody("ada");
-    // A session may refresh so often; then it takes another one.
+    // The number of refreshes per session is limited, so start a new session every 200 rounds.
     let mut tokens = cluster.grant(0, &ada);
     for round in 0..rounds {
         if round % 200 == 199 {
@@ -93,14 +94,17 @@ fn many_refreshers_of_one_token_over_two_nodes_get_one_successor_and_nobody_is_s
                 Tokens::of(body)
             })
             .collect();
-        assert!(successors.iter().all(|one| one.refresh == successors[0].refresh), "one rotation");
+        assert!(
+            successors.iter().all(|one| one.refresh == successors[0].refresh),
+            "there is only one rotation"
+        );
         tokens = successors[0].clone();
     }
-    println!("{rounds} rounds of 50 refreshers: one rotation each");
+    println!("{rounds} rounds of 50 concurrent refreshes: one rotation each");
 }
 
 #[test]
-fn a_budget_of_guesses_is_one_for_all_nodes() {
+fn the_limit_on_failed_sign_ins_is_shared_by_all_nodes() {
     let mut cluster = Cluster::of(2);
     let ada = cluster.somebody("ada");
     let wrong = [("username", ada.as_str()), ("password", "not the password")];
@@ -125,7 +129,7 @@ fn a_budget_of_guesses_is_one_for_all_nodes() {
 }
 
 #[test]
-fn a_node_that_is_killed_loses_nothing_and_revives_nothing() {
+fn killing_a_node_loses_no_session_and_revives_no_ended_session() {
     let kills = how_many("KILLS", 3);
     let mut cluster = Cluster::of(2);
     let people = People::begin(&mut cluster, RATE, EVERYWHERE);
@@ -139,10 +143,11 @@ fn a_node_that_is_killed_loses_nothing_and_revives_nothing() {
 }
 
 #[test]
-fn a_database_that_is_restarted_or_crashes_loses_nothing_and_every_node_recovers() {
+fn after_a_database_restart_or_crash_nothing_is_lost_and_every_node_recovers() {
     let restarts = how_many("RESTARTS", 2);
     let mut cluster = Cluster::with(2, &[("LATCHKEY_REVOCATION_LAG", "2s")]);
-    // What ended a moment before the database went away, a node may not have heard: it relies on memory for as long as the lag.
+    // A node may not know of sessions that ended just before the database became unavailable, and it accepts verified tokens from
+    // memory for as long as the revocation lag.
     let people = People::begin(&mut cluster, RATE, EVERYWHERE + Duration::from_secs(2));
     for n in 0..restarts {
         people.go_on_for(100);
@@ -153,14 +158,14 @@ fn a_database_that_is_restarted_or_crashes_loses_nothing_and_every_node_recovers
             let took = within(Duration::from_secs(10), "ready again", || {
                 cluster.get(node, "/health/ready", "").0 == 200
             });
-            println!("node {node} ready {took:.1?} after the database");
+            println!("node {node} is ready {took:.1?} after the database was started");
         }
     }
     println!("{restarts} restarts: {}", people.stop(&cluster));
 }
 
 #[test]
-fn a_standby_is_refused_until_it_takes_over_and_then_nothing_is_lost() {
+fn nodes_refuse_a_standby_until_it_is_promoted_and_lose_nothing() {
     let mut cluster = Cluster::with_a_slow_link(2, &[("LATCHKEY_REVOCATION_LAG", "2s")]);
     let people = People::begin(&mut cluster, RATE, EVERYWHERE + Duration::from_secs(2));
     let standby = cluster.postgres.standby();
@@ -170,20 +175,20 @@ fn a_standby_is_refused_until_it_takes_over_and_then_nothing_is_lost() {
     people.are_put_off();
     for node in 0..2 {
         let (status, body) = cluster.get(node, "/health/ready", "");
-        assert_eq!(status, 503, "a standby takes no changes: {body}");
+        assert_eq!(status, 503, "a standby accepts no writes: {body}");
     }
     let begun = Instant::now();
     standby.promote();
     for node in 0..2 {
         within(Duration::from_secs(10), "ready", || cluster.get(node, "/health/ready", "").0 == 200);
     }
-    println!("both nodes ready {:.1?} after the standby was told to take over", begun.elapsed());
+    println!("both nodes are ready {:.1?} after the promotion of the standby", begun.elapsed());
     people.go_on_for(200);
     println!("a failover: {}", people.stop(&cluster));
 }
 
 #[test]
-fn nodes_that_are_restarted_one_after_the_other_fail_no_request() {
+fn a_rolling_restart_fails_no_request() {
     let rolls = how_many("ROLLS", 2);
     let mut cluster = Cluster::behind_a_proxy();
     let people = People::begin(&mut cluster, RATE, EVERYWHERE);
@@ -198,8 +203,8 @@ fn nodes_that_are_restarted_one_after_the_other_fail_no_request() {
 }
 
 #[test]
-fn a_database_that_does_not_answer_delays_nobody_beyond_the_deadline_and_is_found_again() {
-    // The limits of the design: a request 15 s, access tokens as long as the lag.
+fn requests_end_by_the_deadline_while_the_database_hangs_and_the_node_recovers() {
+    // By design, a request takes at most 15 s, and access tokens are accepted without the database for as long as the lag.
     let mut cluster = Cluster::with_a_slow_link(1, &[("LATCHKEY_REVOCATION_LAG", "3s"), ("LATCHKEY_DATABASE_CONNECTIONS", "2")]);
     let ada = cluster.somebody("ada");
     let tokens = cluster.grant(0, &ada);
@@ -236,7 +241,7 @@ fn a_database_that_does_not_answer_delays_nobody_beyond_the_deadline_and_is_foun
     assert_eq!(
         cluster.get(0, "/protected", &tokens.access).0,
         503,
-        "after the lag nothing is certain"
+        "after the lag the token's status is unknown"
     );
     cluster.link().goes_on();
     within(Duration::from_secs(10), "recovered", || {
@@ -255,8 +260,8 @@ fn a_database_that_does_not_answer_delays_nobody_beyond_the_deadline_and_is_foun
 }
 
 #[test]
-fn a_database_that_is_slow_delays_answers_and_changes_no_outcome() {
-    // A statement and its answer take twice as long.
+fn a_slow_database_delays_answers_but_changes_no_outcome() {
+    // One way. A statement and its answer take twice as long.
     const ONE_WAY: Duration = Duration::from_millis(100);
     let mut cluster = Cluster::with_a_slow_link(2, &[]);
     let people = People::begin(&mut cluster, RATE, EVERYWHERE + 2 * ONE_WAY);
@@ -265,7 +270,7 @@ fn a_database_that_is_slow_delays_answers_and_changes_no_outcome() {
     let slow = Instant::now();
     people.go_on_for(100);
     println!("100 answers in {:.1?} while a statement takes {:?}", slow.elapsed(), 2 * ONE_WAY);
-    // So slow that no change can be made in the time it has: refused, and before a client gives up.
+    // Now the database is so slow that no change is made within the deadline. It is refused before a client gives up.
     cluster.link().takes(Duration::from_secs(1));
     let ada = [("username", "ada"), ("password", PASSWORD)];
     let began = Instant::now();
@@ -280,13 +285,13 @@ fn a_database_that_is_slow_delays_answers_and_changes_no_outcome() {
 }
 
 #[test]
-fn however_many_connections_hang_a_request_waits_for_them_together() {
+fn a_request_waits_for_only_one_timeout_when_many_connections_hang() {
     const CONNECTIONS: usize = 20;
     let metrics = free_port();
     let address = format!("127.0.0.1:{metrics}");
     let settings = [("LATCHKEY_DATABASE_CONNECTIONS", "20"), ("LATCHKEY_METRICS_ADDR", address.as_str())];
     let cluster = Cluster::with_a_slow_link(1, &settings);
-    // Each guess takes a connection and keeps it, until the table is free. One is left for whoever looks.
+    // Each sign-in attempt holds a connection until the table is unlocked. One connection stays free for the readiness check.
     let table = cluster.postgres.lock("throttles");
     std::thread::scope(|scope| {
         for _ in 1..CONNECTIONS {

@@ -1,4 +1,4 @@
-//! A PostgreSQL server of a test's own, to be stopped and crashed.
+//! A PostgreSQL server for a single test, which the test can stop and crash.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -12,12 +12,12 @@ pub struct Postgres {
 }
 
 impl Postgres {
-    /// One that runs, with an empty database.
+    /// Starts a server with an empty database.
     pub fn new() -> Self {
         Self::made(&["new"])
     }
 
-    /// One that follows this one, and has to have what this one acknowledges.
+    /// Starts a synchronous standby of this server: this server acknowledges a commit only after the standby has it.
     pub fn standby(&self) -> Self {
         let standby = Self::made(&["standby", &self.dir]);
         for setting in ["synchronous_commit = 'on'", "synchronous_standby_names = '*'"] {
@@ -27,15 +27,15 @@ impl Postgres {
         standby
     }
 
-    /// Lets one that follows take changes itself.
+    /// Promotes this standby to primary.
     pub fn promote(&self) {
         run(&["promote", &self.dir]);
     }
 
     fn made(arguments: &[&str]) -> Self {
-        let output = script(arguments).stderr(Stdio::inherit()).output().expect("ran");
+        let output = script(arguments).stderr(Stdio::inherit()).output().expect("the command ran");
         assert!(output.status.success(), "scripts/postgres {arguments:?}");
-        let printed = String::from_utf8(output.stdout).expect("text");
+        let printed = String::from_utf8(output.stdout).expect("UTF-8 text");
         let (dir, url) = printed.trim().split_once('\n').expect("two lines");
         Self {
             dir: dir.to_owned(),
@@ -43,7 +43,7 @@ impl Postgres {
         }
     }
 
-    /// Stops it: `fast`, or `immediate`, which is a crash.
+    /// Stops the server. The mode is `fast`, or `immediate`, which is like a crash.
     pub fn stop(&self, mode: &str) {
         run(&["stop", &self.dir, mode]);
     }
@@ -52,7 +52,7 @@ impl Postgres {
         run(&["start", &self.dir]);
     }
 
-    /// Keeps everybody from a table until what this gives is dropped.
+    /// Locks a table exclusively until the returned guard is dropped.
     pub fn lock(&self, table: &str) -> Locked {
         let (runtime, connection) = self.run(&format!("BEGIN; LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE"));
         Locked {
@@ -61,24 +61,24 @@ impl Postgres {
         }
     }
 
-    /// Runs something on a connection of its own.
+    /// Runs SQL statements on a new connection. Returns the connection and its runtime.
     fn run(&self, statements: &str) -> (Runtime, PgConnection) {
         let runtime = Builder::new_current_thread().enable_all().build().expect("a runtime");
         let connection = runtime.block_on(async {
             let mut connection = PgConnection::connect(&self.url).await.expect("connected");
             let statements = AssertSqlSafe(statements.to_owned());
-            sqlx::raw_sql(statements).execute(&mut connection).await.expect("done");
+            sqlx::raw_sql(statements).execute(&mut connection).await.expect("the statement ran");
             connection
         });
         (runtime, connection)
     }
 
-    /// Where it listens.
+    /// Returns the port on which the server listens.
     pub fn port(&self) -> u16 {
         url::Url::parse(&self.url).expect("a URL").port().expect("a port")
     }
 
-    /// The same database, reached through another port.
+    /// Returns the URL of the same database through another port.
     pub fn url_through(&self, port: u16) -> String {
         let mut url = url::Url::parse(&self.url).expect("a URL");
         url.set_port(Some(port)).expect("a port");
@@ -86,7 +86,7 @@ impl Postgres {
     }
 }
 
-/// A table that somebody keeps.
+/// A guard that keeps a table locked.
 pub struct Locked {
     runtime: Runtime,
     connection: Option<PgConnection>,
@@ -113,5 +113,8 @@ fn script(arguments: &[&str]) -> Command {
 }
 
 fn run(arguments: &[&str]) {
-    assert!(script(arguments).status().expect("ran").success(), "scripts/postgres {arguments:?}");
+    assert!(
+        script(arguments).status().expect("the command ran").success(),
+        "scripts/postgres {arguments:?}"
+    );
 }

@@ -1,4 +1,4 @@
-//! `latchkey restore`, and what does the same on PostgreSQL.
+//! `latchkey restore`, and the steps that do the same on PostgreSQL.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -14,7 +14,7 @@ fn refresh(server: &Server, tokens: &Tokens) -> u16 {
 }
 
 #[test]
-fn a_restore_brings_the_accounts_back_and_no_token_of_before() {
+fn a_restore_brings_back_the_accounts_and_invalidates_all_older_tokens() {
     let here = Installation::new();
     here.add("ada");
     let server = here.serve(&[]);
@@ -27,7 +27,7 @@ fn a_restore_brings_the_accounts_back_and_no_token_of_before() {
     let refused = here.run(&["restore", "copy.db"]);
     assert_eq!(refused.status.code(), Some(1));
     assert!(error(&refused).contains("stop it"), "{}", error(&refused));
-    assert_eq!(server.protected(&live.access), 200, "nothing was changed");
+    assert_eq!(server.protected(&live.access), 200, "a refused restore changes nothing");
     server.kill();
 
     let restored = here.run(&["restore", "copy.db"]);
@@ -58,11 +58,11 @@ fn a_restore_brings_the_accounts_back_and_no_token_of_before() {
     let signed_in = server.grant("ada");
     assert_eq!((server.protected(&signed_in.access), refresh(&server, &signed_in)), (200, 200));
     let shown = text(&here.run(&["user", "show", "ada"]));
-    assert!(shown.contains("sessions  1"), "the sessions of before have ended: {shown}");
+    assert!(shown.contains("sessions  1"), "the older sessions have ended: {shown}");
     assert!(error(&here.run(&["user", "show", "grace"])).contains("There is no account"));
     server.stop();
 
-    // What was replaced is whole: it is a backup like any other, with its log applied.
+    // The replaced database is complete and can be restored like any backup, because its WAL was applied.
     let back = here.run(&["restore", "data/latchkey.db-replaced"]);
     assert!(
         back.status.success() && text(&back).contains("2 accounts"),
@@ -89,7 +89,7 @@ fn a_restore_on_a_new_machine_needs_nothing_but_the_backup() {
 }
 
 #[test]
-fn what_is_no_whole_backup_is_refused_and_nothing_is_changed() {
+fn an_incomplete_or_damaged_backup_is_refused_and_nothing_is_changed() {
     let here = Installation::new();
     here.add("ada");
     assert!(here.run(&["backup", "copy.db"]).status.success());
@@ -126,15 +126,15 @@ fn what_is_no_whole_backup_is_refused_and_nothing_is_changed() {
     here.serve(&[]).grant("ada");
 }
 
-/// The block of commands under a heading of DEPLOY.md.
+/// Returns the block of commands under a heading of DEPLOY.md.
 fn steps(heading: &str) -> String {
     let document = include_str!("../../docs/DEPLOY.md");
     let (_, section) = document.split_once(heading).expect("a heading");
     let (_, block) = section.split_once("```sh\n").expect("a block");
-    block.split_once("```").expect("its end").0.to_owned()
+    block.split_once("```").expect("the end of the block").0.to_owned()
 }
 
-/// The steps as written, but for the service manager and the user.
+/// Runs the steps as written, except for the service manager and the user.
 #[test]
 fn the_steps_of_deploy_md_restore_a_backup() {
     let here = Installation::new();
@@ -163,16 +163,16 @@ fn the_steps_of_deploy_md_restore_a_backup() {
     server.grant("ada");
 }
 
-/// A tool of the PostgreSQL server that the tests use.
+/// Returns a command for a tool of the PostgreSQL installation that the tests use.
 fn pg_tool(name: &str) -> Command {
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/postgres");
-    let output = Command::new(script).arg("bin").output().expect("ran");
-    let directory = String::from_utf8(output.stdout).expect("text");
+    let output = Command::new(script).arg("bin").output().expect("the command ran");
+    let directory = String::from_utf8(output.stdout).expect("UTF-8 text");
     Command::new(format!("{}/{name}", directory.trim()))
 }
 
 #[test]
-fn after_pg_restore_one_command_ends_every_session_on_every_node() {
+fn after_pg_restore_one_command_ends_every_session() {
     let postgres = Postgres::new();
     let here = Installation::new();
     let secret = text(&here.run(&["secret"])).trim().to_owned();
@@ -193,7 +193,7 @@ fn after_pg_restore_one_command_ends_every_session_on_every_node() {
         .arg(&dump)
         .arg(&postgres.url)
         .status()
-        .expect("ran");
+        .expect("the command ran");
     assert!(dumped.success());
     let server = here.serve(&settings);
     assert_eq!(server.post("/revoke", &[("token", &ada.refresh)]).0, 200);
@@ -203,10 +203,14 @@ fn after_pg_restore_one_command_ends_every_session_on_every_node() {
         .arg(&postgres.url)
         .arg(&dump)
         .status()
-        .expect("ran");
+        .expect("the command ran");
     assert!(restored.success());
     let server = here.serve(&settings);
-    assert_eq!(server.protected(&ada.access), 200, "what had ended is back, as DEPLOY.md says");
+    assert_eq!(
+        server.protected(&ada.access),
+        200,
+        "the ended session is valid again, as DEPLOY.md warns"
+    );
     let refused = here.run_with(&["restore", "latchkey.dump"], &set, "");
     assert!(
         !refused.status.success() && error(&refused).contains("end-sessions --all"),
@@ -224,7 +228,7 @@ fn after_pg_restore_one_command_ends_every_session_on_every_node() {
 }
 
 #[test]
-fn all_sessions_of_all_accounts_end_on_a_running_server() {
+fn end_sessions_all_ends_every_session_on_a_running_server() {
     let here = Installation::new();
     here.add("ada");
     here.add("grace");

@@ -1,4 +1,4 @@
-//! A real server: other processes, power cuts and metrics.
+//! A real server process: commands of other processes, signals, crashes and metrics.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
@@ -8,15 +8,15 @@ use crate::support::{Installation, PASSWORD, Server, Tokens, assert_within, form
 
 const A_SECOND: Duration = Duration::from_secs(1);
 
-/// Longest wait for something that must happen at all.
+/// Longest wait for something that must happen, however long it takes.
 const DEADLINE: Duration = Duration::from_secs(30);
 
-/// `END_ROUNDS=100` measures.
+/// How often to repeat measurements. `END_ROUNDS=100` gives useful figures.
 fn end_rounds() -> usize {
     how_many("END_ROUNDS", 3)
 }
 
-/// Runs a command to its end, then waits until the server knows. How long that took.
+/// Runs a command to its end, then waits until the server refuses the token. Returns how long that took.
 fn known_after(here: &Installation, server: &Server, command: &[&str], input: &str, token: &str) -> Duration {
     assert_eq!(server.protected(token), 200);
     let output = here.run_with_input(command, input);
@@ -25,7 +25,7 @@ fn known_after(here: &Installation, server: &Server, command: &[&str], input: &s
 }
 
 #[test]
-fn a_command_in_another_process_reaches_the_running_server_within_a_second() {
+fn a_command_takes_effect_on_the_running_server_within_a_second() {
     let here = Installation::new();
     here.add("ada");
     let server = here.serve(&[]);
@@ -34,10 +34,10 @@ fn a_command_in_another_process_reaches_the_running_server_within_a_second() {
         let token = server.grant("ada").access;
         times.push(known_after(&here, &server, &["user", "end-sessions", "ada"], "", &token));
     }
-    assert_within(A_SECOND, "user end-sessions is known", &times);
+    assert_within(A_SECOND, "user end-sessions takes effect", &times);
     times.sort();
     println!(
-        "known after: median {:?}, worst {:?} of {}",
+        "takes effect after: median {:?}, worst {:?} of {}",
         times[times.len() / 2],
         times.last(),
         times.len()
@@ -57,7 +57,7 @@ fn a_command_in_another_process_reaches_the_running_server_within_a_second() {
     known_after(&here, &server, &["user", "disable", "ada"], "", &tokens.access);
     assert_eq!(server.post("/token", &[("username", "ada"), ("password", PASSWORD)]).0, 400);
     assert!(here.run(&["user", "enable", "ada"]).status.success());
-    assert_eq!(server.protected(&tokens.access), 401, "old tokens stay dead");
+    assert_eq!(server.protected(&tokens.access), 401, "old tokens stay invalid");
     let tokens = server.grant("ada");
     known_after(&here, &server, &["user", "remove", "ada"], "", &tokens.access);
     assert_eq!(
@@ -69,14 +69,14 @@ fn a_command_in_another_process_reaches_the_running_server_within_a_second() {
 }
 
 #[test]
-fn an_open_event_stream_hears_of_a_command_within_a_second_and_a_stop_closes_it() {
+fn an_event_stream_reports_an_ended_session_within_a_second_and_closes_on_shutdown() {
     let here = Installation::new();
     here.add("ada");
     let server = here.serve(&[]);
     let cookie = |server: &Server| format!("latchkey={}", server.grant("ada").access);
     let listen = |server: &Server, cookie: &str| {
         let mut stream = TcpStream::connect(("127.0.0.1", server.port)).expect("connected");
-        stream.set_read_timeout(Some(Duration::from_secs(10))).expect("set");
+        stream.set_read_timeout(Some(Duration::from_secs(10))).expect("a read timeout");
         let port = server.port;
         write!(
             stream,
@@ -96,10 +96,10 @@ fn an_open_event_stream_hears_of_a_command_within_a_second_and_a_stop_closes_it(
         assert!(stream.any(|line| line == "event: over"));
         times.push(ended.elapsed());
     }
-    assert_within(A_SECOND, "an event stream is told", &times);
+    assert_within(A_SECOND, "an event stream reports the end", &times);
     times.sort();
     println!(
-        "stream told after: median {:?}, worst {:?} of {}",
+        "stream reports the end after: median {:?}, worst {:?} of {}",
         times[times.len() / 2],
         times.last(),
         times.len()
@@ -108,20 +108,20 @@ fn an_open_event_stream_hears_of_a_command_within_a_second_and_a_stop_closes_it(
     let mut stream = listen(&server, &cookie(&server));
     let began = Instant::now();
     server.stop();
-    assert!(began.elapsed() < Duration::from_secs(15), "the stream holds up the stop");
+    assert!(began.elapsed() < Duration::from_secs(15), "the stream delays the shutdown");
     assert!(!stream.any(|line| line.contains("over")));
 }
 
-/// A connection that has said this much and waits.
+/// Opens a connection, sends the beginning of a request, and leaves it open.
 fn hanging(server: &Server, beginning: &str) -> TcpStream {
     let mut stream = TcpStream::connect(("127.0.0.1", server.port)).expect("connected");
-    stream.set_read_timeout(Some(Duration::from_secs(30))).expect("set");
+    stream.set_read_timeout(Some(Duration::from_secs(30))).expect("a read timeout");
     stream.write_all(beginning.as_bytes()).expect("sent");
     stream
 }
 
 #[test]
-fn a_stop_is_held_up_by_nobody() {
+fn open_connections_do_not_prevent_a_shutdown() {
     let here = Installation::new();
     here.add("ada");
     let server = here.serve(&[]);
@@ -141,7 +141,7 @@ fn a_stop_is_held_up_by_nobody() {
 }
 
 #[test]
-fn a_hangup_stops_as_sigterm_does_and_cuts_off_no_request() {
+fn sighup_stops_the_server_like_sigterm_and_cuts_off_no_request() {
     let here = Installation::new();
     here.add("ada");
     let server = here.serve(&[]);
@@ -150,10 +150,10 @@ fn a_hangup_stops_as_sigterm_does_and_cuts_off_no_request() {
     let (head, length) = ("Content-Type: application/x-www-form-urlencoded", body.len());
     let beginning = format!("POST /token HTTP/1.1\r\nHost: localhost:{port}\r\n{head}\r\nContent-Length: {length}\r\n\r\n");
     let mut under_way = hanging(&server, &beginning);
-    // Answered only after the connection above was taken: connections are accepted in their order.
+    // Connections are accepted in order, so once this is answered, the connection above has been accepted.
     server.ask("GET", "/health/live", &[], "");
     server.signal("HUP");
-    within(DEADLINE, "nobody listens any more", || {
+    within(DEADLINE, "the listener is closed", || {
         TcpStream::connect(("127.0.0.1", port)).is_err()
     });
     under_way.write_all(body.as_bytes()).expect("sent");
@@ -165,12 +165,12 @@ fn a_hangup_stops_as_sigterm_does_and_cuts_off_no_request() {
 }
 
 #[test]
-fn a_server_that_was_started_with_hangups_ignored_goes_on_after_one() {
+fn a_server_that_was_started_with_nohup_ignores_sighup() {
     let here = Installation::new();
-    // As `nohup` does.
+    // This is what `nohup` does.
     let server = here.serve_within("trap '' HUP", &[]);
     server.signal("HUP");
-    // The signal would have been taken by now: a stop that was asked for closes the listener at once.
+    // A shutdown closes the listener at once, so if these are answered, the signal was ignored.
     for _ in 0..20 {
         assert_eq!(server.ask("GET", "/health/live", &[], "").0, 200);
         std::thread::sleep(Duration::from_millis(10));
@@ -179,7 +179,7 @@ fn a_server_that_was_started_with_hangups_ignored_goes_on_after_one() {
 }
 
 #[test]
-fn a_request_that_crosses_a_stop_on_an_idle_connection_is_answered() {
+fn a_request_on_a_keep_alive_connection_during_a_shutdown_is_answered() {
     let here = Installation::new();
     let server = here.serve(&[]);
     let port = server.port;
@@ -204,10 +204,10 @@ fn a_request_that_crosses_a_stop_on_an_idle_connection_is_answered() {
     };
     assert!(!head(&mut idle).contains(&"connection: close".to_owned()));
     let stopping = std::thread::spawn(move || server.stop());
-    within(Duration::from_secs(5), "nobody listens any more", || {
+    within(Duration::from_secs(5), "the listener is closed", || {
         TcpStream::connect(("127.0.0.1", port)).is_err()
     });
-    // As a proxy does that keeps connections: it cannot know yet.
+    // A proxy with keep-alive connections does this, because it cannot know yet that the server is stopping.
     idle.get_mut().write_all(request.as_bytes()).expect("sent");
     let answer = head(&mut idle);
     assert!(
@@ -217,12 +217,12 @@ fn a_request_that_crosses_a_stop_on_an_idle_connection_is_answered() {
     stopping.join().expect("stopped");
 }
 
-/// What a client was told before the power went.
+/// What the server acknowledged to a client before it was killed.
 enum Acknowledged {
     Rotated {
         last: Tokens,
     },
-    /// No answer came to the sign-out: it may have been done, or not.
+    /// The sign-out was not answered, so it may or may not have been done.
     Leaving {
         last: Tokens,
     },
@@ -232,14 +232,14 @@ enum Acknowledged {
 }
 
 #[test]
-fn a_power_cut_loses_nothing_that_was_acknowledged_and_revives_nothing() {
+fn a_killed_server_loses_no_acknowledged_change_and_revives_no_session() {
     const ROUNDS: usize = 200;
     let here = Installation::new();
     here.add("ada");
     let mut server = here.serve(&[]);
     let port_of = |server: &Server| server.port;
     for round in 0..ROUNDS / 10 {
-        // Ten clients refresh, and every third one signs out in the end, until the server is gone.
+        // Ten clients refresh until the server is killed. Every third client signs out after some steps.
         let clients: Vec<Tokens> = (0..10).map(|_| server.grant("ada")).collect();
         let port = port_of(&server);
         let workers: Vec<_> = clients
@@ -266,7 +266,10 @@ fn a_power_cut_loses_nothing_that_was_acknowledged_and_revives_nothing() {
             .collect();
         std::thread::sleep(Duration::from_millis(20 + 7 * (round as u64 % 10)));
         server.kill();
-        let outcomes: Vec<Acknowledged> = workers.into_iter().map(|worker| worker.join().expect("ran")).collect();
+        let outcomes: Vec<Acknowledged> = workers
+            .into_iter()
+            .map(|worker| worker.join().expect("the client finished"))
+            .collect();
         server = here.serve(&[]);
         for outcome in outcomes {
             match outcome {
@@ -280,7 +283,10 @@ fn a_power_cut_loses_nothing_that_was_acknowledged_and_revives_nothing() {
                     let fields = [("grant_type", "refresh_token"), ("refresh_token", last.refresh.as_str())];
                     let (refresh, access) = (server.post("/token", &fields), server.protected(&last.access));
                     let consistent = matches!((refresh.0, access), (200, 200) | (400, 401));
-                    assert!(consistent, "over altogether, or not at all: {refresh:?} {access}");
+                    assert!(
+                        consistent,
+                        "the session is neither fully ended nor fully alive: {refresh:?} {access}"
+                    );
                 }
                 Acknowledged::Ended { dead } => {
                     assert_eq!(server.protected(&dead.access), 401);
@@ -293,7 +299,7 @@ fn a_power_cut_loses_nothing_that_was_acknowledged_and_revives_nothing() {
 }
 
 #[test]
-fn metrics_are_shown_on_a_listener_of_their_own() {
+fn metrics_are_served_only_on_a_separate_listener() {
     let here = Installation::new();
     here.add("ada");
     let metrics = free_port();
@@ -325,5 +331,5 @@ fn metrics_are_shown_on_a_listener_of_their_own() {
     ] {
         assert!(shown.contains(line), "{line}{shown}");
     }
-    assert_eq!(server.ask("GET", "/metrics", &[], "").0, 404, "not where everybody can read it");
+    assert_eq!(server.ask("GET", "/metrics", &[], "").0, 404, "metrics are not public");
 }

@@ -1,4 +1,4 @@
-//! Settings: flag, environment variable or `.env`; what is refused, and with which sentence.
+//! Settings from flags, environment variables and `.env`: what is refused, and with which error.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -11,7 +11,7 @@ use crate::support::{Installation, PASSWORD, error, form_of, text, whole_answer}
 /// Runs `latchkey check` with environment variables.
 fn check(here: &Installation, variables: &[(&str, &str)]) -> Output {
     let mut command = here.command(&["check"]);
-    command.envs(variables.iter().copied()).output().expect("ran")
+    command.envs(variables.iter().copied()).output().expect("the command ran")
 }
 
 /// Runs `latchkey check` with this `.env`.
@@ -21,7 +21,7 @@ fn check_with_file(lines: &str) -> Output {
     here.run(&["check"])
 }
 
-/// Asserts that a command failed with one sentence that begins like this.
+/// Asserts that a command failed with a one-line error that has this beginning. Returns the error.
 fn refused(output: &Output, beginning: &str) -> String {
     let said = error(output);
     assert!(
@@ -32,7 +32,7 @@ fn refused(output: &Output, beginning: &str) -> String {
 }
 
 #[test]
-fn an_unknown_setting_stops_the_start_and_the_sentence_names_the_one_probably_meant() {
+fn an_unknown_setting_stops_the_start_and_the_error_suggests_the_right_name() {
     for (unknown, meant) in [
         ("LATCHKEY_SIGN_UP", "LATCHKEY_SIGNUP"),
         ("LATCHKEY_ACCES_TTL", "LATCHKEY_ACCESS_TTL"),
@@ -46,11 +46,14 @@ fn an_unknown_setting_stops_the_start_and_the_sentence_names_the_one_probably_me
             &["user", "list"],
             &["move", "--from", "sqlite:a.db", "--to", "sqlite:b.db"],
         ] {
-            let output = here.command(command).env(unknown, "8080").output().expect("ran");
+            let output = here.command(command).env(unknown, "8080").output().expect("the command ran");
             let said = refused(&output, &format!("{unknown}: "));
             assert!(said.contains(meant), "{said}");
         }
-        assert!(!here.path().join("data").exists(), "nothing is made before the settings are known");
+        assert!(
+            !here.path().join("data").exists(),
+            "no directory is created before the settings are checked"
+        );
         let said = refused(&check_with_file(&format!("{unknown}=8080\n")), &format!("{unknown}: "));
         assert!(said.contains(meant) && !said.contains("8080"), "{said}");
     }
@@ -80,7 +83,7 @@ fn variables_that_kubernetes_sets_for_a_service_called_latchkey_are_ignored() {
 }
 
 #[test]
-fn a_variable_set_to_the_empty_string_is_not_set() {
+fn an_empty_variable_counts_as_not_set() {
     let here = Installation::new();
     let help = text(&here.run(&["--help"]));
     let words = help.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
@@ -98,11 +101,15 @@ fn a_variable_set_to_the_empty_string_is_not_set() {
     )
     .expect("written");
     let output = check(&here, &[("LATCHKEY_ADDR", "")]);
-    assert!(text(&output).contains("127.0.0.1:4001"), "the file decides: {}", error(&output));
+    assert!(
+        text(&output).contains("127.0.0.1:4001"),
+        "the value of the file is used: {}",
+        error(&output)
+    );
 }
 
 #[test]
-fn a_value_out_of_bounds_is_refused_by_the_name_of_its_variable() {
+fn the_error_for_an_invalid_value_names_the_variable() {
     for (variable, value) in [
         ("LATCHKEY_ACCESS_TTL", "25h"),
         ("LATCHKEY_REFRESH_GRACE", "90d"),
@@ -125,7 +132,10 @@ fn a_value_out_of_bounds_is_refused_by_the_name_of_its_variable() {
     let here = Installation::new();
     for variable in ["LATCHKEY_ADDR", "LATCHKEY_SECRET"] {
         let mut command = here.command(&["check"]);
-        let output = command.env(variable, OsStr::from_bytes(b"canary\xff")).output().expect("ran");
+        let output = command
+            .env(variable, OsStr::from_bytes(b"canary\xff"))
+            .output()
+            .expect("the command ran");
         assert!(!refused(&output, &format!("{variable}: ")).contains("canary"));
     }
     let largest = [
@@ -141,12 +151,12 @@ fn a_value_out_of_bounds_is_refused_by_the_name_of_its_variable() {
 }
 
 #[test]
-fn a_secret_file_that_others_can_write_is_refused_and_one_that_others_can_read_is_a_warning() {
+fn a_secret_file_that_others_can_write_is_refused_and_a_readable_one_causes_a_warning() {
     let here = Installation::new();
     let file = here.path().join("key");
     fs::write(&file, text(&here.run(&["secret"]))).expect("written");
     let with_mode = |mode| {
-        fs::set_permissions(&file, fs::Permissions::from_mode(mode)).expect("set");
+        fs::set_permissions(&file, fs::Permissions::from_mode(mode)).expect("the permissions are set");
         check(&here, &[("LATCHKEY_SECRET_FILE", "key")])
     };
     for mode in [0o620, 0o602, 0o666] {
@@ -173,13 +183,13 @@ fn a_secret_file_that_others_can_write_is_refused_and_one_that_others_can_read_i
     let here = Installation::new();
     here.add("ada");
     let made = here.path().join("data/secret");
-    fs::set_permissions(&made, fs::Permissions::from_mode(0o666)).expect("set");
+    fs::set_permissions(&made, fs::Permissions::from_mode(0o666)).expect("the permissions are set");
     let said = refused(&here.run(&["check"]), "LATCHKEY_DATA_DIR: ");
     assert!(said.contains("chmod 600 "), "{said}");
 }
 
 #[test]
-fn a_line_of_the_file_that_cannot_be_read_is_named_by_its_number_alone() {
+fn the_error_for_a_malformed_line_of_the_env_file_shows_only_its_number() {
     for line in [
         "canary",
         "LATCHKEY_SECRET canary",
@@ -200,7 +210,7 @@ fn a_line_of_the_file_that_cannot_be_read_is_named_by_its_number_alone() {
 }
 
 #[test]
-fn values_of_the_file_are_taken_as_they_are_written() {
+fn values_in_the_env_file_are_read_without_expansion() {
     for (line, dir) in [
         ("LATCHKEY_DATA_DIR=plain", "plain"),
         ("export LATCHKEY_DATA_DIR=plain # a comment", "plain"),
@@ -217,7 +227,7 @@ fn values_of_the_file_are_taken_as_they_are_written() {
 }
 
 #[test]
-fn the_file_sets_nothing_but_settings_and_other_lines_are_not_read() {
+fn only_latchkey_settings_are_read_from_the_env_file() {
     let others = "FOO=\"never closed\nBAR=$(canary) `canary` ${\nBAZ=one two 'three\n\u{7f}=\n";
     let output = check_with_file(&format!("{others}LATCHKEY_ADDR=127.0.0.1:4005\n"));
     assert!(
@@ -238,7 +248,7 @@ fn the_file_sets_nothing_but_settings_and_other_lines_are_not_read() {
 }
 
 #[test]
-fn secrets_are_not_taken_from_flags_which_everybody_on_the_machine_can_see() {
+fn secrets_are_not_accepted_from_command_line_flags() {
     let here = Installation::new();
     for flag in ["--secret", "--secret-previous"] {
         let output = here.run(&["check", flag, "canary-canary-canary"]);
@@ -267,12 +277,16 @@ fn secrets_are_not_taken_from_flags_which_everybody_on_the_machine_can_see() {
                 ("LATCHKEY_SECRET", text(&here.run(&["secret"])).trim()),
             ],
         );
-        assert!(!error(&by_variable).contains("PGPASSFILE"), "it is tried: {}", error(&by_variable));
+        assert!(
+            !error(&by_variable).contains("PGPASSFILE"),
+            "the URL of the variable is used: {}",
+            error(&by_variable)
+        );
     }
 }
 
 #[test]
-fn two_apps_on_one_host_with_cookie_names_of_their_own_do_not_sign_each_other_out() {
+fn two_apps_on_one_host_with_different_cookie_names_do_not_sign_each_other_out() {
     let (first, second) = (Installation::new(), Installation::new());
     let servers = [first.serve(&[]), second.serve(&[("LATCHKEY_COOKIE_NAME", "second-app")])];
     let mut jar: Vec<(String, String)> = Vec::new();
@@ -312,7 +326,7 @@ fn two_apps_on_one_host_with_cookie_names_of_their_own_do_not_sign_each_other_ou
     let page = dashboard(servers[1].port, &jar).1;
     assert!(
         page.contains("data-channel=\"second-app\""),
-        "tabs of the two apps do not hear each other"
+        "the two apps have different channels between tabs"
     );
     post(servers[1].port, "/api/log_out", "", &mut jar);
     assert_eq!(dashboard(servers[1].port, &jar).0, 303);

@@ -1,4 +1,4 @@
-//! The program in a directory of its own, and a server of it on a real port.
+//! Runs the program in a temporary directory, and servers of it on real ports.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
@@ -16,7 +16,7 @@ pub const PASSWORD: &str = "quiet harbour lantern";
 
 pub struct Installation {
     dir: TempDir,
-    /// The same at each start: it is part of the public URL, and so of every token.
+    /// Stays the same at each start, because it is part of the public URL and so of every token.
     port: u16,
 }
 
@@ -32,7 +32,7 @@ impl Installation {
         self.dir.path()
     }
 
-    /// The program with nothing of this environment's settings.
+    /// Returns a command that runs the program without the `LATCHKEY_` variables of this environment.
     pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(program());
         command.args(arguments);
@@ -40,7 +40,7 @@ impl Installation {
         command
     }
 
-    /// The same, started by a shell that sets its limits first.
+    /// Returns a command that runs the program from a shell, which first runs `limits`.
     fn command_within(&self, limits: &str, arguments: &[&str]) -> Command {
         let mut command = Command::new("sh");
         command
@@ -63,7 +63,7 @@ impl Installation {
     }
 
     pub fn run(&self, arguments: &[&str]) -> Output {
-        self.command(arguments).output().expect("ran")
+        self.command(arguments).output().expect("the command ran")
     }
 
     pub fn run_with_input(&self, arguments: &[&str], input: &str) -> Output {
@@ -80,7 +80,7 @@ impl Installation {
             .spawn()
             .expect("started");
         child.stdin.take().expect("a pipe").write_all(input.as_bytes()).expect("written");
-        child.wait_with_output().expect("ran")
+        child.wait_with_output().expect("the command ran")
     }
 
     pub fn add(&self, name: &str) {
@@ -89,7 +89,7 @@ impl Installation {
     }
 }
 
-/// The program to test: what was built with the tests, or what `TEST_BINARY` names, such as a release.
+/// Returns the path of the program to test: the one built with the tests, or the one that `TEST_BINARY` names, such as a release.
 fn program() -> PathBuf {
     let named = std::env::var_os("TEST_BINARY").map(PathBuf::from);
     named.map_or_else(
@@ -98,13 +98,13 @@ fn program() -> PathBuf {
     )
 }
 
-/// How often, or how many, by an environment variable: few suffice to see that something holds.
+/// Returns the number in an environment variable, or `few`, which is enough for a quick check.
 pub fn how_many(variable: &str, few: usize) -> usize {
     std::env::var(variable).ok().and_then(|number| number.parse().ok()).unwrap_or(few)
 }
 
-/// What others must be answered within meanwhile: `STRICT=1` for a release on a machine that does nothing else. If
-/// somebody's work held up everybody's, it would be many seconds.
+/// Returns how soon other requests must be answered while one client causes work. If one client's work blocked the others, they
+/// would wait many seconds. Set `STRICT=1` to test a release on an otherwise idle machine.
 pub fn soon() -> Duration {
     Duration::from_millis(if is_strict() { 50 } else { 3000 })
 }
@@ -113,41 +113,41 @@ fn is_strict() -> bool {
     how_many("STRICT", 0) != 0
 }
 
-/// Asserts that something repeated took no longer than a bound: each time if `STRICT=1`, else at least one time in every
-/// three. A machine that is busy with other things makes one late, and a fault all of them.
+/// Asserts that a repeated action took less than a bound: each time if `STRICT=1`, otherwise at least once in every three times.
+/// A busy machine delays single repeats, but a fault delays all of them.
 pub fn assert_within(bound: Duration, what: &str, times: &[Duration]) {
     let repeats = if is_strict() { 1 } else { 3 };
     for repeated in times.chunks(repeats) {
         assert!(
             repeated.iter().any(|took| *took < bound),
-            "{what}: {repeated:?}, each above {bound:?}"
+            "{what}: {repeated:?}, none below {bound:?}"
         );
     }
 }
 
 pub fn text(output: &Output) -> String {
-    String::from_utf8(output.stdout.clone()).expect("text")
+    String::from_utf8(output.stdout.clone()).expect("UTF-8 text")
 }
 
 pub fn error(output: &Output) -> String {
-    String::from_utf8(output.stderr.clone()).expect("text")
+    String::from_utf8(output.stderr.clone()).expect("UTF-8 text")
 }
 
-/// A server that runs.
+/// A running server. It is killed when this is dropped.
 pub struct Server {
     child: Child,
-    /// Reads what is logged, as it comes: a pipe that nobody empties would hold the program up.
+    /// Reads the log all the time, because a full pipe would block the program.
     log: Option<JoinHandle<String>>,
     pub port: u16,
 }
 
 impl Installation {
-    /// Starts a server, and waits until it is ready.
+    /// Starts a server and waits until it is ready.
     pub fn serve(&self, settings: &[(&str, &str)]) -> Server {
         self.start(self.command(&["serve"]), settings)
     }
 
-    /// The same within limits that a shell sets.
+    /// Starts a server from a shell, which first runs `limits`, and waits until it is ready.
     pub fn serve_within(&self, limits: &str, settings: &[(&str, &str)]) -> Server {
         self.start(self.command_within(limits, &["serve"]), settings)
     }
@@ -165,7 +165,7 @@ impl Installation {
             assert!(log.read_line(&mut said).expect("read") > 0, "{said}");
         }
         let log = std::thread::spawn(move || {
-            log.read_to_string(&mut said).expect("text");
+            log.read_to_string(&mut said).expect("UTF-8 text");
             said
         });
         Server {
@@ -176,14 +176,14 @@ impl Installation {
     }
 }
 
-/// A port that nobody listens on.
+/// Returns a port on which no program listens.
 pub fn free_port() -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     listener.local_addr().expect("an address").port()
 }
 
 impl Server {
-    /// One request on a connection of its own: the status and the body.
+    /// Sends one request on a new connection. Returns the status and the body.
     pub fn ask(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> (u16, String) {
         exchange(self.port, method, path, headers, body).expect("an answer")
     }
@@ -193,37 +193,37 @@ impl Server {
         post(self.port, path, fields).expect("an answer")
     }
 
-    /// The tokens of a new session.
+    /// Signs in and returns the tokens of the new session.
     pub fn grant(&self, username: &str) -> Tokens {
         let (status, body) = self.post("/token", &[("username", username), ("password", PASSWORD)]);
         assert_eq!(status, 200, "{body}");
         Tokens::of(&body)
     }
 
-    /// The status of the protected route.
+    /// Requests the protected route with an access token. Returns the status.
     pub fn protected(&self, access: &str) -> u16 {
         self.ask("GET", "/protected", &[("Authorization", &format!("Bearer {access}"))], "")
             .0
     }
 
-    /// What another port shows at `/metrics`.
+    /// Returns the metrics that are served on this port.
     pub fn metrics(port: u16) -> String {
         let (status, body) = exchange(port, "GET", "/metrics", &[], "").expect("an answer");
         assert_eq!(status, 200);
         body
     }
 
-    /// Its process.
+    /// Returns the process id.
     pub fn pid(&self) -> u32 {
         self.child.id()
     }
 
-    /// Memory that it occupies, in MB.
+    /// Returns the resident memory in MiB.
     pub fn resident(&self) -> u64 {
         self.memory("VmRSS:")
     }
 
-    /// The most that it ever occupied.
+    /// Returns the peak resident memory in MiB.
     pub fn peak_resident(&self) -> u64 {
         self.memory("VmHWM:")
     }
@@ -235,12 +235,12 @@ impl Server {
         kib / 1024
     }
 
-    /// Files and connections that it has open.
+    /// Returns the number of open files and connections.
     pub fn open_files(&self) -> usize {
         std::fs::read_dir(format!("/proc/{}/fd", self.pid())).expect("a process").count()
     }
 
-    /// Asks for something with a token again and again, on a new connection each time, until it is told to stop.
+    /// Requests a path with a token repeatedly, on a new connection each time, until it is stopped.
     pub fn keep_asking(&self, path: &'static str, access: &str) -> Asking {
         let (port, authorization) = (self.port, format!("Bearer {access}"));
         keep_asking(move || {
@@ -249,31 +249,31 @@ impl Server {
         })
     }
 
-    /// Sends it a signal by name.
+    /// Sends the server a signal by name.
     pub fn signal(&self, name: &str) {
         let sent = Command::new("kill")
             .args(["-s", name, &self.pid().to_string()])
             .status()
-            .expect("asked");
+            .expect("the command ran");
         assert!(sent.success(), "{name}");
     }
 
-    /// Ends the program at once, as a power cut would.
+    /// Kills the program at once.
     pub fn kill(mut self) {
         self.child.kill().expect("killed");
-        self.child.wait().expect("gone");
+        self.child.wait().expect("the process ended");
     }
 
-    /// Asks the program to stop. What it logged.
+    /// Stops the program gracefully. Returns its log.
     pub fn stop(self) -> String {
         self.signal("TERM");
         self.ended()
     }
 
-    /// Waits for the program to end by itself, as it was asked to. What it logged.
+    /// Waits until the program has ended after a stop was requested. Returns its log.
     pub fn ended(mut self) -> String {
         let log = self.log.take().expect("a log").join().expect("read");
-        assert!(self.child.wait().expect("gone").success(), "{log}");
+        assert!(self.child.wait().expect("the process ended").success(), "{log}");
         log
     }
 }
@@ -285,7 +285,7 @@ impl Drop for Server {
     }
 }
 
-/// Asks again and again, until it is told to stop.
+/// Calls `ask` repeatedly until it is stopped.
 pub fn keep_asking(ask: impl Fn() + Send + 'static) -> Asking {
     let enough = Arc::new(AtomicBool::new(false));
     let told = Arc::clone(&enough);
@@ -302,21 +302,21 @@ pub fn keep_asking(ask: impl Fn() + Send + 'static) -> Asking {
     Asking { enough, asker }
 }
 
-/// Somebody who asks again and again.
+/// A thread that sends requests repeatedly.
 pub struct Asking {
     enough: Arc<AtomicBool>,
     asker: JoinHandle<Times>,
 }
 
 impl Asking {
-    /// That is enough: how long the answers took.
+    /// Stops the requests. Returns how long the answers took.
     pub fn stop(self) -> Times {
         self.enough.store(true, Ordering::Relaxed);
         self.asker.join().expect("every answer is 200")
     }
 }
 
-/// How long answers took, the shortest first.
+/// The durations of answers, the shortest first.
 pub struct Times(Vec<Duration>);
 
 impl Times {
@@ -325,7 +325,7 @@ impl Times {
         Self(times)
     }
 
-    /// What 99 of 100 are within.
+    /// Returns the 99th percentile.
     pub fn p99(&self) -> Duration {
         self.0[(self.0.len() * 99).div_ceil(100) - 1]
     }
@@ -359,14 +359,14 @@ impl Tokens {
     }
 }
 
-/// Posts a form to a server that may be gone.
+/// Posts a form to a server that may not be running.
 pub fn post(port: u16, path: &str, fields: &[(&str, &str)]) -> std::io::Result<(u16, Value)> {
     let headers = [("Content-Type", "application/x-www-form-urlencoded")];
     let (status, body) = exchange(port, "POST", path, &headers, &form_of(fields))?;
     Ok((status, serde_json::from_str(&body).unwrap_or_default()))
 }
 
-/// A form's body.
+/// Encodes the fields as the body of a form.
 pub fn form_of(fields: &[(&str, &str)]) -> String {
     url::form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish()
 }
@@ -375,7 +375,7 @@ pub fn exchange(port: u16, method: &str, path: &str, headers: &[(&str, &str)], b
     exchange_as(port, &format!("localhost:{port}"), method, path, headers, body)
 }
 
-/// The same where the server goes by another name than its own port.
+/// Sends one request on a new connection with this `Host` header.
 pub fn exchange_as(
     port: u16,
     host: &str,
@@ -388,7 +388,7 @@ pub fn exchange_as(
     Ok((answer.status, answer.body))
 }
 
-/// An answer, its head included.
+/// An answer with its head.
 pub struct Answer {
     pub status: u16,
     pub head: String,
@@ -396,14 +396,14 @@ pub struct Answer {
 }
 
 impl Answer {
-    /// The value of a header.
+    /// Returns the value of a header.
     pub fn header(&self, name: &str) -> Option<&str> {
         let mut fields = self.head.lines().filter_map(|line| line.split_once(": "));
         fields.find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value)
     }
 }
 
-/// One request on a connection of its own.
+/// Sends one request on a new connection. Returns the answer with its head.
 pub fn whole_answer(port: u16, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> std::io::Result<Answer> {
     answer_as(port, &format!("localhost:{port}"), method, path, headers, body)
 }
@@ -412,7 +412,7 @@ fn answer_as(port: u16, host: &str, method: &str, path: &str, headers: &[(&str, 
     answer_on(TcpStream::connect(("127.0.0.1", port))?, host, method, path, headers, body)
 }
 
-/// One request on a new connection, which ends with it.
+/// Sends one request on this new connection, which is closed after the answer.
 pub fn answer_on(
     mut stream: TcpStream,
     host: &str,
@@ -439,9 +439,9 @@ pub fn answer_on(
     })
 }
 
-/// Connects from another address of this machine: 127.0.0.`last`.
+/// Connects from another loopback address: 127.0.0.`last`.
 pub fn connect_from(last: u8, port: u16) -> std::io::Result<TcpStream> {
-    static RUNTIME: LazyLock<tokio::runtime::Runtime> = LazyLock::new(|| tokio::runtime::Runtime::new().expect("threads"));
+    static RUNTIME: LazyLock<tokio::runtime::Runtime> = LazyLock::new(|| tokio::runtime::Runtime::new().expect("a runtime"));
     RUNTIME.block_on(async {
         let socket = tokio::net::TcpSocket::new_v4()?;
         socket.bind(SocketAddr::from((Ipv4Addr::new(127, 0, 0, last), 0)))?;
@@ -451,15 +451,15 @@ pub fn connect_from(last: u8, port: u16) -> std::io::Result<TcpStream> {
     })
 }
 
-/// Whether the server has closed a connection on which nothing was sent. Does not wait.
+/// Returns whether the server has closed a connection on which nothing was sent. Does not wait.
 pub fn is_closed(stream: &TcpStream) -> bool {
-    stream.set_nonblocking(true).expect("set");
+    stream.set_nonblocking(true).expect("the socket mode is set");
     let closed = !matches!(stream.peek(&mut [0]), Err(error) if error.kind() == std::io::ErrorKind::WouldBlock);
-    stream.set_nonblocking(false).expect("set");
+    stream.set_nonblocking(false).expect("the socket mode is set");
     closed
 }
 
-/// Waits for something that must become true within a deadline. How long it took.
+/// Waits for a condition that must become true within a deadline. Returns how long it took.
 pub fn within(deadline: Duration, what: &str, mut is_true: impl FnMut() -> bool) -> Duration {
     let began = Instant::now();
     while !is_true() {

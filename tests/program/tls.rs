@@ -1,4 +1,4 @@
-//! https served by the program itself.
+//! HTTPS and HTTP/2 served by the program itself.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -14,7 +14,7 @@ use tokio_rustls::rustls::{ClientConfig, ClientConnection, RootCertStore, Stream
 
 use crate::support::{Installation, PASSWORD, Server, error, free_port, how_many, within};
 
-/// Writes a certificate for localhost and its key. The certificate, for clients to trust.
+/// Writes a certificate for localhost and its key. Returns the certificate, for clients to trust.
 pub fn make_certificate(dir: &Path) -> CertificateDer<'static> {
     let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).expect("a certificate");
     std::fs::write(dir.join("key.pem"), made.signing_key.serialize_pem()).expect("written");
@@ -38,7 +38,7 @@ pub fn localhost() -> ServerName<'static> {
     ServerName::try_from("localhost").expect("a name")
 }
 
-/// One request over HTTP/1.1.
+/// Sends one request over HTTP/1.1 and TLS.
 pub fn ask(port: u16, config: Arc<ClientConfig>, request: &str) -> std::io::Result<String> {
     let connection = ClientConnection::new(config, localhost()).map_err(std::io::Error::other)?;
     let socket = TcpStream::connect(("127.0.0.1", port))?;
@@ -53,7 +53,7 @@ pub fn ask(port: u16, config: Arc<ClientConfig>, request: &str) -> std::io::Resu
 }
 
 #[test]
-fn https_is_served_with_a_certificate_that_is_read_again_when_it_is_renewed() {
+fn https_is_served_and_a_renewed_certificate_is_reloaded() {
     let here = Installation::new();
     let first = make_certificate(here.path());
     let server = here.serve(&[("LATCHKEY_TLS_CERT", "cert.pem"), ("LATCHKEY_TLS_KEY", "key.pem")]);
@@ -79,10 +79,13 @@ fn https_is_served_with_a_certificate_that_is_read_again_when_it_is_renewed() {
     plain.write_all(ready.as_bytes()).expect("sent");
     let mut said = Vec::new();
     let _ = plain.read_to_end(&mut said);
-    assert!(!String::from_utf8_lossy(&said).contains("200"), "nothing is answered in the open");
+    assert!(!String::from_utf8_lossy(&said).contains("200"), "plain HTTP is not answered");
 
     std::fs::write(here.path().join("cert.pem"), "half a certificate").expect("written");
-    assert!(ask(port, trusting(&first, &[]), &ready).is_ok(), "the one of before goes on");
+    assert!(
+        ask(port, trusting(&first, &[]), &ready).is_ok(),
+        "the previous certificate is still served"
+    );
     let second = make_certificate(here.path());
     within(Duration::from_secs(20), "the renewed certificate is served", || {
         ask(port, trusting(&second, &[]), &ready).is_ok_and(|answer| answer.starts_with("HTTP/1.1 200 "))
@@ -91,13 +94,13 @@ fn https_is_served_with_a_certificate_that_is_read_again_when_it_is_renewed() {
 }
 
 #[test]
-fn http_2_is_spoken_where_it_is_asked_for() {
+fn http_2_is_served_if_the_client_negotiates_it() {
     let here = Installation::new();
     let certificate = make_certificate(here.path());
     here.add("ada");
     let server = here.serve(&[("LATCHKEY_TLS_CERT", "cert.pem"), ("LATCHKEY_TLS_KEY", "key.pem")]);
     let port = server.port;
-    let runtime = tokio::runtime::Runtime::new().expect("threads");
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     runtime.block_on(async {
         let socket = tokio::net::TcpStream::connect(("127.0.0.1", port)).await.expect("connected");
         let connector = TlsConnector::from(trusting(&certificate, &[b"h2"]));
@@ -125,7 +128,7 @@ fn http_2_is_spoken_where_it_is_asked_for() {
     });
 }
 
-/// A client that writes the frames of HTTP/2 itself (RFC 9113), as no library would.
+/// A client that writes HTTP/2 frames itself (RFC 9113), because no library would send invalid ones.
 pub struct Frames(StreamOwned<ClientConnection, TcpStream>, Vec<u8>);
 
 impl Frames {
@@ -146,33 +149,33 @@ impl Frames {
         Self::begin_on(socket, config, &[])
     }
 
-    /// The same on a connection, with settings of its own.
+    /// Starts HTTP/2 on an existing connection, with this payload of the SETTINGS frame.
     pub fn begin_on(socket: TcpStream, config: Arc<ClientConfig>, settings: &[u8]) -> Self {
         let connection = ClientConnection::new(config, localhost()).expect("a client");
-        socket.set_read_timeout(Some(Duration::from_secs(5))).expect("set");
+        socket.set_read_timeout(Some(Duration::from_secs(5))).expect("a read timeout");
         let mut client = Self(StreamOwned::new(connection, socket), Vec::new());
         client.0.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").expect("sent");
         client.send(Self::SETTINGS, 0, 0, settings).expect("sent");
         client
     }
 
-    /// The socket below.
+    /// Returns the underlying socket.
     pub fn socket(&self) -> &TcpStream {
         &self.0.sock
     }
 
     pub fn send(&mut self, kind: u8, flags: u8, stream: u32, payload: &[u8]) -> std::io::Result<()> {
-        let length = u32::try_from(payload.len()).expect("short").to_be_bytes();
+        let length = u32::try_from(payload.len()).expect("a short value").to_be_bytes();
         let head = [&length[1..], &[kind, flags], &stream.to_be_bytes()].concat();
         self.0.write_all(&[&head, payload].concat())
     }
 
-    /// The kind of the next frame and what it holds; nothing once the connection is closed.
+    /// Returns the kind and the payload of the next frame, or `None` once the connection is closed.
     fn next(&mut self) -> Option<(u8, Vec<u8>)> {
         self.next_frame().ok().map(|frame| (frame.kind, frame.payload))
     }
 
-    /// The next frame. One that comes in pieces is waited for, as long as the socket's deadline allows.
+    /// Returns the next frame. Waits for the rest of an incomplete frame until the socket's read timeout.
     pub fn next_frame(&mut self) -> std::io::Result<Frame> {
         loop {
             if let Some(frame) = Frame::take_from(&mut self.1) {
@@ -186,7 +189,7 @@ impl Frames {
         }
     }
 
-    /// Reads on until the server says goodbye or closes the connection. The code of the goodbye.
+    /// Reads until the server sends GOAWAY or closes the connection. Returns the error code of the GOAWAY frame.
     fn goodbye(&mut self) -> Option<u32> {
         while let Some((kind, payload)) = self.next() {
             if kind == Self::GOAWAY {
@@ -206,7 +209,7 @@ pub struct Frame {
 }
 
 impl Frame {
-    /// Takes a whole frame out of what was received.
+    /// Removes a complete frame from the received bytes.
     fn take_from(received: &mut Vec<u8>) -> Option<Self> {
         let head: [u8; 9] = *received.first_chunk()?;
         let end = 9 + u32::from_be_bytes([0, head[0], head[1], head[2]]) as usize;
@@ -221,7 +224,7 @@ impl Frame {
     }
 }
 
-/// `GET /login` in the words of HPACK (RFC 7541): from the static table, and the rest as it is.
+/// Encodes `GET /login` with HPACK (RFC 7541): indexes of the static table, and the rest as literals.
 pub fn get_login(port: u16) -> Vec<u8> {
     [
         vec![0x82, 0x87],
@@ -231,9 +234,9 @@ pub fn get_login(port: u16) -> Vec<u8> {
     .concat()
 }
 
-/// The header of a form for `POST /token`.
+/// Encodes the header of `POST /token` with a form body.
 pub fn post_token(port: u16) -> Vec<u8> {
-    // 0x0f 0x10 is `content-type`, the 31st of the static table.
+    // 0x0f 0x10 is `content-type`, the 31st entry of the static table.
     let content_type = [vec![0x0f, 0x10], literal(0, "application/x-www-form-urlencoded")[1..].to_vec()].concat();
     [
         vec![0x83, 0x87],
@@ -244,12 +247,13 @@ pub fn post_token(port: u16) -> Vec<u8> {
     .concat()
 }
 
-/// A field that is not put into the table, by the number of its name.
+/// Encodes a literal field without indexing, with the index of its name.
 fn literal(name: u8, value: &str) -> Vec<u8> {
-    [&[name, u8::try_from(value.len()).expect("short")], value.as_bytes()].concat()
+    [&[name, u8::try_from(value.len()).expect("a short value")], value.as_bytes()].concat()
 }
 
-/// A server with a certificate, a way to reach it, and the memory that it takes when idle.
+/// Starts a server with a certificate. Returns the server, client configurations for HTTP/2 and HTTP/1.1, and its idle memory in
+/// MiB.
 pub fn serve_tls(here: &Installation) -> (Server, Arc<ClientConfig>, Arc<ClientConfig>, u64) {
     let certificate = make_certificate(here.path());
     let server = here.serve(&[("LATCHKEY_TLS_CERT", "cert.pem"), ("LATCHKEY_TLS_KEY", "key.pem")]);
@@ -267,7 +271,7 @@ pub fn is_served(server: &Server, config: &Arc<ClientConfig>) -> bool {
     ask(server.port, Arc::clone(config), &request).is_ok_and(|answer| answer.starts_with("HTTP/1.1 200 "))
 }
 
-/// Others are served, little memory was taken, and nothing panicked.
+/// Asserts that others are served, that little memory was used, and that nothing panicked.
 fn is_well(server: Server, config: &Arc<ClientConfig>, idle: u64) {
     assert!(is_served(&server, config));
     let peak = server.peak_resident();
@@ -278,20 +282,20 @@ fn is_well(server: Server, config: &Arc<ClientConfig>, idle: u64) {
 }
 
 #[test]
-fn streams_that_are_begun_and_reset_at_once_end_the_connection_or_cost_nothing() {
-    // `H2_STREAMS=100000` insists.
-    let streams = u32::try_from(how_many("H2_STREAMS", 1000)).expect("fewer");
+fn streams_that_are_reset_at_once_cost_little_or_close_the_connection() {
+    // `H2_STREAMS=100000` tests thoroughly.
+    let streams = u32::try_from(how_many("H2_STREAMS", 1000)).expect("a number of 32 bits");
     let here = Installation::new();
     let (server, h2, h1, idle) = serve_tls(&here);
     let mut client = Frames::begin(server.port, h2);
     let request = get_login(server.port);
-    // In few packets, so that the server meets many at once.
+    // Send in few packets, so that the server receives many at once.
     let sent = (0..streams).map(|n| 2 * n + 1).try_for_each(|stream| {
         client.send(Frames::HEADERS, Frames::END_STREAM | Frames::END_HEADERS, stream, &request)?;
         client.send(Frames::RST_STREAM, 0, stream, &8_u32.to_be_bytes())
     });
     assert!(is_served(&server, &h1));
-    // ENHANCE_YOUR_CALM, unless it was closed already.
+    // 11 is ENHANCE_YOUR_CALM. The connection may be closed already.
     if sent.is_ok() {
         assert_eq!(client.goodbye().unwrap_or(11), 11);
     }
@@ -299,34 +303,34 @@ fn streams_that_are_begun_and_reset_at_once_end_the_connection_or_cost_nothing()
 }
 
 #[test]
-fn a_header_list_without_end_is_cut_off() {
+fn an_endless_header_list_closes_the_connection() {
     let here = Installation::new();
     let (server, h2, h1, idle) = serve_tls(&here);
     let mut client = Frames::begin(server.port, h2);
     client
         .send(Frames::HEADERS, Frames::END_STREAM, 1, &get_login(server.port))
         .expect("sent");
-    // Fields of a kilobyte, never put into the table: 0x7f 0xe9 0x06 is 1000 in HPACK.
+    // Fields of one kilobyte without indexing. 0x7f 0xe9 0x06 is 1000 in HPACK.
     let field = [&[0x00, 0x01, b'x', 0x7f, 0xe9, 0x06], [b'y'; 1000].as_slice()].concat();
     let fields = field.repeat(16);
     let frames = 64 * 1024 * 1024 / fields.len();
     let taken = (0..frames)
         .take_while(|_| client.send(Frames::CONTINUATION, 0, 1, &fields).is_ok())
         .count();
-    println!("{taken} of {frames} frames were taken");
-    assert!(taken < frames / 2, "it went on to listen: {taken}");
+    println!("{taken} of {frames} frames were accepted");
+    assert!(taken < frames / 2, "the server kept reading: {taken} frames");
     is_well(server, &h1, idle);
 }
 
 #[test]
-fn whoever_does_not_shake_hands_is_let_go() {
+fn a_client_that_does_not_complete_the_tls_handshake_is_disconnected() {
     let here = Installation::new();
     let (server, _, h1, idle) = serve_tls(&here);
     let silent: Vec<TcpStream> = (0..50)
         .map(|n| {
             let mut stream = TcpStream::connect(("127.0.0.1", server.port)).expect("connected");
-            stream.set_read_timeout(Some(Duration::from_secs(20))).expect("set");
-            // Nothing, or the beginning of a hello.
+            stream.set_read_timeout(Some(Duration::from_secs(20))).expect("a read timeout");
+            // Nothing, or the beginning of a ClientHello.
             stream.write_all(&[22, 3, 1, 2, 0][..n % 6]).expect("sent");
             stream
         })
@@ -334,13 +338,16 @@ fn whoever_does_not_shake_hands_is_let_go() {
     assert!(is_served(&server, &h1));
     for mut stream in silent {
         let closed = stream.read_to_end(&mut Vec::new());
-        assert!(!closed.is_err_and(|error| error.kind() == std::io::ErrorKind::WouldBlock), "let go");
+        assert!(
+            !closed.is_err_and(|error| error.kind() == std::io::ErrorKind::WouldBlock),
+            "still open"
+        );
     }
     is_well(server, &h1, idle);
 }
 
 #[test]
-fn a_certificate_that_cannot_be_used_stops_the_start_with_one_sentence() {
+fn an_unusable_certificate_or_key_stops_the_start_with_a_one_line_error() {
     let here = Installation::new();
     make_certificate(here.path());
     std::fs::copy(here.path().join("key.pem"), here.path().join("first.pem")).expect("copied");
@@ -359,7 +366,7 @@ fn a_certificate_that_cannot_be_used_stops_the_start_with_one_sentence() {
                 .env("LATCHKEY_TLS_CERT", certificate)
                 .env("LATCHKEY_TLS_KEY", key)
                 .output()
-                .expect("ran");
+                .expect("the command ran");
             let error = error(&output);
             assert!(
                 !output.status.success() && error.starts_with(&format!("error: {variable}")) && error.trim().lines().count() == 1,
@@ -370,7 +377,7 @@ fn a_certificate_that_cannot_be_used_stops_the_start_with_one_sentence() {
 }
 
 #[test]
-fn a_locked_or_exchanged_key_and_one_of_another_certificate_are_named_with_what_to_do() {
+fn the_error_for_an_encrypted_swapped_or_wrong_key_says_what_to_do() {
     let here = Installation::new();
     make_certificate(here.path());
     std::fs::copy(here.path().join("key.pem"), here.path().join("first.pem")).expect("copied");
@@ -411,7 +418,7 @@ fn a_locked_or_exchanged_key_and_one_of_another_certificate_are_named_with_what_
         ),
     ] {
         let settings = [("LATCHKEY_TLS_CERT", certificate), ("LATCHKEY_TLS_KEY", key)];
-        let output = here.command(&["check"]).envs(settings).output().expect("ran");
+        let output = here.command(&["check"]).envs(settings).output().expect("the command ran");
         assert!(
             !output.status.success() && error(&output).contains(sentence) && error(&output).trim().lines().count() == 1,
             "{sentence}: {}",

@@ -1,5 +1,5 @@
-//! A disk that is full, a database that is locked or gone, no more files: nobody gets in by it, and when it is over,
-//! everything goes on without a restart.
+//! Faults: a full disk, a locked or missing database, no free file descriptors. No fault may let a client in, and afterwards
+//! everything must work again without a restart.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -10,22 +10,22 @@ use sqlx::{ConnectOptions, Connection, SqliteConnection};
 
 use crate::support::{Answer, Installation, PASSWORD, Server, Tokens, error, soon, whole_answer, within};
 
-/// Longest wait for an answer while there is trouble.
+/// Longest wait for an answer during a fault.
 const PATIENCE: Duration = Duration::from_secs(15);
 
-/// Longest time until everything goes on afterwards.
+/// Longest time until everything works again afterwards.
 const RECOVERY: Duration = Duration::from_secs(10);
 
-/// Writes beyond a limit of the size of files fail, as on a disk that is full, instead of ending the program.
+/// Ignores SIGXFSZ, so that a write beyond the file size limit fails as on a full disk instead of killing the program.
 const FAIL_TO_WRITE: &str = "trap '' XFSZ";
 
-/// A server, and people with a past.
+/// A server with an account that has a live and an ended session.
 struct Scene {
     here: Installation,
     server: Server,
-    /// A session that goes on.
+    /// A session that is alive.
     live: Tokens,
-    /// A session that was ended before the trouble.
+    /// A session that was ended before the fault.
     ended: Tokens,
 }
 
@@ -65,9 +65,9 @@ impl Scene {
         self.post("/token", &[("grant_type", "refresh_token"), ("refresh_token", &tokens.refresh)])
     }
 
-    /// While nothing can be written: whatever would is put off, and nobody is let in. All at once, for each may take as
-    /// long as the patience with the database.
-    fn nobody_gets_in(&self) {
+    /// Asserts that while nothing can be written, every request that writes is answered with 503 and nobody is signed in. Sends all
+    /// requests at once, because each may take as long as the database timeout.
+    fn assert_sign_ins_are_refused(&self) {
         let refresh = [("grant_type", "refresh_token"), ("refresh_token", self.live.refresh.as_str())];
         let put_off: [(&str, [(&str, &str); 2]); 6] = [
             ("/token", [("username", "ada"), ("password", PASSWORD)]),
@@ -84,13 +84,13 @@ impl Scene {
                     assert_eq!(answer.status, 503, "{path} {fields:?}: {} {}", answer.head, answer.body);
                     assert!(answer.header("Retry-After").is_some(), "{path}: {}", answer.head);
                     assert!(!answer.head.contains("set-cookie: latchkey=ey") && !answer.body.contains("access_token"));
-                    // Why is for the operator alone.
+                    // Only the operator may see the reason.
                     for word in ["latchkey.db", "sqlx", "disk", "locked", "begin"] {
                         assert!(!answer.body.contains(word), "{}", answer.body);
                     }
                 });
             }
-            scope.spawn(|| self.nothing_ended_comes_back());
+            scope.spawn(|| self.assert_ended_session_is_refused());
             scope.spawn(|| {
                 let (status, _) = self.server.ask("GET", "/health/live", &[], "");
                 assert_eq!(status, 200);
@@ -98,15 +98,16 @@ impl Scene {
         });
     }
 
-    fn nothing_ended_comes_back(&self) {
+    fn assert_ended_session_is_refused(&self) {
         let (access, refresh) = (self.server.protected(&self.ended.access), self.refresh(&self.ended).status);
         assert!(matches!((access, refresh), (401 | 503, 400 | 503)), "{access} {refresh}");
     }
 
-    /// Once it is over: what was refused has left nothing, what goes on goes on, and what was over is. What was logged.
-    fn all_goes_on(self) -> String {
-        let took = within(RECOVERY, "people sign in again", || self.sign_in(PASSWORD).status == 200);
-        println!("signed in again after {took:.1?}");
+    /// Asserts that after the fault refused requests have left no trace, the live session works, and the ended one is still refused.
+    /// Returns the log.
+    fn assert_everything_works_again(self) -> String {
+        let took = within(RECOVERY, "a sign-in succeeds again", || self.sign_in(PASSWORD).status == 200);
+        println!("a sign-in succeeded {took:.1?} after the fault");
         assert_eq!(self.server.ask("GET", "/health/ready", &[], "").0, 200);
         assert_eq!(self.sign_in("not the password").status, 400);
         let answer = self.sign_up();
@@ -116,22 +117,22 @@ impl Scene {
         assert_eq!(answer.status, 200, "{}", answer.body);
         assert_eq!(self.server.protected(&self.ended.access), 401);
         assert_eq!(self.refresh(&self.ended).status, 400);
-        // And an end is an end again.
+        // Ending a session works again.
         assert_eq!(self.post("/revoke", &[("token", &self.live.refresh)]).status, 200);
         assert_eq!(self.server.protected(&self.live.access), 401);
         let log = self.server.stop();
         assert!(!log.contains("panicked"), "{log}");
-        // The file is whole.
+        // The database file is intact.
         assert!(self.here.run(&["check"]).status.success());
         log
     }
 
     fn limit(&self, resource: rlimit::Resource, soft: u64) {
         let pid = self.server.pid().try_into().expect("a process");
-        rlimit::prlimit(pid, resource, Some((soft, hard(resource))), None).expect("limited");
+        rlimit::prlimit(pid, resource, Some((soft, hard(resource))), None).expect("the limit is set");
     }
 
-    /// Nothing can be written to a file beyond this many bytes.
+    /// Simulates a full disk: no file can be written beyond this many bytes.
     fn fill_the_disk(&self, bytes: u64) {
         self.limit(rlimit::Resource::FSIZE, bytes);
     }
@@ -141,30 +142,30 @@ impl Scene {
     }
 }
 
-/// What this process, and so the server, may raise a limit to.
+/// Returns the hard limit of this process, and so of the server.
 fn hard(resource: rlimit::Resource) -> u64 {
     resource.get().expect("a limit").1
 }
 
 #[test]
-fn a_disk_that_is_full_lets_nobody_in_and_loses_nothing() {
+fn a_full_disk_refuses_sign_ins_and_loses_nothing() {
     let scene = Scene::new(FAIL_TO_WRITE, &[]);
     scene.fill_the_disk(1);
-    scene.nobody_gets_in();
-    assert_eq!(scene.server.protected(&scene.live.access), 200, "to verify writes nothing");
+    scene.assert_sign_ins_are_refused();
+    assert_eq!(scene.server.protected(&scene.live.access), 200, "verifying a token writes nothing");
     let added = scene.here.run(&["user", "list"]);
     assert!(added.status.success(), "{}", error(&added));
     scene.fill_the_disk(rlimit::INFINITY);
-    let log = scene.all_goes_on();
+    let log = scene.assert_everything_works_again();
     assert!(log.contains("the database refused"), "{log}");
 }
 
 #[test]
-fn a_disk_that_fills_up_in_the_middle_of_a_change_undoes_it() {
+fn a_change_is_rolled_back_if_the_disk_fills_up_during_it() {
     let scene = Scene::new(FAIL_TO_WRITE, &[]);
     let log = scene.data("latchkey.db-wal");
     let mut last = scene.live.clone();
-    // A few pages at a time: each change ends somewhere else in the middle.
+    // Leave room for a few pages, so that each change fails at a different point.
     for room in [0, 1, 5000, 9000, 20_000] {
         scene.fill_the_disk(log.metadata().expect("a file").len() + room);
         let put_off = (0..100).find_map(|_| {
@@ -175,30 +176,30 @@ fn a_disk_that_fills_up_in_the_middle_of_a_change_undoes_it() {
             }
             (answer.status == 503).then_some(answer)
         });
-        assert!(put_off.expect("full").header("Retry-After").is_some());
-        scene.nothing_ended_comes_back();
+        assert!(put_off.expect("the disk is full").header("Retry-After").is_some());
+        scene.assert_ended_session_is_refused();
         scene.fill_the_disk(rlimit::INFINITY);
-        // What was answered is so, and nothing else: the last token that came is the one that goes on.
+        // Exactly the acknowledged changes were made, so the last token received is the valid one.
         let answer = scene.refresh(&last);
         assert_eq!(answer.status, 200, "{}", answer.body);
         last = Tokens::of(&serde_json::from_str(&answer.body).expect("JSON"));
     }
     scene.fill_the_disk(1);
-    scene.nobody_gets_in();
+    scene.assert_sign_ins_are_refused();
     scene.fill_the_disk(rlimit::INFINITY);
     let log = scene.server.stop();
     assert!(!log.contains("panicked"), "{log}");
 }
 
 #[test]
-fn a_database_that_another_program_locks_lets_nobody_in_and_verified_tokens_go_on() {
+fn while_the_database_is_locked_sign_ins_are_refused_and_verified_tokens_work() {
     let scene = Scene::new("true", &[]);
-    let runtime = tokio::runtime::Runtime::new().expect("threads");
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     let mut other: SqliteConnection = runtime
         .block_on(SqliteConnectOptions::new().filename(scene.data("latchkey.db")).connect())
         .expect("opened");
     let run = |other: &mut SqliteConnection, statement: &'static str| {
-        runtime.block_on(sqlx::query(statement).execute(other)).expect("done");
+        runtime.block_on(sqlx::query(statement).execute(other)).expect("the statement ran");
     };
     run(&mut other, "BEGIN EXCLUSIVE");
     std::thread::scope(|scope| {
@@ -212,54 +213,62 @@ fn a_database_that_another_program_locks_lets_nobody_in_and_verified_tokens_go_o
             );
             assert!(began.elapsed() < PATIENCE);
         });
-        scope.spawn(|| scene.nobody_gets_in());
+        scope.spawn(|| scene.assert_sign_ins_are_refused());
         let began = Instant::now();
-        assert_eq!(scene.server.protected(&scene.live.access), 200, "to verify waits for nobody");
+        assert_eq!(
+            scene.server.protected(&scene.live.access),
+            200,
+            "verifying a token waits for no lock"
+        );
         assert!(began.elapsed() < soon());
     });
     run(&mut other, "ROLLBACK");
     runtime.block_on(other.close()).expect("closed");
     assert!(error(&scene.here.run(&["user", "show", "linus"])).contains("There is no account"));
-    let log = scene.all_goes_on();
+    let log = scene.assert_everything_works_again();
     assert!(log.contains("the database refused"), "{log}");
 }
 
 #[test]
-fn a_database_that_is_moved_away_lets_nobody_in_until_it_is_back() {
+fn sign_ins_are_refused_while_the_database_file_is_missing() {
     let scene = Scene::new("true", &[("LATCHKEY_REVOCATION_LAG", "1s")]);
     let (file, elsewhere) = (scene.data("latchkey.db"), scene.data("elsewhere.db"));
     std::fs::rename(&file, &elsewhere).expect("moved");
-    scene.nobody_gets_in();
+    scene.assert_sign_ins_are_refused();
     assert_eq!(scene.server.ask("GET", "/health/ready", &[], "").0, 503);
-    // Without news nobody can tell which sessions go on.
-    within(RECOVERY, "tokens are put off", || scene.server.protected(&scene.live.access) == 503);
-    scene.nothing_ended_comes_back();
+    // Without revocations from the database, the server cannot know which sessions are still alive.
+    within(RECOVERY, "tokens are answered with 503", || {
+        scene.server.protected(&scene.live.access) == 503
+    });
+    scene.assert_ended_session_is_refused();
     std::fs::write(&file, "another file").expect("written");
-    scene.nobody_gets_in();
+    scene.assert_sign_ins_are_refused();
     assert_eq!(scene.server.protected(&scene.live.access), 503);
-    std::fs::rename(&elsewhere, &file).expect("back");
-    let log = scene.all_goes_on();
+    std::fs::rename(&elsewhere, &file).expect("moved back");
+    let log = scene.assert_everything_works_again();
     assert!(log.contains("the database refused"), "{log}");
 }
 
 #[test]
-fn a_data_directory_that_is_moved_away_lets_nobody_in_until_it_is_back() {
+fn sign_ins_are_refused_while_the_data_directory_is_missing() {
     let scene = Scene::new("true", &[("LATCHKEY_REVOCATION_LAG", "1s")]);
     let (data, elsewhere) = (scene.here.path().join("data"), scene.here.path().join("elsewhere"));
     std::fs::rename(&data, &elsewhere).expect("moved");
-    scene.nobody_gets_in();
-    within(RECOVERY, "tokens are put off", || scene.server.protected(&scene.live.access) == 503);
-    scene.nothing_ended_comes_back();
-    std::fs::rename(&elsewhere, &data).expect("back");
-    let log = scene.all_goes_on();
+    scene.assert_sign_ins_are_refused();
+    within(RECOVERY, "tokens are answered with 503", || {
+        scene.server.protected(&scene.live.access) == 503
+    });
+    scene.assert_ended_session_is_refused();
+    std::fs::rename(&elsewhere, &data).expect("moved back");
+    let log = scene.assert_everything_works_again();
     assert!(log.contains("the database refused"), "{log}");
 }
 
-/// Refused to start, with one sentence that begins like this and says this.
+/// Asserts that the server refuses to start with a one-line error that has this beginning and contains these words.
 fn is_refused(here: &Installation, settings: &[(&str, &str)], beginning: &str, says: &str) {
     let mut command = here.command(&["serve"]);
     command.env("LATCHKEY_ADDR", format!("127.0.0.1:{}", crate::support::free_port()));
-    let output = command.envs(settings.iter().copied()).output().expect("ran");
+    let output = command.envs(settings.iter().copied()).output().expect("the command ran");
     let error = error(&output);
     assert!(
         !output.status.success() && error.starts_with(beginning) && error.contains(says),
@@ -269,12 +278,12 @@ fn is_refused(here: &Installation, settings: &[(&str, &str)], beginning: &str, s
 }
 
 #[test]
-fn files_that_cannot_be_read_stop_the_start_with_one_sentence() {
-    // Directories in the place of files: permissions do not keep everybody from reading.
+fn an_unreadable_file_stops_the_start_with_a_one_line_error() {
+    // Use directories in place of files, because permissions do not keep root from reading.
     let here = Installation::new();
     here.add("ada");
     let data = here.path().join("data");
-    std::fs::create_dir(here.path().join("a-directory")).expect("made");
+    std::fs::create_dir(here.path().join("a-directory")).expect("the directory is created");
     std::fs::write(here.path().join("a-file"), "").expect("written");
     is_refused(
         &here,
@@ -304,7 +313,7 @@ fn files_that_cannot_be_read_stop_the_start_with_one_sentence() {
     let secret = data.join("secret");
     let kept = std::fs::read(&secret).expect("a secret");
     std::fs::remove_file(&secret).expect("removed");
-    std::fs::create_dir(&secret).expect("made");
+    std::fs::create_dir(&secret).expect("the directory is created");
     is_refused(&here, &[], "error: LATCHKEY_DATA_DIR: ", "cannot be read");
     std::fs::remove_dir(&secret).expect("removed");
     std::fs::write(&secret, &kept[..kept.len() / 2]).expect("written");
@@ -313,21 +322,25 @@ fn files_that_cannot_be_read_stop_the_start_with_one_sentence() {
 
     let (file, elsewhere) = (data.join("latchkey.db"), data.join("elsewhere.db"));
     std::fs::rename(&file, &elsewhere).expect("moved");
-    std::fs::create_dir(&file).expect("made");
+    std::fs::create_dir(&file).expect("the directory is created");
     is_refused(&here, &[], "error: ", "latchkey.db");
     std::fs::remove_dir(&file).expect("removed");
-    std::fs::rename(&elsewhere, &file).expect("back");
+    std::fs::rename(&elsewhere, &file).expect("moved back");
     here.serve(&[]).grant("ada");
 }
 
 #[test]
-fn a_secret_that_is_gone_is_made_anew_and_no_token_of_before_opens_anything() {
+fn a_missing_secret_is_replaced_and_older_tokens_are_refused() {
     let here = Installation::new();
     here.add("ada");
     let server = here.serve(&[]);
     let before = server.grant("ada");
     std::fs::remove_file(here.path().join("data/secret")).expect("removed");
-    assert_eq!(server.protected(&before.access), 200, "what runs has it already");
+    assert_eq!(
+        server.protected(&before.access),
+        200,
+        "the running server still has the secret in memory"
+    );
     server.stop();
     let server = here.serve(&[]);
     assert_eq!(server.protected(&before.access), 401);
@@ -340,7 +353,7 @@ fn a_secret_that_is_gone_is_made_anew_and_no_token_of_before_opens_anything() {
     assert_eq!(server.protected(&server.grant("ada").access), 200);
 }
 
-/// One request on a connection that stays open, as far as it is answered within a moment.
+/// Sends one request on a keep-alive connection. Returns the status, or `None` if there is no answer within the read timeout.
 fn status_on(stream: &mut TcpStream, port: u16, path: &str, access: &str) -> Option<u16> {
     write!(
         stream,
@@ -358,12 +371,12 @@ fn answer_on(stream: &mut TcpStream) -> Option<u16> {
 
 fn connect(port: u16) -> TcpStream {
     let stream = TcpStream::connect(("127.0.0.1", port)).expect("connected");
-    stream.set_read_timeout(Some(Duration::from_secs(1))).expect("set");
+    stream.set_read_timeout(Some(Duration::from_secs(1))).expect("a read timeout");
     stream
 }
 
 #[test]
-fn without_another_file_to_open_new_clients_wait_and_those_who_are_there_are_served() {
+fn without_free_file_descriptors_new_clients_wait_and_connected_ones_are_served() {
     let scene = Scene::new("true", &[]);
     let port = scene.server.port;
     let mut first = connect(port);
@@ -376,18 +389,18 @@ fn without_another_file_to_open_new_clients_wait_and_those_who_are_there_are_ser
     scene.limit(rlimit::Resource::NOFILE, hard(rlimit::Resource::NOFILE));
     assert_eq!(answer_on(&mut waiting), Some(200));
     drop((first, waiting));
-    let log = scene.all_goes_on();
+    let log = scene.assert_everything_works_again();
     assert!(log.contains("connections cannot be accepted"), "{log}");
 }
 
 #[test]
-fn few_files_to_open_are_said_at_the_start_and_suffice() {
+fn a_low_open_file_limit_is_logged_at_the_start_and_suffices() {
     let scene = Scene::new("ulimit -n 64", &[]);
     std::thread::scope(|scope| {
         for _ in 0..20 {
             scope.spawn(|| assert_eq!(scene.server.protected(&scene.live.access), 200));
         }
     });
-    let log = scene.all_goes_on();
+    let log = scene.assert_everything_works_again();
     assert!(log.contains("the system allows 64 open files"), "{log}");
 }

@@ -1,4 +1,4 @@
-//! Bytes that no honest client sends: what a request is, and where it ends, is never in doubt.
+//! Bytes that no well-behaved client sends. Where a request ends must never be ambiguous, or requests can be smuggled.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
@@ -6,24 +6,24 @@ use std::time::Duration;
 
 use crate::support::{Installation, Server, how_many, within};
 
-/// Longest wait until the server closes what it should.
+/// Longest wait until the server closes a connection that it should close.
 const CLOSED: Duration = Duration::from_secs(5);
 
 fn connect(port: u16) -> TcpStream {
     let stream = TcpStream::connect(("127.0.0.1", port)).expect("connected");
-    stream.set_read_timeout(Some(CLOSED)).expect("set");
+    stream.set_read_timeout(Some(CLOSED)).expect("a read timeout");
     stream
 }
 
-/// Everything that these bytes are answered with until the server closes the connection; `None` when it leaves it open.
+/// Sends bytes and returns everything that is answered until the server closes the connection, or `None` if it leaves it open.
 fn answers(port: u16, bytes: &[u8]) -> Option<String> {
     let mut stream = connect(port);
-    // It may be closed before all is sent.
+    // The server may close the connection before everything is sent.
     let _ = stream.write_all(bytes);
     let mut said = Vec::new();
     match stream.read_to_end(&mut said) {
         Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => None,
-        // With bytes left unread a connection ends by a reset; what was said before it has arrived.
+        // If the server leaves bytes unread, the connection ends with a reset. The answers before the reset have arrived.
         _ => Some(String::from_utf8_lossy(&said).into_owned()),
     }
 }
@@ -33,15 +33,16 @@ fn statuses(said: &str) -> Vec<u16> {
     beginnings.map(|answer| answer[2..5].parse().expect("a status")).collect()
 }
 
-/// What a smuggler wants to be answered with, and by what.
+/// The answer to the smuggled request [`second`].
 const SECOND: &str = "{\"status\":\"ok\"}";
 
 fn second(port: u16) -> String {
     format!("GET /health/live HTTP/1.1\r\nHost: localhost:{port}\r\n\r\n")
 }
 
-/// One answer, none to the request behind it, and the connection is closed. The status.
-fn is_the_last(server: &Server, name: &str, request: &str) -> u16 {
+/// Asserts that the request gets one answer, that the request after it gets none, and that the connection is closed. Returns
+/// the status.
+fn assert_single_answer(server: &Server, name: &str, request: &str) -> u16 {
     let bytes = format!("{request}{}", second(server.port));
     let said = answers(server.port, bytes.as_bytes()).unwrap_or_else(|| panic!("{name}: left open"));
     assert!(!said.contains(SECOND), "{name}: the second request was answered: {said}");
@@ -50,13 +51,13 @@ fn is_the_last(server: &Server, name: &str, request: &str) -> u16 {
     statuses[0]
 }
 
-/// A post of a form with these fields of its header, and this after it.
+/// Returns a POST request of a form with these header fields, followed by `rest`.
 fn form(port: u16, fields: &str, rest: &str) -> String {
     format!("POST /token HTTP/1.1\r\nHost: localhost:{port}\r\nContent-Type: application/x-www-form-urlencoded\r\n{fields}\r\n\r\n{rest}")
 }
 
 #[test]
-fn a_request_whose_end_is_in_doubt_is_refused_and_the_last_of_its_connection() {
+fn a_request_with_an_ambiguous_length_is_refused_and_its_connection_closed() {
     let here = Installation::new();
     let server = here.serve(&[]);
     let hidden = second(server.port);
@@ -115,16 +116,16 @@ fn a_request_whose_end_is_in_doubt_is_refused_and_the_last_of_its_connection() {
         ("a bare CR in a value", "X: a\rContent-Length: 5", "a=b&c"),
         ("a blank first", " Content-Length: 5", "a=b&c"),
     ] {
-        let status = is_the_last(&server, name, &form(server.port, fields, rest));
+        let status = assert_single_answer(&server, name, &form(server.port, fields, rest));
         assert!((400..=501).contains(&status) && status != 500, "{name}: {status}");
     }
     let old = form(server.port, "Transfer-Encoding: chunked", "0\r\n\r\n").replace("HTTP/1.1", "HTTP/1.0");
-    assert_eq!(is_the_last(&server, "chunks of HTTP/1.0", &old), 400);
-    no_panic(server);
+    assert_eq!(assert_single_answer(&server, "chunks of HTTP/1.0", &old), 400);
+    assert_no_fault(server);
 }
 
 #[test]
-fn chunks_that_are_malformed_end_the_connection() {
+fn malformed_chunks_are_refused_and_the_connection_closed() {
     let here = Installation::new();
     let server = here.serve(&[]);
     let ask = |chunks: &str| form(server.port, "Transfer-Encoding: chunked", chunks);
@@ -146,10 +147,10 @@ fn chunks_that_are_malformed_end_the_connection() {
         ("an extension without end", &long),
         ("trailers without end", &trailers),
     ] {
-        let status = is_the_last(&server, name, &ask(chunks));
+        let status = assert_single_answer(&server, name, &ask(chunks));
         assert_eq!(status, 400, "{name}");
     }
-    // An extension means nothing, and changes nothing about where the body ends.
+    // A chunk extension is ignored, and does not change where the body ends.
     let well = form(
         server.port,
         "Connection: close\r\nTransfer-Encoding: chunked",
@@ -157,11 +158,11 @@ fn chunks_that_are_malformed_end_the_connection() {
     );
     let said = answers(server.port, well.as_bytes()).expect("closed");
     assert!(said.contains("Send username and password."), "{said}");
-    no_panic(server);
+    assert_no_fault(server);
 }
 
 #[test]
-fn a_body_is_never_taken_for_a_request() {
+fn a_body_is_never_read_as_a_request() {
     let here = Installation::new();
     let server = here.serve(&[]);
     let port = server.port;
@@ -180,16 +181,16 @@ fn a_body_is_never_taken_for_a_request() {
         assert!(!said.contains(SECOND), "{method} {path}: {said}");
         assert!(statuses(&said).len() <= 2, "{method} {path}");
     }
-    // What is sent beyond the length that was announced is no part of the body, and no request either.
+    // Bytes beyond the announced length are neither part of the body nor a valid request.
     let beyond = form(port, "Content-Length: 3", "a=b&username=ada&password=x\r\n\r\n");
     let said = answers(port, beyond.as_bytes()).expect("closed");
     assert_eq!(statuses(&said), [400, 400], "{said}");
     assert!(said.contains("Send username and password."), "{said}");
-    no_panic(server);
+    assert_no_fault(server);
 }
 
 #[test]
-fn methods_hosts_and_versions_that_are_not_served_are_refused() {
+fn unsupported_methods_hosts_and_versions_are_refused() {
     let here = Installation::new();
     let server = here.serve(&[]);
     let port = server.port;
@@ -241,11 +242,11 @@ fn methods_hosts_and_versions_that_are_not_served_are_refused() {
         assert!(statuses.len() == 1 && expected.contains(&statuses[0]), "{line} {headers}: {said}");
         assert!(!said.to_lowercase().contains("location: http://evil"), "{said}");
     }
-    no_panic(server);
+    assert_no_fault(server);
 }
 
 #[test]
-fn headers_and_addresses_that_are_too_large_are_refused() {
+fn headers_and_paths_that_are_too_large_are_refused() {
     let here = Installation::new();
     let server = here.serve(&[]);
     let port = server.port;
@@ -260,7 +261,7 @@ fn headers_and_addresses_that_are_too_large_are_refused() {
     let large = |length: usize| format!("X: {}\r\n", "y".repeat(length));
     assert_eq!(ask("/login", &fields(90)).0, [200]);
     assert_eq!(ask(&path(8000), ""), (vec![404], true));
-    // Said in our own words as long as it is sensible to read them.
+    // As long as it is sensible to read the request, the answer is the app's own error response.
     assert_eq!(ask(&path(9 * 1024), ""), (vec![414], true));
     assert_eq!(ask("/login", &fields(200)), (vec![431], true));
     assert_eq!(ask("/login", &large(20 * 1024)), (vec![431], true));
@@ -272,7 +273,7 @@ fn headers_and_addresses_that_are_too_large_are_refused() {
     ] {
         assert!(matches!(said[..], [414 | 431]), "{what}: {said:?}");
     }
-    // However large: it is cut off, not gathered.
+    // A request that is too large is cut off and not buffered, however large it is.
     let before = server.resident();
     for _ in 0..how_many("WIRE_ROUNDS", 5) {
         let _ = connect(port).write_all("GET / HTTP/1.1\r\nX: ".repeat(100_000).as_bytes());
@@ -281,11 +282,11 @@ fn headers_and_addresses_that_are_too_large_are_refused() {
     }
     let grown = server.resident().saturating_sub(before);
     assert!(grown < 50, "{grown} MB");
-    no_panic(server);
+    assert_no_fault(server);
 }
 
 #[test]
-fn clients_that_go_away_in_the_middle_leave_nothing_behind() {
+fn connections_of_clients_that_disconnect_during_a_request_are_closed() {
     let here = Installation::new();
     here.add("ada");
     let server = here.serve(&[]);
@@ -295,7 +296,7 @@ fn clients_that_go_away_in_the_middle_leave_nothing_behind() {
     let whole = form(port, "Content-Length: 40", "username=ada&password=quiet+harbour+lant");
     let chunked = form(port, "Transfer-Encoding: chunked", "5\r\nusern\r\n5\r\nam");
     for _ in 0..how_many("WIRE_ROUNDS", 5) {
-        // After each beginning of a request that there is, and before its answer is read.
+        // Disconnect after every prefix of a request, and before the answer is read.
         for end in (1..whole.len()).step_by(7).chain([whole.len()]) {
             connect(port).write_all(&whole.as_bytes()[..end]).expect("sent");
         }
@@ -304,14 +305,14 @@ fn clients_that_go_away_in_the_middle_leave_nothing_behind() {
         }
         assert_eq!(server.protected(&token), 200);
     }
-    // Some more are the database's: it is read on a connection more when many ask.
-    within(CLOSED, "their connections are closed", || server.open_files() <= before + 20);
+    // Allow some more files, because the database opens further read connections under load.
+    within(CLOSED, "the connections are closed", || server.open_files() <= before + 20);
     server.grant("ada");
-    no_panic(server);
+    assert_no_fault(server);
 }
 
-/// Stops it: nothing panicked, and nothing was a fault.
-fn no_panic(server: Server) {
+/// Stops the server and asserts that it logged no panic and no error.
+fn assert_no_fault(server: Server) {
     let log = server.stop();
     assert!(!log.contains("panicked") && !log.contains("ERROR"), "{log}");
 }

@@ -1,21 +1,21 @@
-//! A session, two nodes, a browser with two tabs and a thief, in every order in which their steps can happen. The nodes decide by
-//! the server's own rule; a row changes as the server's statements change it: atomically, on a condition.
+//! A model of a session, two nodes, a browser with two tabs and a thief, whose steps can happen in any order. The nodes decide by
+//! the server's own rule. A row changes as the server's statements change it: atomically and under a condition.
 //!
 //! Bounds: a message arrives within `DELAY` ticks or is lost, and the nodes' clocks differ by at most `skew` ticks. The grace is
-//! as long as these need, and a browser refreshes no earlier than its access token ends.
+//! as long as these require, and a browser does not refresh before its access token has expired.
 
 use latchkey_core::sessions::refresh_rule::{Answer, Event, RefreshState, Terms, step};
 use latchkey_store::{Counter, EndReason};
 use stateright::{Model, Property};
 
-pub const NOBODY_HONEST_IS_SIGNED_OUT: &str = "nobody honest is signed out";
-pub const ONE_STAYS: &str = "of thief and owner at most one stays";
+pub const NOBODY_HONEST_IS_SIGNED_OUT: &str = "no honest owner is signed out";
+pub const ONE_STAYS: &str = "at most one of thief and owner stays signed in";
 pub const ENDED_STAYS_ENDED: &str = "an ended session stays ended";
 
-/// Longest time that a message is under way, in ticks.
+/// Longest time that a message takes, in ticks.
 const DELAY: i64 = 1;
 
-/// Later than everything that is explored.
+/// A tick that is later than everything that is explored.
 const NEVER: i64 = 1_000_000;
 
 /// A fault that the model can have, to show that the properties notice it.
@@ -29,14 +29,14 @@ pub enum Mutant {
     ReuseRolledBack,
 }
 
-/// What is explored.
+/// The bounds of what is explored.
 pub struct World {
     pub mutant: Option<Mutant>,
     /// How far the nodes' clocks may differ, in ticks. They step forward and back between these bounds.
     pub skew: i64,
-    /// Highest counter.
+    /// The highest counter.
     pub rotations: Counter,
-    /// Last tick.
+    /// The last tick.
     pub horizon: i64,
     /// Whether the owner may sign out.
     pub sign_out: bool,
@@ -60,7 +60,7 @@ impl Client {
         if matches!(self, Self::Thief) { THIEF } else { OWNER }
     }
 
-    /// The node that it talks to: the tabs to one each, so that their clocks differ.
+    /// Returns the node that this client talks to. The tabs use different nodes, so that their clocks differ.
     const fn node(self) -> usize {
         match self {
             Self::TabA => 0,
@@ -92,7 +92,7 @@ enum Stage {
         from: Counter,
         now: i64,
     },
-    /// The row was read like this and its pair is unused; that it is issued again is on its way to the database.
+    /// The row was read like this and its pair is unused; the update that issues it again is on its way to the database.
     IssuingAgain {
         read: RefreshState,
         now: i64,
@@ -111,12 +111,12 @@ enum Outcome {
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct State {
-    /// What is committed.
+    /// The committed row.
     row: RefreshState,
     time: i64,
     /// How far the clock of each node is ahead of `time`.
     ahead: [i64; 2],
-    /// Marks in the memory of each node, which only a mutant has.
+    /// Marks of use that each node keeps only in memory. Only a mutant has them.
     unwritten: [Option<Counter>; 2],
     /// The browser's cookies, shared by its tabs.
     jar: Pair,
@@ -127,13 +127,13 @@ pub struct State {
     history: History,
 }
 
-/// What the properties are about.
+/// The facts that the properties check.
 #[expect(clippy::struct_excessive_bools, reason = "each is a fact that a property asks for")]
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 struct History {
     thief_acted: bool,
     honest_signed_out: bool,
-    /// Somebody got tokens for a predecessor after the grace, although the other one was using its successor.
+    /// The thief or the owner got tokens for a predecessor after the grace, although the other one was using its successor.
     both_stay: bool,
     told_over: bool,
     ended_at: Option<Counter>,
@@ -142,7 +142,7 @@ struct History {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Action {
-    /// Shows the access token.
+    /// Presents the access token.
     Use(Client),
     /// Presents the refresh token.
     Present(Client),
@@ -201,7 +201,7 @@ impl World {
     fn decide(&self, state: &mut State, client: Client, refresh: Refresh) -> Stage {
         let now = state.clock(client.node());
         let mut row = state.row;
-        // The mutant's nodes tell each other what they have seen, but a crash takes it along.
+        // The mutant's nodes tell each other what they have seen, but a crash erases it.
         row.used_counter = state.unwritten.into_iter().fold(row.used_counter, Option::max);
         if self.has(Mutant::EndedIgnored) {
             row.ended = None;
@@ -238,7 +238,7 @@ impl World {
         stage
     }
 
-    /// `UPDATE … WHERE id = ?` and everything as it was read.
+    /// `UPDATE … WHERE id = ?` and every column is as it was read.
     fn issue_again(&self, state: &mut State, client: Client, refresh: Refresh, read: RefreshState, now: i64) -> Stage {
         if state.row != read {
             return Stage::Sent;
@@ -335,7 +335,7 @@ impl Model for World {
                     if is_valid {
                         actions.push(Action::Use(client));
                     }
-                    // A thief keeps to no rule.
+                    // A thief follows no rule.
                     if pair.counter < self.rotations && (!is_valid || client == Client::Thief) {
                         actions.push(Action::Present(client));
                     }
@@ -433,7 +433,7 @@ impl Model for World {
                 "the owner refreshes as often as the bounds allow",
                 |world: &World, state: &State| state.jar.counter == world.rotations,
             ),
-            Property::sometimes("a lost answer is made good after the grace", |world: &World, state: &State| {
+            Property::sometimes("a lost answer is issued again after the grace", |world: &World, state: &State| {
                 let is_late = |stage| matches!(stage, Stage::IssuingAgain { read, now } if now > read.rotated_at + world.grace());
                 state.refreshes[..2].iter().flatten().any(|refresh| is_late(refresh.stage))
             }),

@@ -1,11 +1,12 @@
-//! `raw-argon2 THREADS SECONDS`: prints how many hashes in how many seconds, at Latchkey's parameters, each thread reusing its memory.
+//! `raw-argon2 THREADS SECONDS`: hashes with Latchkey's parameters, and prints the number of hashes and the seconds they took. Each
+//! thread reuses its memory.
 
 use std::thread;
 use std::time::{Duration, Instant};
 
 use argon2::{Algorithm, Argon2, Block, Params, Version};
 
-/// Hashes until the time is over, and says how many.
+/// Hashes until the time is over. Returns the number of hashes.
 fn hash_for(time: Duration) -> u32 {
     let params = Params::new(19 * 1024, 2, 1, None).expect("parameters");
     let mut memory = vec![Block::new(); params.block_count()];

@@ -1,5 +1,5 @@
-//! `bare-axum PORT constant|jwt`: `GET /protected` answers the same JSON each time, or the name in a token that was
-//! verified (HS256 with the key `KEY`, issuer and audience as in Latchkey's).
+//! `bare-axum PORT constant|jwt`: `GET /protected` answers with the same JSON each time, or with the name in a verified token
+//! (HS256 with the key `KEY`, issuer and audience as in Latchkey's tokens).
 
 use std::sync::LazyLock;
 
@@ -55,7 +55,7 @@ async fn verified(headers: HeaderMap) -> Result<Json<Greeting>, StatusCode> {
     }))
 }
 
-/// A token to ask with.
+/// Issues a token for the requests.
 async fn token() -> String {
     let claims = Claims {
         iss: ISSUER.into(),

@@ -1,4 +1,4 @@
-"""The measures, in the order of the table."""
+"""All measures, in the order of the table."""
 
 from . import bytes, lighthouse, memory, pages, paint, postgres, protected, refreshes, signins, start, token
 

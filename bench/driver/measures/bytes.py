@@ -1,4 +1,4 @@
-"""What a browser loads to show a page: HTML, CSS, JavaScript, WASM. Icons are left out on both sides."""
+"""Bytes that a browser loads to show a page: HTML, CSS, JavaScript and WASM. Icons are left out on both sides."""
 
 import re
 import subprocess
@@ -29,7 +29,7 @@ def measure():
 
 
 def parts(server, path, size):
-    """Bytes by kind."""
+    """Returns the bytes of a page and its files, by kind."""
     kinds = {"html": size(*fetch(server, path))}
     html = fetch(server, path, encoding="identity")[1].decode()
     for file in sorted(set(FILE.findall(html))):

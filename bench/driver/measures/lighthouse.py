@@ -1,4 +1,4 @@
-"""Lighthouse, as it comes: a phone on a slow line."""
+"""Lighthouse with its defaults: a phone on a slow connection."""
 
 import json
 import subprocess
@@ -26,7 +26,7 @@ def measure():
 
 
 def browse(script, *words):
-    """One of the scripts in bench/browser."""
+    """Runs a script of bench/browser. Returns its JSON output."""
     command = ["node", script, chromium(), *map(str, words)]
     done = subprocess.run(command, cwd=BENCH / "browser", capture_output=True, text=True, timeout=1200)
     if done.returncode:

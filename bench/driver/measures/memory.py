@@ -1,4 +1,4 @@
-"""Resident memory: idle, after sign-ins, with many sessions that are used."""
+"""Resident memory: idle, after sign-ins, and with many sessions in use."""
 
 import time
 
@@ -9,7 +9,7 @@ from ..settings import CORES, PORT, ROUNDS
 from .protected import bearer
 
 SESSIONS = 100_000
-# How long the server is left alone before its memory is read.
+# Seconds for which the server is idle before its memory is read.
 IDLE = 10
 
 

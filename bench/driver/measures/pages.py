@@ -1,4 +1,4 @@
-"""Pages a second: ours, with all that they read, beside the template's heading and button."""
+"""Pages per second: Latchkey's pages, which read the database, compared with the template's heading and button."""
 
 from ..latchkey import Latchkey
 from ..load import Ask, run

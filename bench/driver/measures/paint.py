@@ -1,4 +1,4 @@
-"""From a click to something painted, on a slow line: our next page, beside the template's first."""
+"""Time from a click to the first paint on a slow connection: Latchkey's next page compared with the template's first page."""
 
 from ..latchkey import Latchkey
 from ..others import template

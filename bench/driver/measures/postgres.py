@@ -1,4 +1,4 @@
-"""On PostgreSQL: what a request costs the node, and what it costs the database. For reckoning how much of each is needed."""
+"""PostgreSQL: the CPU time of a request on the node and on the database, to calculate how much of each is needed."""
 
 import os
 import subprocess
@@ -16,7 +16,7 @@ from .refreshes import SESSIONS
 
 
 class Postgres:
-    """A throwaway server. It syncs, as one does that is to keep something."""
+    """A temporary server. It syncs to disk, as a production server does."""
 
     def __enter__(self):
         env = {**os.environ, "SETTINGS": "fsync=on full_page_writes=on"}
@@ -33,7 +33,7 @@ def measure():
     with Postgres() as database:
         ours = Latchkey("latchkey postgres", PORT, users=200, settings={"TRUSTED_PROXIES": "127.0.0.1/32"})
         tokens = ours.make_sessions(SESSIONS)
-        # A password in a flag is refused.
+        # Latchkey refuses a password in a flag.
         url = urlsplit(database.url)
         to = url._replace(netloc=f"{url.username}@{url.hostname}:{url.port}").geturl()
         ours.env |= {"PGPASSWORD": url.password}
@@ -56,7 +56,7 @@ def measure():
 
 
 def both(server, database, ask):
-    """A run of the load, and what an answer cost the database."""
+    """Runs the load. Returns its sample, and the CPU time of the database per answer in microseconds."""
     before = cpu(database.pid)
     node = run(server, ask)
     return node, (cpu(database.pid) - before) * 1e6 / (node.good + node.bad)

@@ -1,4 +1,4 @@
-"""`GET /protected`: ours beside the tutorial's and beside the least that axum can do."""
+"""`GET /protected`: Latchkey compared with the tutorial and with a minimal axum server."""
 
 from contextlib import ExitStack
 
@@ -9,7 +9,7 @@ from ..rounds import each, interleave, ratios
 from ..rows import Result, Row
 from ..settings import CORES, PORT
 
-# Of as many sessions as this, in turn: what one session's token costs over and over says little.
+# Requests use the tokens of this many sessions in turn, because repeating one token is not representative.
 SESSIONS = 100
 
 
@@ -69,7 +69,7 @@ def bearer(tokens):
 
 
 def table(samples):
-    """All contenders, by what a request costs them."""
+    """Returns a table of all contenders, ordered by CPU time per request."""
     rows = [(Row("", each(samples, name, "cost"), "µs"), Row("", each(samples, name, "rate"), ""), name) for name in samples]
     lines = ["| | CPU per request | requests a second |", "|---|---|---|"]
     for cost, rate, name in sorted(rows, key=lambda row: row[0].middle()):

@@ -1,4 +1,5 @@
-"""Refreshes: each is on the disk before its answer. Beside better-auth, whose session is read, and written when it is due."""
+"""Refreshes: Latchkey, which writes each to disk before it answers, compared with better-auth, which reads the session and writes
+it when an update is due."""
 
 from contextlib import ExitStack
 
@@ -10,7 +11,7 @@ from ..rows import Result, Row
 from ..settings import PASSWORD, PORT, ROUNDS, SECONDS
 from .protected import bearer, table
 
-# A session may refresh 300 times at once: there are as many as it takes at 20,000 a second.
+# The limit is 300 refreshes per session in a row, so there are enough sessions for 20,000 refreshes per second.
 SESSIONS = max(200, int(20_000 * (SECONDS * ROUNDS + 1) / 250))
 
 

@@ -1,4 +1,4 @@
-"""Sign-ins: beside hashing alone, and what they do to everybody else."""
+"""Sign-ins: compared with hashing alone, and their effect on other requests."""
 
 import json
 import os
@@ -16,7 +16,7 @@ BEHIND_A_PROXY = {"TRUSTED_PROXIES": "127.0.0.1/32"}
 
 
 class Hashes:
-    """As many as argon2 makes on these cores, with nothing around it; and the CPU time of one, in microseconds."""
+    """Hashes that argon2 alone makes on these cores: the rate per second, and the CPU time of one hash in microseconds."""
 
     def __init__(self, cores):
         words = [BUILT / "raw-argon2", len(cores), SECONDS]
@@ -31,7 +31,7 @@ class Hashes:
 
 
 def spent():
-    """By children that have ended."""
+    """Returns the CPU time of child processes that have ended, in seconds."""
     usage = resource.getrusage(resource.RUSAGE_CHILDREN)
     return usage.ru_utime + usage.ru_stime
 
@@ -69,7 +69,7 @@ def measure():
 
 
 def while_they_queue(server, names):
-    """`/protected`, for as long as 200 sign-ins that were sent at once take."""
+    """Sends 200 sign-ins at once. Returns a sample of `/protected` from the same time."""
     tokens = server.access_tokens(4)
     queue = subprocess.Popen(command(server, signing_in(names, 200), count=200), stdout=subprocess.PIPE)
     asked = run(server, bearer(tokens), seconds=3)

@@ -1,4 +1,4 @@
-"""From the start of the program to the first page it answers, on a database that is there already."""
+"""Time from the start of the program to its first answered page, with an existing database."""
 
 import http.client
 import time

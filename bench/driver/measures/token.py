@@ -1,4 +1,4 @@
-"""`POST /token` of the tutorial: as it is, where nothing is hashed, and with the hashing that anyone would add."""
+"""`POST /token`: Latchkey compared with the tutorial, both as it is (it hashes nothing) and with the usual password hashing."""
 
 from contextlib import ExitStack
 

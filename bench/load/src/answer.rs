@@ -1,18 +1,18 @@
-//! Where an answer ends, and what it says.
+//! Parses HTTP answers: where they end, their status and their body.
 
 use std::io;
 use std::ops::Range;
 
 pub struct Answer {
     pub status: u16,
-    /// As it was sent: of a chunked one, with the sizes of its chunks.
+    /// The body as it was sent. A chunked body includes the chunk sizes.
     pub body: Range<usize>,
     /// Whether the server closes the connection after it.
     pub closes: bool,
 }
 
 impl Answer {
-    /// Nothing as long as a part of it is missing.
+    /// Parses an answer. Returns `None` while a part of it is missing.
     pub fn parse(bytes: &[u8], ended: bool) -> io::Result<Option<Self>> {
         let mut headers = [httparse::EMPTY_HEADER; 64];
         let mut head = httparse::Response::new(&mut headers);
@@ -70,7 +70,7 @@ fn end_of_chunks(bytes: &[u8], mut at: usize) -> io::Result<Option<usize>> {
     }
 }
 
-/// A text field of a JSON object, of those that hold nothing to unescape.
+/// Returns a string field of a JSON object. The string must not contain escapes.
 pub fn field(json: &[u8], name: &str) -> Option<String> {
     let json = str::from_utf8(json).ok()?;
     let (_, after) = json.split_once(&format!("\"{name}\":\""))?;

@@ -1,4 +1,4 @@
-//! What is asked, of whom, how often.
+//! The request: its target, its content, and how often to send it.
 
 use std::cell::Cell;
 use std::net::SocketAddr;
@@ -62,7 +62,7 @@ impl Ask {
         })
     }
 
-    /// Whether to ask once more.
+    /// Returns whether to send another request, and counts it.
     pub fn once_more(&self) -> bool {
         let left = self.left.get();
         self.left.set(left.saturating_sub(1));
@@ -86,7 +86,7 @@ impl Ask {
     }
 }
 
-/// Puts the value, and an address of a network that is nobody's, where they belong.
+/// Replaces `{}` by the value and `{ip}` by an address of the private network 10.0.0.0/8.
 fn fill(request: &mut Vec<u8>, mut text: &str, value: &str, asked: u32) {
     while let Some((before, after)) = text.split_once('{') {
         request.extend_from_slice(before.as_bytes());

@@ -1,4 +1,4 @@
-//! One connection: asks, waits for the whole answer, asks again.
+//! One connection: sends a request, waits for the complete answer, and repeats.
 
 use std::io;
 use std::rc::Rc;
@@ -15,7 +15,7 @@ pub async fn run(ask: Rc<Ask>, count: Rc<Count>) {
     let mut connection: Option<Connection> = None;
     while ask.once_more() {
         let Some(mut value) = ask.values.take() else {
-            // More connections than values that only one may use.
+            // There are more connections than values, and each value may be used by one connection only.
             return;
         };
         if !ask.refresh {

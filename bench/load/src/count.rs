@@ -1,4 +1,4 @@
-//! What came of it.
+//! Counts answers and failures, and summarises them.
 
 use std::cell::RefCell;
 use std::io;
@@ -15,11 +15,11 @@ pub struct Count {
 
 #[derive(Default)]
 struct Inner {
-    /// Of answers with a status of 2xx, in microseconds.
+    /// Response times of answers with a 2xx status, in microseconds.
     good: Vec<u32>,
     bad: u64,
     failed: u64,
-    /// The first answer or fault that was not good, to see what went wrong.
+    /// The first bad answer or failure, to show what went wrong.
     example: Option<String>,
     last: Option<Instant>,
 }

@@ -1,13 +1,13 @@
-//! Asks a server the same thing over and over on connections that are kept, and prints what came of it as JSON.
+//! Sends the same request repeatedly on keep-alive connections, and prints a summary as JSON.
 //!
 //! ```text
 //! load --to 127.0.0.1:3000 [--method GET] --path /protected [--header 'Name: value']… [--body TEXT]
 //!      [--values FILE] [--refresh] [--keep FILE] [--connections 32] (--seconds 5 | --count 200)
 //! ```
 //!
-//! `{}` in a path, a header or the body stands for the next line of `--values`, `{ip}` for another address each time.
-//! With `--refresh` the line is a refresh token: whoever uses it has it alone, and the file holds the successors in the
-//! end. `--keep` writes down the last access token that each line got.
+//! In a path, a header or the body, `{}` is replaced by the next line of `--values` and `{ip}` by a different address each time.
+//! With `--refresh` each line is a refresh token. Only one connection uses it at a time, and at the end the file is overwritten
+//! with the successors. `--keep` writes the last access token of each line to a file.
 
 mod answer;
 mod ask;
@@ -23,7 +23,7 @@ use tokio::task::LocalSet;
 use crate::ask::Ask;
 use crate::count::Count;
 
-/// On one thread: it has one core to itself.
+/// Runs on one thread, because the load has one core to itself.
 #[tokio::main(flavor = "current_thread")]
 async fn main() {
     let ask = Ask::read().unwrap_or_else(|error| {

@@ -1,4 +1,4 @@
-//! Tokens, names, cookies: what differs from one request to the next.
+//! The values that differ from one request to the next, such as tokens, names and cookies.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -17,12 +17,12 @@ pub struct Values {
 #[derive(Clone)]
 pub struct Value {
     pub text: String,
-    /// The access token that came with it.
+    /// The access token that was issued with this refresh token.
     pub access: String,
 }
 
 impl Value {
-    /// Takes the successor from an answer that has one.
+    /// Replaces the tokens by their successors, if the answer contains any.
     pub fn learn(&mut self, body: &[u8]) {
         if let (Some(refresh), Some(access)) = (field(body, "refresh_token"), field(body, "access_token")) {
             (self.text, self.access) = (refresh, access);
@@ -47,7 +47,7 @@ impl Values {
         })
     }
 
-    /// The one that was used longest ago; nobody else has it until it is put back.
+    /// Takes the value that was used longest ago. No other connection can take it until it is put back.
     pub fn take(&self) -> Option<Value> {
         self.free.borrow_mut().pop_front()
     }
@@ -56,7 +56,7 @@ impl Values {
         self.free.borrow_mut().push_back(value);
     }
 
-    /// Writes successors where their predecessors came from, and the access tokens where they are wanted.
+    /// Overwrites the file of refresh tokens with their successors, and writes the access tokens to the file of `--keep`.
     pub fn write(&self) -> io::Result<()> {
         let values = self.free.borrow();
         if let Some(file) = &self.from {

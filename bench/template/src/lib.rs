@@ -1,4 +1,4 @@
-//! One app, hydrated as a whole.
+//! An app that is hydrated as a whole.
 
 pub mod app;
 

@@ -1,4 +1,4 @@
-//! Accounts: the only door to users. Knows no HTTP and no SQL.
+//! Accounts: signing up, signing in, and all other access to users. Knows no HTTP and no SQL.
 
 use std::net::IpAddr;
 
@@ -25,22 +25,23 @@ use latchkey_store::{Account, Client, EndReason, InitialRole, NewUser, SessionId
 use latchkey_types::{Email, Field, FieldError, Password, Problem, Role, UserId, Username};
 use std::sync::Arc;
 
-/// Sessions and events of a removed account that are deleted in one step, and steps that its removal waits for.
+/// Sessions and events of a removed account that are deleted in one step.
 const PURGE_BATCH: i64 = 500;
+/// Steps that the removal of an account waits for; housekeeping deletes the rest.
 const PURGED_AT_ONCE: usize = 4;
 
-/// What somebody typed to make an account.
+/// The input of a sign-up, as typed.
 #[derive(Clone, Copy)]
 pub struct SignUpInput<'a> {
-    /// The name.
+    /// The sign-in name.
     pub username: &'a str,
     /// The password.
     pub password: &'a str,
-    /// The address, empty for none.
+    /// The email address, empty for none.
     pub email: &'a str,
 }
 
-/// An account within the rules, but not made yet.
+/// The input of a sign-up after it passed the rules. The account does not exist yet.
 struct Parsed {
     username: Username,
     password: Password,
@@ -48,8 +49,8 @@ struct Parsed {
 }
 
 impl SignUpInput<'_> {
-    /// Everything that is wrong, at once, so that nobody has to find out one by one. Whether few guesses find the password is
-    /// found out later: see [`hash_new`].
+    /// Checks the input against the rules. Returns all errors together, so that the user can correct them at once. Whether the
+    /// password is easy to guess is checked later, by [`Accounts::hash_new`].
     fn parse(self) -> Result<Parsed, Refusal> {
         let username = Username::parse_new(self.username);
         let email = Email::parse(self.email);
@@ -70,12 +71,12 @@ impl SignUpInput<'_> {
     }
 }
 
-/// Makes accounts, signs in to them and changes them.
+/// Creates accounts, signs in to them and changes them.
 #[derive(Clone)]
 pub struct Accounts {
     /// The database.
     pub store: Store,
-    /// The time.
+    /// The clock.
     pub clock: Clock,
     /// Hashes passwords.
     pub passwords: Passwords,
@@ -83,17 +84,15 @@ pub struct Accounts {
     pub sessions: Sessions,
     /// Charges attempts to limits.
     pub throttle: Throttle,
-    /// Whether people can make accounts themselves.
+    /// Whether sign-up is open, so that people can create accounts themselves.
     pub signup_open: bool,
-    /// The host of the public URL: no good password for this site.
+    /// The host of the public URL. A password built on it is refused, because it is easy to guess for this site.
     pub site_host: Arc<str>,
 }
 
 impl Accounts {
-    /// Verifies a password that a guess was taken for, and hands the guess back. One that could not be looked at was no guess.
-    ///
-    /// # Errors
-    /// When it would wait too long.
+    /// Verifies a password whose attempt was charged, and returns the attempt. If the wait for a turn would be too long, the password
+    /// is not verified and the attempt is refunded.
     async fn check_attempt(
         &self,
         attempt: Attempt,
@@ -110,11 +109,8 @@ impl Accounts {
         }
     }
 
-    /// Signs up and in: makes an account and its first session, both or neither. In a browser that session takes the place of
-    /// the one that was there.
-    ///
-    /// # Errors
-    /// When sign-up is closed, something is outside the rules, or the name is taken.
+    /// Signs up and in: creates an account and its first session in one transaction. The session replaces the one that the browser
+    /// had before, `replaced`.
     pub async fn sign_up(&self, typed: SignUpInput<'_>, client: &Client, replaced: Option<SessionId>) -> Result<Tokens, Refusal> {
         if !self.signup_open {
             return Err(Refusal::SignupClosed);
@@ -131,9 +127,9 @@ impl Accounts {
         }
     }
 
-    /// Answers a sign-up for a name that is taken. The first answer may have been lost on its way: repeating that sign-up soon
-    /// signs in, within all limits of a sign-in. The name must be typed as it is stored; in another spelling it is rather
-    /// somebody else who wants it. Everybody else is told that the name is taken, as ever.
+    /// Answers a sign-up for a name that is taken. The response to the first sign-up may have been lost. So repeating the same sign-up
+    /// soon afterwards signs in, within all limits of a sign-in. The name must be typed exactly as it is stored, because another
+    /// spelling more likely comes from another person. In all other cases the answer is that the name is taken.
     async fn repeat_sign_up(&self, typed: SignUpInput<'_>, client: &Client, replaced: Option<SessionId>) -> Result<Tokens, Refusal> {
         let name = Username::parse(typed.username).ok();
         let existing = self.store.credentials(name.as_ref()).await?;
@@ -149,10 +145,7 @@ impl Accounts {
         }
     }
 
-    /// Makes an account for somebody else, as the operator does.
-    ///
-    /// # Errors
-    /// When something is outside the rules or the name is taken.
+    /// Creates an account for the operator, without a session.
     pub async fn add(&self, typed: SignUpInput<'_>, role: Role) -> Result<Account, Refusal> {
         self.make(typed, admin_if_first(role), &Client::operator(), None).await
     }
@@ -165,7 +158,7 @@ impl Accounts {
         session: Option<&PendingSession>,
     ) -> Result<Account, Refusal> {
         let parsed = typed.parse()?;
-        // Spares the hash; whether the name is free is decided when it is inserted.
+        // This only saves the hash. Whether the name is free is decided by the insert.
         if self.store.credentials(&parsed.username).await?.is_some() {
             return Err(taken());
         }
@@ -179,7 +172,7 @@ impl Accounts {
         self.insert(parsed.username, parsed.email, &hash, role, client, session).await
     }
 
-    /// Writes an account down, and its first session where there is one.
+    /// Inserts an account and, if there is one, its first session.
     async fn insert(
         &self,
         username: Username,
@@ -215,10 +208,7 @@ impl Accounts {
         Ok(account)
     }
 
-    /// Signs in. Unknown name, wrong password and disabled account get the same answer for the same work.
-    ///
-    /// # Errors
-    /// When a field is empty or the two do not belong together.
+    /// Signs in. An unknown name, a wrong password and a disabled account get the same answer after the same work.
     pub async fn sign_in(&self, username: &str, password: &str, client: &Client, replaced: Option<SessionId>) -> Result<Tokens, Refusal> {
         let outcome = self.try_to_sign_in(username, password, client, replaced).await;
         self.sessions.metrics.count_sign_in(match &outcome {
@@ -257,10 +247,10 @@ impl Accounts {
         outcome
     }
 
-    /// Signs in where the limits for successful sign-ins allow one more.
+    /// Signs in after the limits for successful sign-ins were charged.
     async fn with_password(&self, username: &str, password: &str, client: &Client, replaced: Option<SessionId>) -> Result<Tokens, Refusal> {
         let attempt = self.throttle.charge_attempt(username, client).await?;
-        // What cannot be a name is looked for as well: it takes as long as any other.
+        // Query the database even if this cannot be a name, so that it takes as long as for any other name.
         let known = self.store.credentials(Username::parse(username).ok().as_ref()).await?;
         let hash = known.as_ref().map(|(_, hash)| hash.clone());
         let (verified, attempt) = self.check_attempt(attempt, password, hash, client).await?;
@@ -282,20 +272,20 @@ impl Accounts {
             return Ok(tokens);
         }
         if let Some((account, _)) = &known {
-            // Written down after the answer.
+            // This is written after the response.
             self.sessions.write_behind.failed(&account.id, client, self.clock.now());
         }
-        // Never the name: people type passwords there.
+        // Never log the name, because people type their password there by mistake.
         let user = known.as_ref().map_or("nobody", |(account, _)| account.id.0.as_str());
         tracing::info!(user, "failed to sign in");
-        // Neither a name that is known nor an older hash may show in the time.
+        // Pad the response time so that it reveals neither whether the account exists nor the kind of its hash.
         let kinds = self.store.hash_kinds(MANY_ACCOUNTS).await?;
         self.passwords.pad_refusal(verified, &kinds, client.address).await?;
         Err(Refusal::BadCredentials)
     }
 
-    /// Puts a hash of today in the place of an outdated one, now that the password is known. After the answer: it costs as
-    /// much as another sign-in, and if it fails, the next one tries again.
+    /// Replaces an outdated hash by one at the current cost, now that the password is known. Runs after the response, because it costs
+    /// as much as another sign-in. If it fails, the next sign-in tries again.
     async fn upgrade(self, user: UserId, outdated: String, password: Zeroizing<String>, from: Option<IpAddr>) {
         let Ok(hash) = self.passwords.rehash(&password, from).await else {
             return;
@@ -306,8 +296,8 @@ impl Accounts {
         }
     }
 
-    /// Removes an account with everything of it. Returns whether there was one. Its tokens are dead and its name is free when this
-    /// returns; what belongs to it is deleted before that too, unless there is much of it: then by housekeeping.
+    /// Removes an account and all its data. Returns whether the account existed. When this returns, its tokens are revoked and its name
+    /// is free. Its sessions and events are deleted by then too, unless there are very many: housekeeping deletes the rest.
     pub(crate) async fn remove_account(&self, user: &UserId) -> Result<bool, StoreError> {
         let ending = self.sessions.ending(EndReason::Removed);
         let Some(revocations) = self.store.remove_user(user, &ending).await? else {
@@ -328,10 +318,10 @@ impl Accounts {
     }
 }
 
-/// For this many seconds after an account was made, signing up again with its name and password signs in.
+/// Seconds after an account was created during which signing up again with its name and password signs in.
 const SIGN_UP_REPEATS: i64 = 10 * 60;
 
-/// The first account of an installation is its administrator; the others get this role.
+/// Makes the first account of an installation its administrator, and gives this role to all others.
 const fn admin_if_first(role: Role) -> InitialRole {
     InitialRole {
         if_first: Role::Admin,

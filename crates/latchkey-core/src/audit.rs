@@ -1,5 +1,5 @@
-//! The log of completed actions.
+//! The audit log: log lines about completed actions.
 
-/// The target of log lines about completed actions, such as a sign-in. Rate limits bound their number, so all of them are
-/// written.
+/// The `tracing` target of log lines about completed actions, such as a sign-in. Rate limits bound their number, so all of them
+/// are written.
 pub const AUDIT: &str = "latchkey::audit";

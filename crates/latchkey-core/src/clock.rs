@@ -1,11 +1,11 @@
-//! The time, passed in, so that tests move it.
+//! The clock that is passed in to everything that needs the time, so that tests can move it.
 
 use latchkey_store::UnixSeconds;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Instant;
 
-/// Says what time it is, and how long this process has run.
+/// Tells the time, and how long this process has run.
 #[derive(Clone)]
 pub struct Clock(Source);
 
@@ -17,18 +17,19 @@ enum Source {
 
 #[derive(Clone)]
 enum Uptime {
-    /// Grows with the time that is set.
+    /// The process started at this time, so the uptime grows with the time that is set.
     Since(UnixSeconds),
+    /// The uptime itself, in seconds.
     Set(Arc<AtomicI64>),
 }
 
 impl Clock {
-    /// The machine's clock.
+    /// Returns the machine's clock.
     pub fn system() -> Self {
         Self(Source::System { started: Instant::now() })
     }
 
-    /// A clock that stands where the given number says. The process has run for as long as the number has grown.
+    /// Returns a clock for tests that reads `seconds`. The uptime is how far `seconds` has grown since this call.
     pub fn set(seconds: Arc<AtomicI64>) -> Self {
         let started = seconds.load(Ordering::Relaxed);
         Self(Source::Set {
@@ -37,7 +38,7 @@ impl Clock {
         })
     }
 
-    /// A clock whose time can step while the process runs on: `uptime` says how long it has run, in seconds.
+    /// Returns a clock for tests whose time can step independently of the uptime. `uptime` is in seconds.
     pub fn stepping(seconds: Arc<AtomicI64>, uptime: Arc<AtomicI64>) -> Self {
         Self(Source::Set {
             seconds,
@@ -45,11 +46,11 @@ impl Clock {
         })
     }
 
-    /// The time now.
+    /// Returns the current time.
     pub fn now(&self) -> UnixSeconds {
         match &self.0 {
             Source::System { .. } => {
-                #[expect(clippy::disallowed_methods, reason = "the one place that asks the machine")]
+                #[expect(clippy::disallowed_methods, reason = "the only place that reads the machine's clock")]
                 let now = jiff::Timestamp::now();
                 now.as_second()
             }
@@ -57,7 +58,8 @@ impl Clock {
         }
     }
 
-    /// The time by the database's own clock, which it has just reported. A clock set by a test counts for the database too.
+    /// Returns the time of the database's own clock, which it has just reported as `reported`. A clock made by [`Clock::set`]
+    /// replaces the database's clock too.
     pub fn of_database(&self, reported: UnixSeconds) -> UnixSeconds {
         match &self.0 {
             Source::Set {
@@ -68,7 +70,7 @@ impl Clock {
         }
     }
 
-    /// How long this process has run, in seconds, by a clock that nobody can set.
+    /// Returns how long this process has run, in seconds, by a monotonic clock that cannot be set.
     pub fn uptime(&self) -> i64 {
         match &self.0 {
             Source::System { started } => i64::try_from(started.elapsed().as_secs()).unwrap_or(i64::MAX),

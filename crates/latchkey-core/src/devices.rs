@@ -1,6 +1,6 @@
-//! Known devices: a browser that has signed in to an account keeps a cookie that says so. It opens nothing; it only keeps
-//! others' guessing out of its way. A device belongs to one account and one generation of its password, and outlives its
-//! sessions. A browser that several people share keeps a device of each.
+//! Known devices: a cookie says that a browser has signed in to an account before. It grants no access; it only gives the browser its
+//! own limit of attempts, so that other people's wrong passwords do not lock its owner out. A device belongs to one account and one
+//! generation of its password, and outlives its sessions. A browser that several people share keeps one device for each of them.
 
 use aws_lc_rs::{hmac, rand};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -11,20 +11,21 @@ use super::secret::Secrets;
 use latchkey_store::KnownDevice;
 use latchkey_types::UserId;
 
-/// Life of the cookie, in seconds: as long as browsers keep one (RFC 6265bis section 5.5).
+/// Life of the cookie, in seconds: the longest that browsers keep one (RFC 6265bis section 5.5).
 pub const LIFE: i64 = 400 * 24 * 3600;
 
-/// Devices in one cookie at most. Each account has one, so this many people can share a browser.
+/// Most devices in one cookie. Each account has one device in it, so this many people can share a browser.
 pub const MAX_IN_BROWSER: usize = 4;
 
-/// Without a generation: as if made before the first change of the password.
+/// The format without a generation. Such a device counts as generation 0, before the first change of the password.
 const VERSION_1: u8 = 1;
+/// The format with a generation.
 const VERSION_2: u8 = 2;
 const MAC: usize = 32;
-/// Length of the longest device in the cookie, in characters.
+/// Length of the longest encoded device, in characters.
 const MAX_LENGTH: usize = (1 + 16 + 8 + 16 + MAC) * 8 / 6 + 1;
 
-/// Makes and reads the cookie's value: devices with dots between them, the latest sign-in first, each
+/// Makes and reads the cookie's value: devices separated by dots, the latest sign-in first. Each device is
 /// `base64url(version ‖ user id ‖ generation ‖ device id ‖ MAC)`.
 pub struct Devices {
     keys: Vec<hmac::Key>,
@@ -38,11 +39,11 @@ impl Devices {
         }
     }
 
-    /// Returns the cookie of a browser that just signed in to an account: the account's device first, then those of
-    /// others. A device of the current generation stays what it is, since a new one would have guesses of its own.
+    /// Returns the cookie's value for a browser that just signed in to an account: the device of that account first, then those of
+    /// other accounts. A device of the current generation is kept, because a new device would get a new limit of attempts.
     ///
     /// # Panics
-    /// When the system has no randomness; nothing may run then.
+    /// If the system provides no random numbers. The program must not run without them.
     pub fn remember(&self, user: &UserId, generation: i64, known: &[KnownDevice]) -> Option<String> {
         let same = known.iter().find(|device| device.user == *user && device.generation == generation);
         let device = same.cloned().unwrap_or_else(|| KnownDevice {
@@ -56,7 +57,7 @@ impl Devices {
         Some(std::iter::once(first).chain(others).collect::<Vec<_>>().join("."))
     }
 
-    /// Returns the devices of a cookie that are ours.
+    /// Returns the devices of a cookie's value that we signed. Ignores everything else in it.
     pub fn read(&self, value: &str) -> Vec<KnownDevice> {
         let devices = value.split('.').take(MAX_IN_BROWSER);
         devices.filter_map(|device| self.open(device)).collect()
@@ -99,8 +100,8 @@ impl Devices {
 
 fn random_id() -> [u8; 16] {
     let mut id = [0; 16];
-    #[expect(clippy::expect_used, reason = "without randomness nothing may run")]
-    rand::fill(&mut id).expect("the system's random numbers");
+    #[expect(clippy::expect_used, reason = "the program must not run without random numbers")]
+    rand::fill(&mut id).expect("the system provides random numbers");
     id
 }
 
@@ -110,7 +111,7 @@ mod tests {
     use crate::secret::{Secret, generate};
 
     fn devices() -> Devices {
-        Devices::new(&Secrets::of(Secret::parse(&generate()).expect("good")))
+        Devices::new(&Secrets::of(Secret::parse(&generate()).expect("a strong secret")))
     }
 
     fn user() -> UserId {
@@ -118,12 +119,12 @@ mod tests {
     }
 
     #[test]
-    fn a_device_is_known_to_the_one_account_and_generation_and_to_nobody_elses_secret() {
+    fn a_device_belongs_to_one_account_and_generation_and_another_secret_cannot_read_it() {
         let (devices, user) = (devices(), user());
-        let value = devices.remember(&user, 7, &[]).expect("made");
+        let value = devices.remember(&user, 7, &[]).expect("a UUID");
         let known = devices.read(&value);
         assert_eq!((known.len(), &known[0].user, known[0].generation), (1, &user, 7));
-        let other = devices.read(&devices.remember(&user, 7, &[]).expect("made"));
+        let other = devices.read(&devices.remember(&user, 7, &[]).expect("a UUID"));
         assert_ne!(other[0].id, known[0].id);
         assert_eq!(self::devices().read(&value), []);
     }
@@ -131,9 +132,9 @@ mod tests {
     #[test]
     fn a_device_of_the_current_generation_is_kept_and_an_older_one_replaced() {
         let (devices, user) = (devices(), user());
-        let known = devices.read(&devices.remember(&user, 7, &[]).expect("made"));
-        assert_eq!(devices.read(&devices.remember(&user, 7, &known).expect("made")), known);
-        let next = devices.read(&devices.remember(&user, 8, &known).expect("made"));
+        let known = devices.read(&devices.remember(&user, 7, &[]).expect("a UUID"));
+        assert_eq!(devices.read(&devices.remember(&user, 7, &known).expect("a UUID")), known);
+        let next = devices.read(&devices.remember(&user, 8, &known).expect("a UUID"));
         assert_eq!((next.len(), next[0].generation), (1, 8));
         assert_ne!(next[0].id, known[0].id);
     }
@@ -143,7 +144,7 @@ mod tests {
         let (devices, users) = (devices(), [user(), user(), user(), user(), user()]);
         let mut known = Vec::new();
         for user in users.iter().chain([&users[2]]) {
-            let value = devices.remember(user, 0, &known).expect("made");
+            let value = devices.remember(user, 0, &known).expect("a UUID");
             assert!(value.len() <= MAX_IN_BROWSER * (MAX_LENGTH + 1));
             known = devices.read(&value);
         }
@@ -152,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn a_device_of_the_first_version_is_of_the_first_generation() {
+    fn a_version_1_device_counts_as_generation_0() {
         let (devices, user) = (devices(), user());
         let id = [9; 16];
         let message = [&[VERSION_1], &Uuid::try_parse(&user.0).expect("an id").as_bytes()[..], &id].concat();
@@ -167,15 +168,15 @@ mod tests {
                 id
             }]
         );
-        // Written anew, it has a generation and is the same device.
-        let value = devices.remember(&user, 0, &known).expect("made");
+        // Encoded again, it is the same device in the format with a generation.
+        let value = devices.remember(&user, 0, &known).expect("a UUID");
         assert_eq!((value.len(), devices.read(&value)), (MAX_LENGTH, known));
     }
 
     #[test]
     fn the_mac_covers_every_byte() {
         let devices = devices();
-        let value = devices.remember(&user(), 1, &[]).expect("made");
+        let value = devices.remember(&user(), 1, &[]).expect("a UUID");
         let bytes = URL_SAFE_NO_PAD.decode(&value).expect("base64url");
         for at in 0..bytes.len() {
             let mut changed = bytes.clone();
@@ -185,9 +186,9 @@ mod tests {
     }
 
     #[test]
-    fn nothing_else_is_a_device() {
+    fn malformed_devices_are_ignored() {
         let devices = devices();
-        let value = devices.remember(&user(), 0, &[]).expect("made");
+        let value = devices.remember(&user(), 0, &[]).expect("a UUID");
         for other in [
             "",
             "AA",

@@ -1,4 +1,4 @@
-//! Removes what is over, in the background and in small batches, so that nobody waits for it.
+//! Removes expired data in the background and in small batches, so that no request waits for it.
 
 use std::time::Duration;
 
@@ -9,41 +9,41 @@ use crate::sessions::Sessions;
 use crate::sessions::write_behind::Writer;
 use latchkey_store::{EndReason, Horizon, Store, StoreError};
 
-/// How often.
+/// How often housekeeping runs.
 const EVERY: Duration = Duration::from_mins(1);
 
-/// Rows removed in one change: so few that the pauses are longer than the changes.
+/// Rows removed in one transaction: so few that the pauses are longer than the transactions.
 const BATCH: i64 = 100;
 
-/// Between two batches others have their turn.
+/// Pause between two batches, in which other transactions can write.
 const PAUSE: Duration = Duration::from_millis(20);
 
 const DAY: i64 = 24 * 3600;
 
-/// How long the row of a session stays after its end, in seconds: its tokens are told why.
+/// How long the row of a session is kept after its end, in seconds, so that a client that presents its tokens is told why it ended.
 const SESSIONS_KEPT: i64 = 7 * DAY;
 
-/// How long a browser session lives whose cookie has not come back, in seconds.
+/// How long a browser session lives if no request ever presents its cookie, in seconds.
 const UNCONFIRMED_FOR: i64 = 120;
 
-/// How long events stay, in seconds.
+/// How long audit events are kept, in seconds.
 pub const EVENTS_KEPT: i64 = 90 * DAY;
 
-/// What is removed, and from where.
+/// Removes expired data from the database and from memory.
 #[derive(Clone)]
 pub struct Housekeeping {
     /// The database.
     pub store: Store,
-    /// The time.
+    /// The clock.
     pub clock: Clock,
     /// Sessions and their tokens.
     pub sessions: Sessions,
-    /// Writes what waits.
+    /// Writes first uses that are not marked yet.
     pub writer: Writer,
 }
 
 impl Housekeeping {
-    /// Tidies up for as long as the program runs.
+    /// Runs [`Housekeeping::tidy`] once a minute for as long as the program runs.
     pub async fn keep_tidy(self) {
         let mut ticks = interval(EVERY);
         loop {
@@ -54,17 +54,14 @@ impl Housekeeping {
         }
     }
 
-    /// Tidies up once.
-    ///
-    /// # Errors
-    /// When the database cannot be used.
+    /// Removes all expired data once.
     pub async fn tidy(&self) -> Result<(), StoreError> {
         let now = self.clock.now();
         self.sessions.tokens.forget(now);
         self.sessions.first_uses.forget(now, self.sessions.tokens.life());
         self.sessions.addresses.forget(now);
         let store = &self.store;
-        // First uses that are still to be marked come before the end of sessions that have none.
+        // Mark outstanding first uses first, because sessions without a marked use are ended next.
         self.writer.write_unmarked().await?;
         while more(self.end_unconfirmed().await?).await {}
         while more(store.remove_sessions_over_before(now - SESSIONS_KEPT, BATCH).await?).await {}
@@ -81,7 +78,8 @@ impl Housekeeping {
     }
 
     /// Deletes the revocations whose tokens have all expired, and then their entries in memory. On PostgreSQL the database's clock
-    /// decides, which is the same for all nodes; a node whose own clock is behind keeps its entries until that clock is past them.
+    /// decides, because it is the same for all nodes. A node whose own clock is behind keeps its entries until its own clock has
+    /// passed their expiry too.
     async fn delete_revocations(&self) -> Result<(), StoreError> {
         let horizon = match self.store.clock().await? {
             Some(reported) => Horizon {
@@ -95,8 +93,8 @@ impl Housekeeping {
         Ok(())
     }
 
-    /// Ends a batch of browser sessions whose cookie never came back: the visitor blocks cookies, and each attempt to sign in would
-    /// leave a session behind.
+    /// Ends a batch of browser sessions whose cookie was never presented. A visitor who blocks cookies would otherwise leave a session
+    /// behind with each sign-in.
     async fn end_unconfirmed(&self) -> Result<u64, StoreError> {
         let ending = self.sessions.ending(EndReason::Unconfirmed);
         let ended = self
@@ -108,7 +106,7 @@ impl Housekeeping {
     }
 }
 
-/// Whether there may be more, after a pause for others.
+/// Returns whether there may be more rows to remove. If so, it first pauses so that other transactions can write.
 async fn more(removed: u64) -> bool {
     if removed < BATCH.unsigned_abs() {
         return false;

@@ -1,4 +1,4 @@
-//! One secret, a key per use (HKDF-SHA256, RFC 5869): no key can be taken for another.
+//! Derives a separate key for each use from the one secret (HKDF-SHA256, RFC 5869), so that no key works in place of another.
 
 use aws_lc_rs::hkdf::{HKDF_SHA256, KeyType, Salt};
 use aws_lc_rs::hmac;
@@ -7,22 +7,22 @@ use zeroize::Zeroizing;
 
 use super::secret::Secret;
 
-/// What a key is for. The labels are part of the format of everything signed: never change one.
+/// What a key is used for. Never change a label: existing tokens and cookies were signed with the keys derived from it.
 #[derive(Clone, Copy, Debug)]
 pub enum Use {
     /// Signs access tokens with HMAC-SHA256.
     AccessToken,
-    /// Signs access tokens with Ed25519: the key's seed.
+    /// The seed of the Ed25519 key that signs access tokens.
     AccessTokenSeed,
     /// Authenticates refresh tokens.
     RefreshToken,
     /// Authenticates the cookie of a known device.
     Device,
-    /// Names budgets in the database.
+    /// Derives the names of limits in the database.
     Throttle,
     /// Signs the flash cookie.
     Flash,
-    /// Names the secret in a token's `kid`; not a key.
+    /// Names the secret in a token's `kid`. This is not a key.
     KeyId,
 }
 
@@ -46,7 +46,7 @@ pub type Key = Zeroizing<[u8; 32]>;
 /// Derives the key for one use.
 ///
 /// # Panics
-/// Never: 32 bytes are within what HKDF-SHA256 can give.
+/// Never, because HKDF-SHA256 can output 32 bytes.
 pub fn derive(secret: &Secret, purpose: Use) -> Key {
     struct Bytes32;
     impl KeyType for Bytes32 {
@@ -60,16 +60,16 @@ pub fn derive(secret: &Secret, purpose: Use) -> Key {
         .extract(secret.expose())
         .expand(&[purpose.label()], Bytes32)
         .and_then(|output| output.fill(key.as_mut_slice()))
-        .expect("a key of 32 bytes");
+        .expect("HKDF-SHA256 outputs 32 bytes");
     key
 }
 
-/// The public name of a secret: tells tokens of the current one from those of the previous one.
+/// Returns the public name of a secret. It tells tokens of the current secret from those of the previous one.
 pub fn key_id(secret: &Secret) -> String {
     URL_SAFE_NO_PAD.encode(&derive(secret, Use::KeyId)[..8])
 }
 
-/// A key for HMAC-SHA256.
+/// Derives a key for HMAC-SHA256.
 pub fn mac_key(secret: &Secret, purpose: Use) -> hmac::Key {
     hmac::Key::new(hmac::HMAC_SHA256, derive(secret, purpose).as_slice())
 }
@@ -93,12 +93,12 @@ mod tests {
 
     #[test]
     fn every_use_and_every_secret_has_its_own_key() {
-        let secrets = [(); 2].map(|()| Secret::parse(&generate()).expect("good"));
+        let secrets = [(); 2].map(|()| Secret::parse(&generate()).expect("a strong secret"));
         let keys: HashSet<[u8; 32]> = secrets
             .iter()
             .flat_map(|secret| USES.map(|purpose| *derive(secret, purpose)))
             .collect();
-        assert_eq!(keys.len(), secrets.len() * USES.len(), "pairwise");
+        assert_eq!(keys.len(), secrets.len() * USES.len(), "all keys differ");
         assert_eq!(*derive(&secrets[0], Use::Flash), *derive(&secrets[0], Use::Flash));
         assert_ne!(key_id(&secrets[0]), key_id(&secrets[1]));
     }

@@ -1,6 +1,6 @@
 //! The rules of Latchkey: accounts, sessions, tokens, passwords, limits and revocations. Knows no HTTP and no SQL.
 //!
-//! [`Services`] puts them together; each takes the services that it uses. Time is passed in (`clock`).
+//! [`Services`] builds all of them; each one holds the services that it uses. Time is passed in (`clock`).
 
 pub mod accounts;
 pub mod audit;

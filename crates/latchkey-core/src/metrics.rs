@@ -1,17 +1,17 @@
-//! Counts what happens to sign-ins and refreshes.
+//! Metrics: counts sign-ins and refreshes by outcome, and detected reuse of refresh tokens.
 
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::registry::Registry;
 
-/// How something came out: a value of the label `outcome`.
+/// The label `outcome` of a counter.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Outcome {
     outcome: &'static str,
 }
 
-/// The counters.
+/// The counters of sign-ins, refreshes and detected reuse.
 #[derive(Default)]
 pub struct Metrics {
     sign_ins: Family<Outcome, Counter>,
@@ -41,7 +41,7 @@ impl Metrics {
         self.refreshes.get_or_create(&Outcome { outcome }).inc();
     }
 
-    /// Counts a session that ended because a used refresh token came back.
+    /// Counts a session that ended because a used refresh token was presented again.
     pub fn count_reuse(&self) {
         self.reuse.inc();
     }

@@ -1,4 +1,4 @@
-//! Password hashes: argon2id, on blocking threads, no more at once than there are cores.
+//! Password hashing with argon2id, on blocking threads, with at most as many hashes at a time as there are cores.
 
 mod block_pool;
 mod common;
@@ -28,40 +28,40 @@ use crate::passwords::hash_format::decoy;
 use crate::passwords::timing::{Timings, padding};
 use latchkey_types::Password;
 
-/// Longest password looked at, in bytes: 128 characters of at most four.
+/// Most bytes of a password that are hashed: 128 characters of at most four bytes each.
 const MAX_BYTES: usize = 4 * latchkey_types::password::MAX;
 
-/// What a hash costs.
+/// The cost of a hash.
 #[derive(Clone, Copy, Debug)]
 pub struct Cost {
     /// Memory, in KiB.
     pub memory_kib: u32,
-    /// Passes over it.
+    /// Passes over the memory.
     pub passes: u32,
 }
 
 impl Cost {
-    /// 19 MiB, two passes: the OWASP Password Storage Cheat Sheet's first choice for argon2id.
+    /// 19 MiB and two passes, the first choice of the OWASP Password Storage Cheat Sheet for argon2id.
     pub const PRODUCTION: Self = Self {
         memory_kib: 19 * 1024,
         passes: 2,
     };
 }
 
-/// Too many people are signing in: try again shortly.
+/// Too many passwords are being hashed. Try again shortly.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Busy;
 
-/// Few guesses find the password: another one has to be chosen.
+/// The password is easy to guess. The user must choose another one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Guessable;
 
-/// What came of verifying a password.
+/// The result of verifying a password.
 #[derive(Clone, Copy, Debug)]
 pub struct Verified {
-    /// Whether it is the right one.
+    /// Whether the password is right.
     pub right: bool,
-    /// When its turn began.
+    /// When its verification began, after the wait for a turn.
     began: Instant,
 }
 
@@ -71,29 +71,33 @@ pub struct Passwords(Arc<Inner>);
 
 struct Inner {
     params: Params,
-    /// Has a turn for each core.
+    /// Hands out as many turns as there are cores.
     queue: FairQueue,
     memory: BlockPool,
-    /// What an unknown name is checked against, so that it costs the same. Nobody knows a password with this hash, and it
-    /// takes no hash to write it down.
+    /// The hash that passwords for unknown names are verified against, so that they cost the same. No known password has this hash.
+    /// Its salt and output are zeros, so creating it needs no hashing.
     nobody: String,
     timings: Timings,
 }
 
 impl Passwords {
-    /// Hashes at this cost.
+    /// Returns a hasher that hashes new passwords at this cost.
     ///
     /// # Panics
-    /// When the cost is outside what argon2 can do.
-    #[expect(clippy::expect_used, reason = "a cost is a constant of the program, and so are 16 and 32 zeros")]
+    /// If the cost is outside the limits of argon2.
+    #[expect(
+        clippy::expect_used,
+        reason = "the cost and the salt and output of zeros are constants of the program"
+    )]
     pub fn new(cost: Cost) -> Self {
-        let params = Params::new(cost.memory_kib, cost.passes, 1, Some(Params::DEFAULT_OUTPUT_LEN)).expect("argon2 parameters");
+        let params = Params::new(cost.memory_kib, cost.passes, 1, Some(Params::DEFAULT_OUTPUT_LEN))
+            .expect("the cost is within the limits of argon2");
         let cores = available_parallelism().map_or(1, usize::from);
         Self(Arc::new(Inner {
             nobody: phc(
                 &params,
-                Salt::new(&[0; 16]).expect("a salt"),
-                Output::new(&[0; 32]).expect("an output"),
+                Salt::new(&[0; 16]).expect("16 bytes are a valid salt"),
+                Output::new(&[0; 32]).expect("32 bytes are a valid output"),
             ),
             memory: BlockPool::new(params.block_count()),
             params,
@@ -102,11 +106,8 @@ impl Passwords {
         }))
     }
 
-    /// Hashes a new password to a PHC string, unless few guesses find it. The estimate takes as long as the hash, so both are made in
-    /// one turn.
-    ///
-    /// # Errors
-    /// [`Busy`] when it would wait too long.
+    /// Hashes a new password to a PHC string, unless it is easy to guess. The estimate assumes that an attacker knows the words in
+    /// `suggested`. It takes as long as the hash, so both run in one turn. Fails with [`Busy`] if the wait for a turn would be too long.
     pub async fn hash_new(
         &self,
         password: &Password,
@@ -124,13 +125,10 @@ impl Passwords {
         .await
     }
 
-    /// Verifies what was typed against a hash, or, when there is no account, against nobody's: the
-    /// same work and the answer no.
-    ///
-    /// # Errors
-    /// [`Busy`] when it would wait too long.
+    /// Verifies a typed password against a hash. Without a hash, for an unknown name, it does the same work and the password is always
+    /// wrong. Fails with [`Busy`] if the wait for a turn would be too long.
     pub async fn verify(&self, typed: &str, hash: Option<String>, from: Option<IpAddr>) -> Result<Verified, Busy> {
-        // Longer ones are nobody's password: the same work, over a part of it.
+        // A longer password is always wrong. It is cut here, so that it costs the same work.
         let too_long = typed.chars().count() > latchkey_types::password::MAX;
         let typed = Zeroizing::new(typed.as_bytes()[..typed.len().min(MAX_BYTES)].to_vec());
         self.in_turn(from, move |inner| {
@@ -141,11 +139,9 @@ impl Passwords {
         .await
     }
 
-    /// Waits until a refusal takes as long as one for the slowest kind of hash that counts: `kinds` says how many accounts have each.
-    /// Waiting costs nothing: the turn was given back.
-    ///
-    /// # Errors
-    /// [`Busy`] when a kind that was never verified cannot be tried now.
+    /// Delays a refusal until it takes as long as one for the slowest kind of hash that counts. `kinds` says how many accounts have
+    /// each kind. The wait delays no other caller, because the turn was released before. Fails with [`Busy`] if a kind that was never
+    /// timed cannot be timed now.
     pub async fn pad_refusal(&self, verified: Verified, kinds: &[(String, i64)], from: Option<IpAddr>) -> Result<(), Busy> {
         let mut longest = Duration::ZERO;
         for kind in padding(kind(&self.0.nobody).unwrap_or_default(), kinds) {
@@ -154,27 +150,26 @@ impl Passwords {
             }
             longest = longest.max(self.0.timings.of(&kind).unwrap_or_default());
         }
-        // A little more than it has taken lately, so that the next one of its kind fits in.
+        // Wait a tenth longer than the longest recent time, so that a slightly slower verification still fits in.
         sleep_until((verified.began + longest + longest / 10).into()).await;
         Ok(())
     }
 
-    /// Whether a hash that was just verified is to be replaced by one of today: it was made elsewhere or at another cost, and it
-    /// proves every byte of what was typed. bcrypt ignores what stands behind the 72nd byte, where there may be a mistake.
+    /// Returns whether a hash that was just verified should be replaced by a current one: it was imported or has another cost, and
+    /// verifying it covered every byte that was typed. bcrypt ignores everything after the 72nd byte, so a mistake there would go
+    /// unnoticed.
     pub fn should_upgrade(&self, hash: &str, typed: &str) -> bool {
         HashFormat::parse(hash).is_some_and(|stored| !stored.is_current(&self.0.params) && stored.sees_all_of(typed))
     }
 
-    /// Hashes a password that was just verified, whatever the rules for new ones are.
-    ///
-    /// # Errors
-    /// [`Busy`] when it would wait too long.
+    /// Hashes a password that was just verified, without the rules for new passwords. Fails with [`Busy`] if the wait for a turn would
+    /// be too long.
     pub async fn rehash(&self, typed: &str, from: Option<IpAddr>) -> Result<String, Busy> {
         let typed = Zeroizing::new(typed.as_bytes().to_vec());
         self.in_turn(from, move |inner| inner.hash(&typed)).await
     }
 
-    /// Callers, running or waiting.
+    /// Returns the number of callers that hash or wait for a turn.
     pub fn callers(&self) -> usize {
         self.0.queue.callers()
     }
@@ -182,7 +177,7 @@ impl Passwords {
     async fn in_turn<T: Send + 'static>(&self, from: Option<IpAddr>, work: impl FnOnce(&Inner) -> T + Send + 'static) -> Result<T, Busy> {
         let inner = Arc::clone(&self.0);
         let turn = inner.queue.turn(from).await?;
-        // The work owns its turn: a caller that goes away must not let another hash start beside its own.
+        // The work owns its turn, so that a caller that disconnects does not release the turn while its hash still runs.
         spawn_blocking(move || {
             let _held_to_the_end = turn;
             work(&inner)
@@ -193,12 +188,12 @@ impl Passwords {
 }
 
 impl Inner {
-    #[expect(clippy::expect_used, reason = "the parameters were checked, a salt of 16 random bytes is one")]
+    #[expect(clippy::expect_used, reason = "the parameters were checked, and 16 random bytes are a valid salt")]
     fn hash(&self, password: &[u8]) -> String {
         let salt = Salt::generate();
         let output = self
             .derive(password, &salt, &self.params, Algorithm::Argon2id, Version::V0x13)
-            .expect("a hash");
+            .expect("the parameters and the salt are valid");
         phc(&self.params, salt, output)
     }
 
@@ -206,7 +201,7 @@ impl Inner {
         let Some(stored) = HashFormat::parse(hash) else { return false };
         let began = Instant::now();
         let right = match &stored {
-            // Output compares in constant time.
+            // `Output` compares in constant time.
             HashFormat::Argon2 {
                 hash,
                 algorithm,
@@ -240,13 +235,13 @@ impl Inner {
     }
 }
 
-/// A hash as it is stored.
+/// Returns a hash as a PHC string, as it is stored.
 #[expect(clippy::expect_used, reason = "the parameters were checked")]
 fn phc(params: &Params, salt: Salt, output: Output) -> String {
     PasswordHash {
         algorithm: ARGON2ID_IDENT,
         version: Some(Version::V0x13.into()),
-        params: ParamsString::try_from(params).expect("parameters"),
+        params: ParamsString::try_from(params).expect("valid parameters can be written as a string"),
         salt: Some(salt),
         hash: Some(output),
     }

@@ -1,8 +1,8 @@
 //! Refresh tokens: `base64url(version ‖ session id ‖ counter ‖ MAC)`.
 //!
-//! The MAC (HMAC-SHA256) covers what stands before it and the session's random salt. The database keeps id, counter
-//! and salt, and no token, not even a hash of one: a copy of it forges nothing, and the successor of a token can be
-//! made again for whoever lost the answer.
+//! The MAC (HMAC-SHA256) covers the bytes before it and the session's random salt. The database stores id, counter and salt, but no
+//! token and no hash of one. So a copy of the database cannot be used to forge tokens, and a token can be made again for a client
+//! that did not receive the response.
 
 use aws_lc_rs::hmac;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -17,18 +17,18 @@ const MAC: usize = 32;
 /// Length of a token, in characters.
 const LENGTH: usize = (MESSAGE + MAC) * 8 / 6 + 1;
 
-/// What a token says. Nothing of it is true before [`RefreshTokens::verify`] says so.
+/// The parsed content of a token. Do not trust it before [`RefreshTokens::verify`] has accepted it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Presented {
     /// The session it names.
     pub session: SessionId,
-    /// Which of the session's tokens it is.
+    /// The position of the token in its session's sequence of tokens.
     pub counter: Counter,
     mac: [u8; MAC],
 }
 
 impl Presented {
-    /// Takes a token apart. Exactly one text stands for a token: no padding, no other alphabet, no spare bits.
+    /// Parses a token. Each token has exactly one encoding: padding, another alphabet and non-zero spare bits are refused.
     pub fn parse(token: &str) -> Option<Self> {
         if token.len() != LENGTH {
             return None;
@@ -46,27 +46,27 @@ impl Presented {
     }
 }
 
-/// Makes and verifies refresh tokens. The current secret makes them, the previous one still verifies.
+/// Makes and verifies refresh tokens. The current secret makes and verifies them; the previous secret only verifies them.
 pub struct RefreshTokens {
     keys: Vec<hmac::Key>,
 }
 
 impl RefreshTokens {
-    /// With keys of their own.
+    /// Derives the MAC keys for refresh tokens.
     pub fn new(secrets: &Secrets) -> Self {
         Self {
             keys: secrets.iter().map(|secret| keys::mac_key(secret, Use::RefreshToken)).collect(),
         }
     }
 
-    /// Makes a token: the same one for the same session and counter.
+    /// Makes a token. The same session, counter and salt always give the same token.
     pub fn make(&self, session: SessionId, counter: Counter, salt: &Salt) -> String {
         let message = message(session, counter);
         let mac = hmac::sign(&self.keys[0], &salted(&message, salt));
         URL_SAFE_NO_PAD.encode([&message[..], mac.as_ref()].concat())
     }
 
-    /// Whether a token is one of ours. Compares in constant time.
+    /// Returns whether a token is one of ours. Compares in constant time.
     pub fn verify(&self, token: &Presented, salt: &Salt) -> bool {
         let salted = salted(&message(token.session, token.counter), salt);
         self.keys.iter().any(|key| hmac::verify(key, &salted, &token.mac).is_ok())
@@ -91,7 +91,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn secret() -> Secret {
-        Secret::parse(&crate::secret::generate()).expect("good")
+        Secret::parse(&crate::secret::generate()).expect("a strong secret")
     }
 
     fn tokens() -> RefreshTokens {
@@ -99,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_is_made_the_same_again_and_verifies() {
+    fn the_same_session_and_counter_give_the_same_valid_token() {
         let (tokens, session, salt) = (tokens(), SessionId::new(), Salt::generate());
         let token = tokens.make(session, 7, &salt);
         assert_eq!(token.len(), LENGTH);
@@ -110,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn another_secret_salt_session_or_counter_makes_another_token() {
+    fn a_token_is_invalid_with_another_secret_salt_session_or_counter() {
         let (tokens, session, salt) = (tokens(), SessionId::new(), Salt::generate());
         let presented = Presented::parse(&tokens.make(session, 7, &salt)).expect("well formed");
         assert!(!self::tokens().verify(&presented, &salt));
@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn the_previous_secret_still_verifies_and_never_makes() {
+    fn the_previous_secret_still_verifies_tokens_and_never_makes_them() {
         let (old, new) = (secret(), secret());
         let before = RefreshTokens::new(&Secrets::of(old.clone()));
         let rotated = RefreshTokens::new(&Secrets {
@@ -142,12 +142,12 @@ mod tests {
 
     proptest! {
         #[test]
-        fn anything_is_parsed_or_refused_and_never_panics(text in ".{0,200}") {
+        fn parsing_any_text_never_panics(text in ".{0,200}") {
             let _ = Presented::parse(&text);
         }
 
         #[test]
-        fn what_is_parsed_is_the_only_text_of_its_token(bytes in proptest::collection::vec(any::<u8>(), MESSAGE + MAC)) {
+        fn each_token_has_exactly_one_encoding(bytes in proptest::collection::vec(any::<u8>(), MESSAGE + MAC)) {
             let mut bytes = bytes;
             bytes[0] = VERSION;
             let text = URL_SAFE_NO_PAD.encode(&bytes);
@@ -157,7 +157,7 @@ mod tests {
         }
 
         #[test]
-        fn every_token_goes_round(session in any::<[u8; 16]>(), counter in any::<u32>()) {
+        fn every_token_can_be_parsed_and_verified(session in any::<[u8; 16]>(), counter in any::<u32>()) {
             let (tokens, session, salt) = (tokens(), SessionId::from_bytes(session), Salt::generate());
             let presented = Presented::parse(&tokens.make(session, counter, &salt)).expect("well formed");
             prop_assert_eq!((presented.session, presented.counter), (session, counter));
@@ -165,7 +165,7 @@ mod tests {
         }
 
         #[test]
-        fn one_changed_character_is_another_token(at in 0..LENGTH, to in "[A-Za-z0-9_=+/ -]") {
+        fn a_token_with_one_changed_character_is_invalid(at in 0..LENGTH, to in "[A-Za-z0-9_=+/ -]") {
             let (tokens, salt) = (tokens(), Salt::generate());
             let good = tokens.make(SessionId::new(), 3, &salt);
             let mut changed = good.clone();

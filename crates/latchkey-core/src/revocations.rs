@@ -1,5 +1,5 @@
-//! Which sessions have ended and which users' access tokens are stale, in memory on every node. A request looks here and needs
-//! no I/O. Memory follows the table `revocations`: an entry leaves only when its row is deleted (`retention`).
+//! Revocations in memory on every node: which sessions have ended, and which users' access tokens are stale. Requests are checked
+//! here without I/O. Memory follows the table `revocations`: an entry is removed only when its row is deleted (`retention`).
 
 mod open_pages;
 mod retention;
@@ -18,30 +18,30 @@ use crate::revocations::open_pages::Watchers;
 use latchkey_store::{Revocation, Revoked, SessionId, UnixSeconds};
 use latchkey_types::UserId;
 
-/// What memory says of a verified access token.
+/// What the revocations in memory say about a verified access token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TokenStatus {
-    /// Its session lives and its facts are right.
+    /// The session lives, and what the token says about its user is current.
     Good,
-    /// Its facts have changed: ask the database.
+    /// What the token says about its user has changed: ask the database.
     Stale,
-    /// Its session has ended.
+    /// The session has ended.
     Ended,
-    /// There has been no news for too long: ask the database.
+    /// The last sync with the database is too long ago: ask the database.
     Unknown,
 }
 
-/// Pieces learnt at a time: while memory learns, requests wait.
+/// Most revocations applied under one lock. Requests wait while it is held.
 pub const BATCH: usize = 1000;
 
-/// The revocations that count, in memory.
+/// The current revocations, in memory.
 pub struct Revocations {
-    /// How long memory counts without news, in seconds.
+    /// How long memory is relied on after the last sync, in seconds.
     lag: i64,
     synced_at: AtomicI64,
     known: RwLock<Known>,
     watchers: Watchers,
-    /// Says which revocations may be deleted where the database has no clock of its own.
+    /// Decides which revocations may be deleted if the database has no clock of its own.
     pub cautious_clock: CautiousClock,
 }
 
@@ -52,7 +52,7 @@ struct Known {
     epochs: HashMap<UserId, (i64, Kept)>,
 }
 
-/// How long an entry is kept.
+/// Decides how long an entry is kept.
 #[derive(Clone, Copy)]
 struct Kept {
     written_at: UnixSeconds,
@@ -60,7 +60,7 @@ struct Kept {
 }
 
 impl Kept {
-    /// As long as the longer of two rows about the same.
+    /// Extends an entry so that it is kept as long as the longer of two rows about the same user.
     fn at_least(&mut self, other: Self) {
         let life = (self.expires_at - self.written_at).max(other.expires_at - other.written_at);
         self.expires_at = self.expires_at.max(other.expires_at);
@@ -69,7 +69,7 @@ impl Kept {
 }
 
 impl Known {
-    /// Takes a revocation in. Returns whether it says something new.
+    /// Adds a revocation. Returns whether it changed anything.
     fn apply(&mut self, revocation: &Revocation) -> bool {
         let kept = Kept {
             written_at: revocation.written_at,
@@ -91,7 +91,7 @@ impl Known {
 }
 
 impl Revocations {
-    /// Knows nothing yet. Without news memory counts for `lag` seconds.
+    /// Returns empty, never synced revocations. After a sync, memory is relied on for `lag` seconds.
     pub fn new(lag: i64) -> Self {
         Self {
             lag,
@@ -102,7 +102,7 @@ impl Revocations {
         }
     }
 
-    /// What is known of a token: one look at memory.
+    /// Returns what is known about a token. Needs no I/O, only one look-up in memory.
     pub fn status(&self, claims: &Claims, now: UnixSeconds) -> TokenStatus {
         if !self.is_current(now) {
             return TokenStatus::Unknown;
@@ -117,13 +117,14 @@ impl Revocations {
         }
     }
 
-    /// Whether the news is recent enough to rely on. A clock that stepped back is no reason to.
+    /// Returns whether the last sync is recent enough to rely on memory. It is not if the clock stepped back by more than `lag`
+    /// seconds since then.
     pub fn is_current(&self, now: UnixSeconds) -> bool {
         let synced_at = self.synced_at.load(Ordering::Acquire);
         synced_at != i64::MIN && (synced_at - self.lag..=synced_at + self.lag).contains(&now)
     }
 
-    /// Takes in what has been committed, and tells the open pages it is about. Doing so twice changes nothing.
+    /// Adds committed revocations and notifies the open pages that they concern. Applying one twice changes nothing.
     pub fn apply(&self, revocations: &[Revocation]) {
         for batch in revocations.chunks(BATCH) {
             let new: Vec<_> = {
@@ -136,12 +137,12 @@ impl Revocations {
         }
     }
 
-    /// Notes that everything committed before `now` has been learnt.
+    /// Notes that everything committed before `now` has been applied.
     pub fn mark_synced(&self, now: UnixSeconds) {
         self.synced_at.store(now, Ordering::Release);
     }
 
-    /// Removes the entries whose rows were deleted up to this horizon.
+    /// Removes the entries whose rows were deleted up to this horizon. Call this only after the rows were deleted.
     pub fn forget(&self, horizon: &Horizon) {
         let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
         known.ended.retain(|_, kept| !horizon.is_past(kept.written_at, kept.expires_at));
@@ -151,8 +152,8 @@ impl Revocations {
         known.ended.shrink_to_fit();
     }
 
-    /// Waits for news about a session or its user, unless too many pages of the user do already. Ask for the [`TokenStatus`]
-    /// after this, not before: so nothing is missed.
+    /// Returns a [`Watch`] for the revocations of a session and its user, or `None` if too many open pages of the user wait already.
+    /// Check the [`TokenStatus`] after this call, not before it, so that no revocation is missed.
     pub fn watch(&self, session: SessionId, user: &UserId) -> Option<Watch> {
         self.watchers.watch(session, user)
     }
@@ -171,7 +172,7 @@ mod tests {
     const LAG: i64 = 10;
 
     fn claims(epoch: i64) -> Claims {
-        let secrets = Secrets::of(Secret::parse(&generate()).expect("good"));
+        let secrets = Secrets::of(Secret::parse(&generate()).expect("a strong secret"));
         let user = User {
             id: UserId("user-1".into()),
             username: "ada".into(),
@@ -206,21 +207,29 @@ mod tests {
     }
 
     #[test]
-    fn an_ended_session_and_an_old_epoch_are_known_at_once() {
+    fn tokens_of_an_ended_session_or_an_older_epoch_are_refused_at_once() {
         let (revocations, claims) = (current(), claims(3));
         assert_eq!(revocations.status(&claims, NOW), TokenStatus::Good);
         revocations.apply(&[user(&claims.sub, 3)]);
-        assert_eq!(revocations.status(&claims, NOW), TokenStatus::Good, "of this very epoch");
+        assert_eq!(
+            revocations.status(&claims, NOW),
+            TokenStatus::Good,
+            "the token is of the current epoch"
+        );
         revocations.apply(&[user(&claims.sub, 4)]);
         assert_eq!(revocations.status(&claims, NOW), TokenStatus::Stale);
         revocations.apply(&[user(&claims.sub, 2)]);
-        assert_eq!(revocations.status(&claims, NOW), TokenStatus::Stale, "older news changes nothing");
+        assert_eq!(
+            revocations.status(&claims, NOW),
+            TokenStatus::Stale,
+            "an older revocation changes nothing"
+        );
         revocations.apply(&[session(claims.sid)]);
         assert_eq!(revocations.status(&claims, NOW), TokenStatus::Ended);
     }
 
     #[test]
-    fn an_entry_stays_as_long_as_its_row() {
+    fn an_entry_is_kept_as_long_as_its_row() {
         let (revocations, claims) = (current(), claims(0));
         revocations.apply(&[session(claims.sid)]);
         let horizon = |now, uptime| Horizon { now, uptime };
@@ -235,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn an_epoch_stays_as_long_as_the_latest_row_about_its_user() {
+    fn an_epoch_is_kept_as_long_as_the_latest_row_about_its_user() {
         let (revocations, claims) = (current(), claims(0));
         revocations.apply(&[user(&claims.sub, 2)]);
         revocations.apply(&[Revocation::of_user(claims.sub.clone(), 1, NOW + 100)]);
@@ -247,9 +256,13 @@ mod tests {
     }
 
     #[test]
-    fn without_news_nothing_is_certain() {
+    fn the_status_of_a_token_is_unknown_without_a_recent_sync() {
         let claims = claims(0);
-        assert_eq!(Revocations::new(LAG).status(&claims, NOW), TokenStatus::Unknown, "before the first");
+        assert_eq!(
+            Revocations::new(LAG).status(&claims, NOW),
+            TokenStatus::Unknown,
+            "before the first sync"
+        );
         let revocations = current();
         assert_eq!(revocations.status(&claims, NOW + LAG), TokenStatus::Good);
         assert_eq!(revocations.status(&claims, NOW + LAG + 1), TokenStatus::Unknown);
@@ -261,18 +274,18 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_watch_hears_of_its_session_and_its_user_alone() {
+    async fn a_watch_is_notified_only_of_its_own_session_and_user() {
         let (revocations, mine, other) = (current(), claims(0), claims(0));
-        let watch = revocations.watch(mine.sid, &mine.sub).expect("room");
+        let watch = revocations.watch(mine.sid, &mine.sub).expect("few pages wait");
         revocations.apply(&[session(other.sid), user(&UserId("user-2".into()), 1)]);
         assert!(!watch.has_changed());
         revocations.apply(&[session(mine.sid)]);
         watch.changed().await;
         drop(watch);
-        let watch = revocations.watch(other.sid, &other.sub).expect("room");
+        let watch = revocations.watch(other.sid, &other.sub).expect("few pages wait");
         revocations.apply(&[user(&other.sub, 1)]);
         watch.changed().await;
         drop(watch);
-        assert_eq!(revocations.watchers.len(), 0, "a watch that is over leaves nothing behind");
+        assert_eq!(revocations.watchers.len(), 0, "dropping a watch removes its entries");
     }
 }

@@ -1,4 +1,4 @@
-//! The one secret that everything else is derived from.
+//! The secret that all keys are derived from, and the file that stores it.
 
 use std::collections::HashSet;
 use std::fs::{self, File, OpenOptions};
@@ -14,15 +14,15 @@ use zeroize::Zeroizing;
 /// Fewest bytes of a secret.
 const MIN_BYTES: usize = 32;
 
-/// What its characters must be worth, by the crude measure of [`estimated_bits`]. 32 random bytes come
-/// to about 210 in base64 and 256 in hex; 16 random bytes in hex come to 128.
+/// Smallest accepted estimate by [`estimated_bits`], which is a crude measure. 32 random bytes come to about 210 in base64 and 256
+/// in hex; 16 random bytes in hex come to 128.
 const MIN_BITS: f64 = 180.0;
 
-/// Permissions of the group and of all others.
+/// Write and read permissions of the group and of all other users.
 const WRITABLE_BY_OTHERS: u32 = 0o022;
 const READABLE_BY_OTHERS: u32 = 0o044;
 
-/// Words of tutorials and templates. A secret built on one is known to everybody.
+/// Words from tutorials and templates. A secret that contains one of them may be publicly known.
 const SAMPLES: [&str; 10] = [
     "your-secret-key",
     "your_secret_key",
@@ -36,15 +36,13 @@ const SAMPLES: [&str; 10] = [
     "latchkey",
 ];
 
-/// A secret that passed [`Secret::parse`]. Wiped when dropped, never shown.
+/// A secret that passed [`Secret::parse`]. Its bytes are wiped when it is dropped, and debug output never shows them.
 #[derive(Clone)]
 pub struct Secret(Zeroizing<Vec<u8>>);
 
 impl Secret {
-    /// Checks a secret somebody set. The error is the end of a sentence that begins with the setting's name.
-    ///
-    /// # Errors
-    /// When it is short, a known sample, or too regular to be random.
+    /// Checks a secret from the configuration. Refuses one that is too short, contains a well-known sample word, or is too regular to
+    /// be random. The error is the end of a sentence that begins with the setting's name.
     pub fn parse(text: &str) -> Result<Self, String> {
         const HOW: &str = "make one with `latchkey secret`";
         let text = text.trim();
@@ -61,10 +59,7 @@ impl Secret {
         Ok(Self(Zeroizing::new(text.as_bytes().to_vec())))
     }
 
-    /// Reads the secret from a file.
-    ///
-    /// # Errors
-    /// When it cannot be read, other users can change it, or it is refused by [`Secret::parse`].
+    /// Reads the secret from a file. Refuses a file that other users can change, and a secret that [`Secret::parse`] refuses.
     pub fn read(path: &Path) -> Result<Self, String> {
         let unreadable = |error: io::Error| format!("{} cannot be read: {error}", path.display());
         let mut file = File::open(path).map_err(unreadable)?;
@@ -79,11 +74,8 @@ impl Secret {
         Self::parse(&Zeroizing::new(text)).map_err(|reason| format!("{}: the secret in it {reason}", path.display()))
     }
 
-    /// Reads the secret from a file, made with a fresh one if it is not there. Of several programs that
-    /// start at once, one makes it and all read it.
-    ///
-    /// # Errors
-    /// When it can be neither made nor read.
+    /// Reads the secret from a file, and first creates the file with a new secret if it does not exist. Of several programs that
+    /// start at the same time, one creates the file and all read it.
     pub fn read_or_make(path: &Path) -> Result<Self, String> {
         match write_new(path) {
             Ok(()) => {}
@@ -93,16 +85,16 @@ impl Secret {
         Self::read(path)
     }
 
-    /// One that is not kept, where nothing is signed.
+    /// Returns a random secret that is not stored. Use it where nothing is signed.
     pub fn random() -> Self {
         Self(Zeroizing::new(generate().as_bytes().to_vec()))
     }
 
-    /// The secret that keys of tokens are derived from: this one until a backup is restored, then another one for each salt,
-    /// so that no token from before the restore is accepted.
+    /// Returns the secret that keys of tokens are derived from. With an empty `salt`, before any restore, it is this secret. Each
+    /// restore of a backup sets a new salt and so gives another secret, so that no token from before the restore is accepted.
     ///
     /// # Panics
-    /// Never: 32 bytes are within what HKDF-SHA256 can give.
+    /// Never, because HKDF-SHA256 can output 32 bytes.
     #[must_use]
     pub fn salted(&self, salt: &str) -> Self {
         if salt.is_empty() {
@@ -114,18 +106,18 @@ impl Secret {
             .extract(self.expose())
             .expand(&[b"latchkey restored"], HKDF_SHA256)
             .and_then(|output| output.fill(&mut bytes))
-            .expect("a secret of 32 bytes");
+            .expect("HKDF-SHA256 outputs 32 bytes");
         Self(bytes)
     }
 
-    /// The bytes, to derive keys from.
+    /// Returns the bytes that keys are derived from.
     pub fn expose(&self) -> &[u8] {
         &self.0
     }
 }
 
-/// The secret that signs, and the one before it, which still verifies: so it can be changed without signing
-/// anybody out.
+/// The current secret, which signs, and the previous one, which still verifies. So the secret can be changed without signing users
+/// out.
 #[derive(Clone, Debug)]
 pub struct Secrets {
     /// Signs and verifies.
@@ -135,12 +127,12 @@ pub struct Secrets {
 }
 
 impl Secrets {
-    /// One secret and none before it.
+    /// Returns a current secret without a previous one.
     pub const fn of(current: Secret) -> Self {
         Self { current, previous: None }
     }
 
-    /// Those that keys of tokens are derived from.
+    /// Returns the secrets that keys of tokens are derived from; see [`Secret::salted`].
     #[must_use]
     pub fn salted(&self, salt: &str) -> Self {
         Self {
@@ -149,7 +141,7 @@ impl Secrets {
         }
     }
 
-    /// The current one first.
+    /// Returns the current secret, then the previous one if there is one.
     pub fn iter(&self) -> impl Iterator<Item = &Secret> {
         std::iter::once(&self.current).chain(&self.previous)
     }
@@ -161,7 +153,8 @@ impl std::fmt::Debug for Secret {
     }
 }
 
-/// What to tell the operator of a file that other users can read. Kubernetes mounts secrets that way, so it is no error.
+/// Returns a warning for the operator if other users can read the file. This is not an error, because Kubernetes mounts secrets that
+/// way.
 pub fn warning(path: &Path) -> Option<String> {
     let readable = fs::metadata(path).is_ok_and(|metadata| metadata.mode() & READABLE_BY_OTHERS != 0);
     readable.then(|| {
@@ -172,18 +165,19 @@ pub fn warning(path: &Path) -> Option<String> {
     })
 }
 
-/// 32 random bytes in base64url: what `latchkey secret` prints.
+/// Returns 32 random bytes in base64url, as `latchkey secret` prints them.
 ///
 /// # Panics
-/// When the system has no randomness; nothing of this program could run then.
+/// If the system provides no random numbers. Nothing in this program works without them.
 pub fn generate() -> Zeroizing<String> {
     let mut bytes = Zeroizing::new([0_u8; MIN_BYTES]);
-    #[expect(clippy::expect_used, reason = "without randomness nothing may run")]
-    rand::fill(bytes.as_mut_slice()).expect("the system's random numbers");
+    #[expect(clippy::expect_used, reason = "the program must not run without random numbers")]
+    rand::fill(bytes.as_mut_slice()).expect("the system provides random numbers");
     Zeroizing::new(URL_SAFE_NO_PAD.encode(bytes.as_slice()))
 }
 
-/// Written beside and linked into place, so that nobody ever reads half of it.
+/// Writes a new secret to a file next to `path` and hard-links it to `path`, so that no program ever reads half of it. Does nothing
+/// if `path` exists.
 fn write_new(path: &Path) -> io::Result<()> {
     if path.try_exists()? {
         return Ok(());
@@ -221,7 +215,7 @@ mod tests {
     fn generated_secrets_are_accepted() {
         for _ in 0..1000 {
             let secret = generate();
-            // A random secret that spells a sample word is one in millions; it would be refused, and rightly retried.
+            // About one random secret in millions contains a sample word. It would be refused and has to be generated again.
             assert!(Secret::parse(&secret).is_ok(), "{}", *secret);
         }
         assert!(Secret::parse("9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08").is_ok());
@@ -245,21 +239,21 @@ mod tests {
     }
 
     #[test]
-    fn a_secret_file_is_made_once_for_its_owner_alone() {
+    fn a_secret_file_is_created_once_and_only_its_owner_can_read_it() {
         use std::os::unix::fs::PermissionsExt;
         let dir = tempfile::tempdir().expect("a directory");
         let path = dir.path().join("secret");
-        let first = Secret::read_or_make(&path).expect("made");
-        let second = Secret::read_or_make(&path).expect("read");
+        let first = Secret::read_or_make(&path).expect("the file can be created");
+        let second = Secret::read_or_make(&path).expect("the file can be read");
         assert_eq!(first.expose(), second.expose());
-        let mode = fs::metadata(&path).expect("there").permissions().mode();
+        let mode = fs::metadata(&path).expect("the file exists").permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
-        assert_eq!(fs::read_dir(dir.path()).expect("listed").count(), 1);
+        assert_eq!(fs::read_dir(dir.path()).expect("a readable directory").count(), 1);
     }
 
     #[test]
-    fn each_salt_makes_another_secret_and_no_salt_keeps_it() {
-        let secret = Secret::parse(&generate()).expect("good");
+    fn each_salt_derives_another_secret_and_an_empty_salt_changes_nothing() {
+        let secret = Secret::parse(&generate()).expect("a strong secret");
         assert_eq!(secret.salted("").expose(), secret.expose());
         assert_eq!(secret.salted("one").expose(), secret.salted("one").expose());
         assert_ne!(secret.salted("one").expose(), secret.salted("two").expose());
@@ -267,9 +261,9 @@ mod tests {
     }
 
     #[test]
-    fn debug_never_shows_it() {
+    fn debug_output_never_contains_the_secret() {
         let text = generate();
-        let secret = Secret::parse(&text).expect("good");
+        let secret = Secret::parse(&text).expect("a strong secret");
         assert!(!format!("{secret:?}").contains(text.as_str()));
     }
 }

@@ -1,4 +1,4 @@
-//! Every rule with the services that it uses, made from the settings.
+//! Builds all services from the settings.
 
 use std::sync::Arc;
 
@@ -18,45 +18,45 @@ use crate::sessions::{Lifetimes, Sessions};
 use crate::throttle::{LimitKeys, Throttle};
 use crate::tokens::{AccessTokens, Algorithm};
 
-/// What the rules depend on.
+/// The settings that the services are built from.
 #[derive(Clone, Debug)]
 pub struct Rules {
     /// Issuer and audience of tokens: the public URL.
     pub issuer: String,
     /// The host of the public URL.
     pub host: String,
-    /// Everything that signs is derived from the current one.
+    /// The secrets. Every signing key is derived from the current one.
     pub secrets: Secrets,
-    /// How access tokens are signed.
+    /// The algorithm that signs access tokens.
     pub algorithm: Algorithm,
     /// Life of an access token, in seconds.
     pub access_ttl: i64,
     /// How long sessions last.
     pub lifetimes: Lifetimes,
-    /// How long access tokens count without contact to the database, in seconds.
+    /// How long access tokens are accepted without contact to the database, in seconds.
     pub revocation_lag: i64,
-    /// Whether people can make accounts themselves.
+    /// Whether sign-up is open, so that people can create accounts themselves.
     pub signup_open: bool,
 }
 
-/// The services.
+/// All services of the application.
 pub struct Services {
-    /// Makes accounts, signs in to them and changes them.
+    /// Creates accounts, signs in to them and changes them.
     pub accounts: Accounts,
     /// Begins sessions, refreshes and verifies their tokens, and ends them.
     pub sessions: Sessions,
-    /// Makes known devices and reads them.
+    /// Makes and reads the cookie of known devices.
     pub devices: Devices,
-    /// Writes what is written after the answer.
+    /// Writes in the background what no response waits for.
     pub writer: Writer,
-    /// Removes what is over.
+    /// Removes expired data.
     pub housekeeping: Housekeeping,
 }
 
 impl Services {
-    /// Derives the keys and puts the services together.
+    /// Derives the keys and builds the services.
     pub fn new(rules: &Rules, store: &Store, clock: &Clock, passwords: Passwords) -> Self {
-        // The keys of limits are not keys of tokens: they outlast a restore.
+        // Only the keys of tokens change when a backup is restored. The keys of limits are derived from the unsalted secret and stay.
         let token_secrets = rules.secrets.salted(store.key_salt());
         let revocations = Arc::new(Revocations::new(rules.revocation_lag));
         let throttle = Throttle {

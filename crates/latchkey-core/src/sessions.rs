@@ -1,4 +1,4 @@
-//! Sessions: one sign-in of one user in one client, from its beginning over every refresh to its end. Knows no
+//! Sessions. A session is one sign-in of one user in one client: it begins, is refreshed any number of times, and ends. Knows no
 //! HTTP and no SQL.
 
 mod begin;
@@ -26,17 +26,17 @@ use crate::tokens::{AccessTokens, TokenGrant};
 use latchkey_store::{Account, Salt, Store};
 use std::sync::Arc;
 
-/// How long after the password was given sensitive changes do without it, in seconds.
+/// Seconds after a password check during which sensitive changes do not ask for the password again.
 pub const PROOF_LASTS: i64 = 600;
 
-/// Live sessions of one account at most. A sign-in beyond it ends the one that was not used for longest.
+/// Most live sessions of one account. A sign-in beyond this limit ends the session that has been unused for longest.
 pub const MAX_LIVE: i64 = 1000;
 
-/// What a client is given: the token to show and the one to get the next two with.
+/// The pair of tokens that a client is given.
 pub struct Tokens {
-    /// Short-lived, shown with each request.
+    /// The short-lived token that the client sends with each request.
     pub access: AccessToken,
-    /// Long-lived, shown to get the next pair.
+    /// The long-lived token that the client exchanges for the next pair.
     pub refresh: String,
     /// How long the refresh token lives, in seconds.
     pub refresh_life: i64,
@@ -47,11 +47,12 @@ pub struct Tokens {
 /// How long sessions last, in seconds.
 #[derive(Clone, Copy, Debug)]
 pub struct Lifetimes {
-    /// Life of a session that is not used.
+    /// Life of a session that is not refreshed.
     pub refresh_ttl: i64,
-    /// Longest life of a session.
+    /// Longest life of a session, however often it is refreshed.
     pub session_max: i64,
-    /// How long the predecessor of a refresh token gets the same successor although that one is in use.
+    /// The grace after a rotation: how long the predecessor of a refresh token gets the same successor again although that successor
+    /// is already in use.
     pub refresh_grace: i64,
 }
 
@@ -60,7 +61,7 @@ pub struct Lifetimes {
 pub struct Sessions {
     /// The database.
     pub store: Store,
-    /// The time.
+    /// The clock.
     pub clock: Clock,
     /// How long sessions last.
     pub lifetimes: Lifetimes,
@@ -68,22 +69,23 @@ pub struct Sessions {
     pub tokens: Arc<AccessTokens>,
     /// Makes and verifies refresh tokens.
     pub refresh_tokens: Arc<RefreshTokens>,
-    /// Which sessions have ended, in memory.
+    /// The sessions that have ended, in memory.
     pub revocations: Arc<Revocations>,
-    /// Reads what other nodes have ended.
+    /// Reads the revocations that other nodes have written.
     pub sync: RevocationSync,
-    /// Which pairs of tokens are durably marked as used.
+    /// The pairs of tokens that are durably marked as used.
     pub first_uses: Arc<FirstUses>,
-    /// What is written after the answer.
+    /// What is written after the response.
     pub write_behind: Arc<WriteBehind>,
     /// The limits of addresses.
     pub addresses: Arc<Addresses>,
-    /// Counts what happens.
+    /// Counts sign-ins and refreshes.
     pub metrics: Arc<Metrics>,
 }
 
 impl Sessions {
-    /// The tokens of one counter. Made again they are as good: a new access token, the same refresh token.
+    /// Issues the pair of tokens of one counter. Issuing it again returns a new access token and the same refresh token; both pairs
+    /// are valid.
     fn issue(&self, account: &Account, salt: &Salt, issue: &TokenGrant) -> Tokens {
         Tokens {
             access: self.tokens.issue(&account.user(), account.epoch, issue),

@@ -1,9 +1,10 @@
-//! How often anybody may guess: one budget for all doors, taken before the work and given back when the guess was right.
+//! Limits for password attempts, sign-ups, sign-ins and refreshes. Every place that asks for a password charges the same limits: the
+//! attempt is charged before the work and refunded if the password was right.
 //!
-//! Two budgets stand in the way of a guess. That of the address is kept in memory: it spares the work. That of
-//! the account is kept in the database: neither a restart nor another node resets it. It counts for names that nobody has
-//! as well, so that nothing tells them apart. A browser that has signed in to the account before has a budget of its
-//! own there: however much others guess, its owner gets in.
+//! Two limits apply to each password attempt. The limit of the address is kept in memory and saves the work. The limit of the account
+//! is kept in the database, so that neither a restart nor another node resets it. It is charged for unknown names as well, so that it
+//! does not reveal which names exist. A browser that has signed in to the account before (a known device) has its own limit there, so
+//! its owner can sign in however many attempts others make.
 
 mod addresses;
 
@@ -20,51 +21,53 @@ use latchkey_store::{Client, Rate, Refund, RetryAfter, Store, StoreError, UnixSe
 use latchkey_types::Username;
 use std::sync::Arc;
 
-/// Wrong passwords for one account, or from one known device of it: twenty, then one a minute.
+/// Limit of wrong passwords for one account, or from one known device of it: twenty, then one a minute.
 pub const ACCOUNT: Rate = Rate { burst: 20, interval: 60 };
 
-/// Wrong passwords from one address: three hundred, then one a second.
+/// Limit of wrong passwords from one address: three hundred, then one a second.
 pub const ADDRESS: Limit = Limit {
     kind: Kind::Attempts,
     rate: Rate { burst: 300, interval: 1 },
 };
 
-/// Refresh tokens from one address that name no session: three hundred, then one a second. Not guesses, since nobody
-/// guesses 256 bits, but each costs a read of the database.
+/// Limit of refresh tokens from one address that name no session: three hundred, then one a second. Tokens cannot be guessed, because
+/// they contain 256 bits, but each one costs a read of the database.
 pub const UNKNOWN_REFRESH_TOKENS: Limit = Limit {
     kind: Kind::UnknownRefreshTokens,
     rate: Rate { burst: 300, interval: 1 },
 };
 
-/// New accounts from one address: three hundred, then one every two seconds.
+/// Limit of sign-ups from one address, including refused ones: three hundred, then one every two seconds.
 pub const SIGN_UPS: Limit = Limit {
     kind: Kind::SignUps,
     rate: Rate { burst: 300, interval: 2 },
 };
 
-/// Successful sign-ins from one address: an office signs in at nine o'clock.
+/// Limit of successful sign-ins from one address: six hundred, then one a second. It is high because all users of an office may sign
+/// in at nine o'clock from one address.
 pub const SIGN_INS: Limit = Limit {
     kind: Kind::SignIns,
     rate: Rate { burst: 600, interval: 1 },
 };
 
-/// Successful sign-ins to one account from one address: end-to-end tests of an app sign in often.
+/// Limit of successful sign-ins to one account from one address: 120, then one every six seconds. It is high because end-to-end tests
+/// of an app sign in often.
 pub const SIGN_INS_TO_ACCOUNT: Limit = Limit {
     kind: Kind::SignInsToAccount,
     rate: Rate { burst: 120, interval: 6 },
 };
 
-/// Refreshes of one session, however right: three hundred, then one a second.
+/// Limit of rotations of one session's refresh token, although each of them is valid: three hundred, then one a second.
 pub const REFRESHES: Rate = Rate { burst: 300, interval: 1 };
 
-/// Longest name that is looked at, in bytes.
+/// Bytes of a typed name that the name of its limit is derived from; the rest is ignored.
 const MAX_NAME: usize = 256;
 
-/// Names budgets without saying whose they are.
+/// Derives the names of limits in the database, which do not reveal the account or device.
 pub struct LimitKeys(hmac::Key);
 
 impl LimitKeys {
-    /// With a key of its own.
+    /// Derives the MAC key for the names of limits.
     pub fn new(secret: &Secret) -> Self {
         Self(keys::mac_key(secret, Use::Throttle))
     }
@@ -73,7 +76,7 @@ impl LimitKeys {
         URL_SAFE_NO_PAD.encode(self.account(typed))
     }
 
-    /// The same for every way to write a name, also one that no account has.
+    /// Returns the key of an account's limit. It is the same for every spelling of a name, and exists for unknown names too.
     fn account(&self, typed: &str) -> AccountKey {
         let name = Username::parse(typed).map_or_else(|_| typed.trim().to_lowercase(), |name| name.to_string());
         let end = (0..=name.len().min(MAX_NAME))
@@ -95,14 +98,14 @@ impl LimitKeys {
     }
 }
 
-/// A guess that may be made. Given back when it was right; forgotten, it stays used up.
+/// A password attempt that was charged. Refund it if the password was right; dropping it leaves it charged.
 pub struct Attempt {
     limit_key: String,
     address: Charge,
 }
 
 impl Attempt {
-    /// What is to be refunded when the session begins.
+    /// Returns the account's part of the charge, which the store refunds in the transaction that begins the session.
     pub fn refund(&self) -> Refund<'_> {
         Refund {
             limit_key: &self.limit_key,
@@ -111,7 +114,7 @@ impl Attempt {
     }
 }
 
-/// A sign-in that may be made. Refunded when it fails; dropped, it stays charged.
+/// A sign-in that was charged to the limits for successful sign-ins. Refund it if the sign-in fails; dropping it leaves it charged.
 pub struct SignIn {
     of_address: Charge,
     of_account: Charge,
@@ -122,9 +125,9 @@ pub struct SignIn {
 pub struct Throttle {
     /// The database.
     pub store: Store,
-    /// The time.
+    /// The clock.
     pub clock: Clock,
-    /// Names the limits of accounts.
+    /// Derives the names of the limits of accounts.
     pub limit_keys: Arc<LimitKeys>,
     /// The limits of addresses.
     pub addresses: Arc<Addresses>,
@@ -135,7 +138,7 @@ pub struct Throttle {
 pub enum ThrottleError {
     /// One of the limits is used up.
     UsedUp(RetryAfter),
-    /// The database refused.
+    /// The database failed.
     Store(StoreError),
 }
 
@@ -146,11 +149,8 @@ impl From<StoreError> for ThrottleError {
 }
 
 impl Throttle {
-    /// Charges the limits for successful sign-ins, before anything is hashed and without a look at the account: the same
-    /// for a name that no account has, and for a known device.
-    ///
-    /// # Errors
-    /// When one of the limits is used up.
+    /// Charges the limits for successful sign-ins, before anything is hashed and without reading the account. Unknown names and known
+    /// devices are charged in the same way.
     pub fn charge_sign_in(&self, typed: &str, client: &Client) -> Result<SignIn, RetryAfter> {
         let now = self.clock.now();
         let account = self.limit_keys.account(typed);
@@ -164,17 +164,14 @@ impl Throttle {
         }
     }
 
-    /// Refunds a sign-in that failed: the limits for wrong passwords count it.
+    /// Refunds a sign-in that failed, because the limits for wrong passwords count it instead.
     pub fn refund_sign_in(&self, sign_in: SignIn) {
         self.addresses.refund(sign_in.of_address);
         self.addresses.refund(sign_in.of_account);
     }
 
-    /// Takes one guess at the password of an account, before anything is hashed and before anybody looks whether there is an
-    /// account of this name: a refusal must not show it, nor its time.
-    ///
-    /// # Errors
-    /// When one of the budgets is used up.
+    /// Charges one attempt at the password of an account, before anything is hashed and before the account is looked up, so that
+    /// neither a refusal nor its response time reveals whether the account exists.
     pub async fn charge_attempt(&self, typed: &str, client: &Client) -> Result<Attempt, ThrottleError> {
         let now = self.clock.now();
         let address = self.addresses.charge(ADDRESS, client.address, now).map_err(ThrottleError::UsedUp)?;
@@ -196,7 +193,7 @@ impl Throttle {
     ) -> Result<(String, Result<(), RetryAfter>), StoreError> {
         let mut limit_key = self.limit_keys.of_name(typed);
         let name = Username::parse(typed).ok();
-        // Every device is looked up, whatever name was typed: the time must not tell whether an account has the name.
+        // Look up every device, whatever name was typed, so that the response time does not reveal whether the account exists.
         for device in &client.devices {
             if let Some(owner) = self.store.user(&device.user).await?
                 && owner.password_generation == device.generation
@@ -209,17 +206,15 @@ impl Throttle {
         Ok((limit_key, taken))
     }
 
-    /// Gives a guess back that was right.
-    ///
-    /// # Errors
-    /// When the database cannot be used.
+    /// Refunds an attempt whose password was right or was not verified.
     pub async fn refund(&self, attempt: Attempt) -> Result<(), StoreError> {
         let Attempt { limit_key, address } = attempt;
         self.addresses.refund(address);
         self.store.refund(&limit_key, ACCOUNT).await
     }
 
-    /// Gives the address its part of a right guess back, once the session that it began has given back the account's.
+    /// Refunds only the address's part of an attempt. Call this after the transaction that began the session has refunded the
+    /// account's part.
     pub fn refund_address(&self, attempt: Attempt) {
         self.addresses.refund(attempt.address);
     }

@@ -20,13 +20,13 @@ use crate::tokens::verified_cache::VerifiedCache;
 use latchkey_store::{Counter, SessionId, UnixSeconds};
 use latchkey_types::{Role, User, UserId};
 
-/// No token of ours is longer; longer ones are not looked at.
+/// Longest token that is read, in bytes. None of our tokens is longer.
 const MAX_LENGTH: usize = 4096;
 
-/// How far in the future a token may have been issued, in seconds: nodes' clocks differ a little.
+/// How far in the future the `iat` of a token may lie, in seconds, because the clocks of nodes differ a little.
 pub const CLOCK_SLACK: i64 = 300;
 
-/// What an access token says.
+/// The claims of an access token.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Claims {
     /// Issuer: the public URL.
@@ -35,9 +35,9 @@ pub struct Claims {
     pub aud: String,
     /// Subject: the immutable user id.
     pub sub: UserId,
-    /// The session that the token belongs to and dies with.
+    /// The session that the token belongs to. When the session ends, the token is no longer accepted.
     pub sid: SessionId,
-    /// This token's own id; it also says with which refresh token this one was issued.
+    /// The id of this token. It also contains the counter of the refresh token that was issued with this one.
     pub jti: TokenId,
     /// Issued at.
     pub iat: UnixSeconds,
@@ -45,14 +45,14 @@ pub struct Claims {
     pub exp: UnixSeconds,
     /// The sign-in name when it was issued.
     pub username: String,
-    /// What the user might do when it was issued.
+    /// The roles of the user when it was issued.
     pub roles: Vec<Role>,
-    /// The user's epoch when it was issued: a change of role, password or state begins a new one.
+    /// The user's epoch when it was issued. A change of the role, the password or the state of the account begins a new epoch.
     pub epoch: i64,
 }
 
 impl Claims {
-    /// The user that the token speaks for.
+    /// Returns the user that the token was issued for.
     pub fn user(&self) -> User {
         User {
             id: self.sub.clone(),
@@ -67,40 +67,40 @@ impl Claims {
 pub struct AccessToken {
     /// The token as it is sent.
     pub jwt: String,
-    /// What it says.
+    /// The claims in it.
     pub claims: Claims,
 }
 
-/// Which tokens to issue.
+/// Says which pair of tokens to issue.
 pub struct TokenGrant {
-    /// Of which session.
+    /// The session that the tokens belong to.
     pub session: SessionId,
-    /// Of which refresh.
+    /// The counter of the pair: how often the session was refreshed before.
     pub counter: Counter,
-    /// Now.
+    /// The current time.
     pub now: UnixSeconds,
-    /// When the session ends unless it is refreshed: no token of it lives longer.
+    /// When the session expires unless it is refreshed. None of its tokens lives longer.
     pub expires_at: UnixSeconds,
 }
 
-/// The token is not one of ours, or no longer good. Which of the two is nobody's business.
+/// The token is not one of ours, or it is no longer valid. The error deliberately does not say which.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct InvalidToken;
 
-/// Issues and verifies access tokens. Whether a token's session has ended is [`super::revocations`]' to say.
+/// Issues and verifies access tokens. Does not check whether the session of a token has ended; see [`super::revocations`].
 pub struct AccessTokens {
     issuer: String,
     life: i64,
     signing: SigningKey,
-    /// Of the current secret, then of the previous one.
+    /// The key of the current secret, then the key of the previous one if there is one.
     verifying: Vec<VerifyingKey>,
     validation: Validation,
-    /// What these keys have verified.
+    /// The tokens that these keys have verified.
     verified: VerifiedCache,
 }
 
 impl AccessTokens {
-    /// For one issuer and one algorithm; tokens live `life` seconds.
+    /// Derives the keys for one issuer and one algorithm. Tokens live `life` seconds.
     pub fn new(issuer: &str, secrets: &Secrets, algorithm: Algorithm, life: i64) -> Self {
         let mut validation = Validation::new(algorithm.into());
         validation.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
@@ -118,17 +118,17 @@ impl AccessTokens {
         }
     }
 
-    /// How long a token lives, in seconds.
+    /// Returns how long a token lives, in seconds.
     pub fn life(&self) -> i64 {
         self.life
     }
 
-    /// The header of every token issued, for people to look at.
+    /// Returns the header of every token that is issued, for display.
     pub fn header(&self) -> &Header {
         &self.signing.header
     }
 
-    /// The keys that other services verify tokens with (RFC 7517); none when the key is a shared secret.
+    /// Returns the public keys that other services verify tokens with (RFC 7517). Returns none if the key is a shared secret.
     pub fn jwks(&self) -> Vec<&Jwk> {
         self.verifying.iter().filter_map(|key| key.jwk.as_ref()).collect()
     }
@@ -136,7 +136,7 @@ impl AccessTokens {
     /// Issues a token for a session of a user. It lives no longer than the session.
     ///
     /// # Panics
-    /// Never: claims of strings and numbers can be encoded.
+    /// Never, because claims that consist of strings and numbers can always be encoded.
     pub fn issue(&self, user: &User, epoch: i64, issue: &TokenGrant) -> AccessToken {
         let claims = Claims {
             iss: self.issuer.clone(),
@@ -150,20 +150,18 @@ impl AccessTokens {
             roles: user.roles.clone(),
             epoch,
         };
-        #[expect(clippy::expect_used, reason = "claims of strings and numbers")]
-        let jwt = encode(&self.signing.header, &claims, &self.signing.key).expect("a token");
+        #[expect(clippy::expect_used, reason = "claims of strings and numbers can always be encoded")]
+        let jwt = encode(&self.signing.header, &claims, &self.signing.key).expect("claims can be encoded");
         AccessToken { jwt, claims }
     }
 
-    /// When a token issued so expires: no later than its session.
+    /// Returns when a token issued for this grant expires, which is no later than its session.
     pub fn expiry(&self, issue: &TokenGrant) -> UnixSeconds {
         issue.expires_at.min(issue.now + self.life)
     }
 
-    /// Verifies a token, or remembers that it did. A token remembered ends on the same second.
-    ///
-    /// # Errors
-    /// [`InvalidToken`], whatever the cause.
+    /// Verifies a token and returns its claims. A token that was verified before is found in the cache; it expires on the same second
+    /// as without the cache.
     pub fn verify(&self, jwt: &str, now: UnixSeconds) -> Result<Arc<Claims>, InvalidToken> {
         if let Some(claims) = self.verified.find(jwt) {
             return if self.is_alive(&claims, now) {
@@ -181,13 +179,13 @@ impl AccessTokens {
         Ok(claims)
     }
 
-    /// Forgets verified tokens that have expired.
+    /// Removes expired tokens from the cache of verified tokens.
     pub fn forget(&self, now: UnixSeconds) {
         self.verified.forget(now);
     }
 
-    /// Reads a token that one of our keys signed. Its header must be, byte for byte, one that we issue: what an attacker
-    /// writes there (`alg: none`, `jwk`, `jku`, `crit`, a foreign `kid`) is compared and never interpreted.
+    /// Verifies the signature of a token and returns its claims. Its header must be, byte for byte, one that we issue: whatever an
+    /// attacker writes there (`alg: none`, `jwk`, `jku`, `crit`, a foreign `kid`) is only compared and never interpreted.
     fn read(&self, jwt: &str) -> Result<Claims, InvalidToken> {
         if jwt.len() > MAX_LENGTH {
             return Err(InvalidToken);
@@ -203,10 +201,10 @@ impl AccessTokens {
     }
 }
 
-/// A header as it stands in a token.
+/// Returns a header as it is encoded in a token.
 fn encoded(header: &Header) -> String {
-    #[expect(clippy::expect_used, reason = "a header of plain strings")]
-    URL_SAFE_NO_PAD.encode(serde_json::to_vec(header).expect("a header"))
+    #[expect(clippy::expect_used, reason = "a header of plain strings can always be encoded")]
+    URL_SAFE_NO_PAD.encode(serde_json::to_vec(header).expect("a header can be encoded"))
 }
 
 #[cfg(test)]
@@ -220,7 +218,7 @@ mod tests {
     const ISSUER: &str = "http://localhost:3000";
 
     fn secret() -> Secret {
-        Secret::parse(&generate()).expect("good")
+        Secret::parse(&generate()).expect("a strong secret")
     }
 
     fn ada() -> User {
@@ -248,7 +246,7 @@ mod tests {
         tokens.issue(&ada(), 0, &issue(NOW)).jwt
     }
 
-    /// Signs whatever it is given with the real key: only the checks after the signature can refuse it.
+    /// Signs any header and claims with the real key, so that only the checks besides the signature can refuse the token.
     fn signed(secret: &Secret, header: &str, claims: &str) -> String {
         let message = format!("{}.{}", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(claims));
         let tag = aws_lc_rs::hmac::sign(&keys::mac_key(secret, Use::AccessToken), message.as_bytes());
@@ -264,15 +262,15 @@ mod tests {
     }
 
     #[test]
-    fn a_token_says_who_and_until_when() {
+    fn a_verified_token_names_its_user_session_and_expiry() {
         let tokens = tokens_of(ISSUER, &secret(), 900);
-        let claims = tokens.verify(&issued(&tokens), NOW).expect("good");
+        let claims = tokens.verify(&issued(&tokens), NOW).expect("a valid token");
         assert_eq!(claims.user(), ada());
         assert_eq!((claims.sid, claims.jti.counter(), claims.exp), (issue(NOW).session, 3, NOW + 900));
     }
 
     #[test]
-    fn a_token_ends_on_the_second_without_leeway() {
+    fn a_token_expires_on_the_exact_second_without_leeway() {
         let tokens = tokens_of(ISSUER, &secret(), 900);
         let jwt = issued(&tokens);
         assert!(tokens.verify(&jwt, NOW + 899).is_ok());
@@ -280,7 +278,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_is_verified_once_and_what_is_not_good_is_never_remembered() {
+    fn a_valid_token_is_cached_and_an_invalid_token_never_is() {
         for algorithm in [Algorithm::Hs256, Algorithm::EdDsa] {
             let tokens = AccessTokens::new(ISSUER, &Secrets::of(secret()), algorithm, 900);
             let jwt = issued(&tokens);
@@ -289,16 +287,16 @@ mod tests {
                 assert_eq!(tokens.verify(bad, now), Err(InvalidToken));
                 assert_eq!(tokens.verified.len(), 0);
             }
-            let first = tokens.verify(&jwt, NOW).expect("good");
-            let again = tokens.verify(&jwt, NOW + 899).expect("good");
-            assert!(Arc::ptr_eq(&first, &again), "remembered");
+            let first = tokens.verify(&jwt, NOW).expect("a valid token");
+            let again = tokens.verify(&jwt, NOW + 899).expect("a valid token");
+            assert!(Arc::ptr_eq(&first, &again), "the claims come from the cache");
             assert_eq!(tokens.verify(&changed, NOW), Err(InvalidToken));
             assert_eq!(tokens.verified.len(), 1);
         }
     }
 
     #[test]
-    fn a_token_that_is_remembered_ends_on_the_same_second() {
+    fn a_cached_token_expires_on_the_same_second() {
         let tokens = tokens_of(ISSUER, &secret(), 900);
         let jwt = issued(&tokens);
         assert!(tokens.verify(&jwt, NOW).is_ok() && tokens.verified.len() == 1);
@@ -338,19 +336,21 @@ mod tests {
             let old_token = issued(&before);
             assert!(rotated.verify(&old_token, NOW).is_ok());
             assert_eq!(rotated.verified.len(), 1);
-            assert_eq!(after.verify(&old_token, NOW), Err(InvalidToken), "once the overlap is over");
+            assert_eq!(after.verify(&old_token, NOW), Err(InvalidToken), "the previous secret was removed");
             assert!(after.verify(&issued(&rotated), NOW).is_ok());
             assert_eq!(before.verify(&issued(&rotated), NOW), Err(InvalidToken));
         }
     }
 
     #[test]
-    fn a_public_key_of_eddsa_verifies_and_is_no_key_of_hs256() {
+    fn the_eddsa_public_key_verifies_tokens_but_cannot_forge_them_as_an_hmac_secret() {
         let secret = secret();
         let tokens = AccessTokens::new(ISSUER, &Secrets::of(secret.clone()), Algorithm::EdDsa, 900);
         let jwt = issued(&tokens);
         assert!(tokens.verify(&jwt, NOW).is_ok());
-        let [jwk] = tokens.jwks()[..] else { panic!("one key") };
+        let [jwk] = tokens.jwks()[..] else {
+            panic!("expected exactly one key")
+        };
         let jwk = serde_json::to_value(jwk).expect("JSON");
         assert_eq!(
             (&jwk["kty"], &jwk["crv"], &jwk["kid"]),
@@ -362,7 +362,7 @@ mod tests {
         anybody.set_audience(&[ISSUER]);
         anybody.validate_exp = false;
         assert!(decode::<Claims>(&jwt, &public, &anybody).is_ok());
-        // RFC 8725 section 2.1: the public key as an HMAC secret, under either header.
+        // RFC 8725 section 2.1: an attacker uses the public key as an HMAC secret, with either algorithm in the header.
         let x = URL_SAFE_NO_PAD.decode(jwk["x"].as_str().expect("text")).expect("base64");
         for alg in ["HS256", "EdDSA"] {
             let mut header = header(&tokens);
@@ -379,7 +379,7 @@ mod tests {
         let hs256 = tokens_of(ISSUER, &secret, 900);
         assert_eq!(tokens.verify(&issued(&hs256), NOW), Err(InvalidToken));
         assert_eq!(hs256.verify(&jwt, NOW), Err(InvalidToken));
-        assert!(hs256.jwks().is_empty(), "a shared secret is given to nobody");
+        assert!(hs256.jwks().is_empty(), "a shared secret is never published");
     }
 
     #[test]
@@ -398,7 +398,7 @@ mod tests {
     }
 
     #[test]
-    fn the_helper_of_these_tests_can_sign_a_good_token() {
+    fn the_test_helper_signs_valid_tokens() {
         let secret = secret();
         let tokens = tokens_of(ISSUER, &secret, 900);
         let jwt = signed(
@@ -497,14 +497,14 @@ mod tests {
         ] {
             assert_eq!(tokens.verify(&jwt, NOW), Err(InvalidToken), "{jwt:.80}");
         }
-        assert!(tokens.verify(&good, NOW).is_ok(), "bad tokens poison nothing");
+        assert!(tokens.verify(&good, NOW).is_ok(), "invalid tokens do not affect valid ones");
     }
 
     #[test]
     fn non_canonical_base64_is_refused() {
         let tokens = tokens_of(ISSUER, &secret(), 900);
         let good = issued(&tokens);
-        // The last character of 32 bytes in base64 carries two unused bits.
+        // The last base64 character of 32 bytes has two unused bits.
         let alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
         let last = good.chars().last().and_then(|c| alphabet.find(c)).expect("base64");
         let same_bits = alphabet.as_bytes()[last | 1] as char;

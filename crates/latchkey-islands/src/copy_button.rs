@@ -1,4 +1,4 @@
-//! Copies a line of code.
+//! The button that copies a block of code.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use web_sys::Element;
 
 use super::dom;
 
-/// Around a `<pre>`: a button that copies its text.
+/// Wraps a `<pre>` and adds a button that copies its text.
 #[component]
 pub fn CopyButton(children: Children) -> impl IntoView {
     view! {
@@ -20,7 +20,7 @@ pub fn CopyButton(children: Children) -> impl IntoView {
     }
 }
 
-/// Copies on a click, and says so for two seconds.
+/// Copies the text on a click, and shows "Copied" for two seconds.
 pub fn attach(island: Element) {
     let Some(button) = dom::find_in(&island, "button.copy") else {
         return;
@@ -28,7 +28,7 @@ pub fn attach(island: Element) {
     let target = button.clone();
     dom::on(&target, "click", move |_| {
         if let Some(text) = dom::find_in(&island, "pre").and_then(|code| code.text_content()) {
-            // The browser may refuse; the text is there to be selected by hand.
+            // The browser may refuse. Then the visitor can still select the text by hand.
             let _ = window().navigator().clipboard().write_text(&text);
             button.set_text_content(Some("Copied"));
             let button = button.clone();

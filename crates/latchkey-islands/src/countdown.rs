@@ -1,4 +1,4 @@
-//! How long the access token still lives.
+//! The countdown to the expiry of the access token.
 
 use std::time::Duration;
 
@@ -7,8 +7,8 @@ use web_sys::Element;
 
 use super::token_clock;
 
-/// Counts down beside the token. Its child is the server's own text, for readers without WASM.
-/// Not announced by screen readers: a voice every second would be unbearable.
+/// Shows the remaining lifetime beside the token. Its child is the text from the server, which visitors without WASM see.
+/// Screen readers do not announce it, because an announcement every second would be unbearable.
 #[component]
 pub fn Countdown(children: Children) -> impl IntoView {
     view! {
@@ -18,7 +18,7 @@ pub fn Countdown(children: Children) -> impl IntoView {
     }
 }
 
-/// Counts down every second.
+/// Updates the countdown every second.
 pub fn attach(island: Element) {
     let show = move || {
         if let Some(left) = token_clock::seconds_left() {
@@ -28,7 +28,7 @@ pub fn attach(island: Element) {
     set_interval(show, Duration::from_secs(1));
 }
 
-/// `14:59`, or `2:14:59` from an hour on; seconds in.
+/// Formats a number of seconds as `14:59`, or as `2:14:59` from one hour on.
 pub fn clock(seconds: i32) -> String {
     let (hours, minutes, seconds) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
     if hours > 0 {
@@ -43,7 +43,7 @@ mod tests {
     use super::clock;
 
     #[test]
-    fn a_clock_shows_hours_only_when_there_are_any() {
+    fn the_countdown_shows_hours_only_from_one_hour_on() {
         assert_eq!(clock(899), "14:59");
         assert_eq!(clock(0), "0:00");
         assert_eq!(clock(3600), "1:00:00");

@@ -1,4 +1,4 @@
-//! The browser's half of the guard.
+//! The browser's part of the guard of protected pages.
 
 use std::time::Duration;
 
@@ -8,9 +8,9 @@ use web_sys::{Element, PageTransitionEvent};
 
 use super::{dom, page, presence, session_events, token_clock};
 
-/// Keeps a protected view gated on the user it was rendered for, as long as the page lives. When
-/// that session ends (here, in another tab, on another device, by its own end) or somebody else signs in, the view is
-/// hidden at once and the server is asked again: it alone decides, and leads to the sign-in page.
+/// Shows a protected view only as long as the session it was rendered for is alive. When that session ends (here, in another
+/// tab, on another device, or by expiry) or another user signs in, the guard hides the view at once and loads the page again.
+/// Only the server decides, and it redirects to the sign-in page.
 #[component]
 pub fn Guard(children: Children) -> impl IntoView {
     view! {
@@ -29,7 +29,7 @@ pub fn Guard(children: Children) -> impl IntoView {
     }
 }
 
-/// Watches over the view for the life of the page.
+/// Guards the view for the life of the page.
 pub fn attach(island: Element) {
     let view = View(island);
     let rendered_for = dom::session().unwrap_or_default();
@@ -50,12 +50,13 @@ pub fn attach(island: Element) {
 
     let here = view.clone();
     let ask = session_events::follow(move |news| match news {
-        // The token was renewed: what was hidden in doubt can be seen again.
+        // The token was renewed: show the view again if it was hidden while that was uncertain.
         session_events::News::Lives => here.set_shown(true),
         session_events::News::Over => here.close(),
     });
 
-    // Renewals come before the end. When one does not, or a clock was set, nothing is shown until the server has been heard.
+    // The server renews the token before it expires. If a renewal does not arrive, or a clock was changed, hide the view until
+    // the server has answered.
     let check = move || {
         if view.is_shown() && token_clock::seconds_left().is_some_and(|left| left <= 0) {
             view.set_shown(false);
@@ -71,7 +72,7 @@ pub fn attach(island: Element) {
     });
 }
 
-/// The protected view. In its place stands the word why it cannot be seen.
+/// The protected view. While it is hidden, a panel with the reason is shown in its place.
 #[derive(Clone)]
 struct View(Element);
 
@@ -87,7 +88,7 @@ impl View {
         }
     }
 
-    /// Hides the view and asks the server for the page anew.
+    /// Hides the view and reloads the page.
     fn close(&self) {
         self.set_shown(false);
         page::reload();

@@ -1,9 +1,9 @@
-//! What comes alive in the browser. Every page works without these.
+//! Islands: the parts of pages that are interactive in the browser. Every page works without them.
 //!
-//! The server renders an island as plain elements whose root says `data-island`. In the browser its `attach` only listens to
-//! events and changes elements that it looks up at that moment. It walks no rendered tree, so what an extension inserts or a
-//! translator replaces cannot stop it, and a part that is missing stops that island alone. What an island must know it reads
-//! from a `data-` attribute of the page.
+//! The server renders an island as plain elements whose root has the attribute `data-island`. In the browser, `attach` only
+//! listens to events and changes elements that it looks up at that moment. It does not walk the rendered tree, so elements that an
+//! extension inserts or a translator replaces cannot break it, and a missing part stops only that island. An island reads its data
+//! from `data-` attributes of the page.
 
 pub mod copy_button;
 pub mod countdown;
@@ -24,7 +24,7 @@ pub use password_field::{NewPasswordField, PasswordField};
 pub use pending_form::PendingForm;
 pub use username_field::UsernameField;
 
-/// Brings every island of the page to life, then tells the other tabs who this page was rendered for.
+/// Attaches every island of the page, then tells the other tabs which session this page was rendered for.
 pub fn start() {
     for island in dom::find_all("[data-island]") {
         match island.get_attribute("data-island").unwrap_or_default().as_str() {

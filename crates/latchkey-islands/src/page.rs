@@ -1,4 +1,4 @@
-//! Loads the page anew, never twice for the same reason.
+//! Reloads the page, and never twice for the same reason.
 
 use std::cell::Cell;
 
@@ -6,7 +6,7 @@ use leptos::prelude::window;
 use web_sys::PerformanceNavigation;
 
 thread_local! {
-    /// Whether something new has come since the page was last loaded anew.
+    /// Whether another reload is allowed. `None` until [`allow_reload`] or [`reload`] is called for the first time.
     static MAY_RELOAD: Cell<Option<bool>> = const { Cell::new(None) };
 }
 
@@ -15,12 +15,12 @@ pub fn allow_reload() {
     MAY_RELOAD.set(Some(true));
 }
 
-/// Asks the server for the page anew. A page that was itself loaded by a reload does not until [`allow_reload`]: if the
-/// server's events contradict its pages, that ends with one reload and not in a loop.
+/// Reloads the page. A page that was itself loaded by a reload is not reloaded until [`allow_reload`] is called. So if the
+/// server's events contradict its pages, there is one reload and not a loop.
 pub fn reload() {
     let may = MAY_RELOAD.replace(Some(false)).unwrap_or_else(|| !was_reloaded());
     if may {
-        // If the browser refuses, whatever is hidden stays hidden.
+        // If the browser refuses, a hidden view stays hidden.
         let _ = window().location().reload();
     }
 }

@@ -1,4 +1,4 @@
-//! Help with typing a password.
+//! Password inputs: the button that shows the password, and the hint for a new one.
 
 use leptos::prelude::*;
 use wasm_bindgen::JsCast;
@@ -7,7 +7,7 @@ use web_sys::{Element, HtmlInputElement};
 use super::dom;
 use latchkey_types::{PasswordHint, Username};
 
-/// Around a password input: a button that shows what is typed.
+/// Wraps a password input and adds a button that shows what is typed.
 #[component]
 pub fn PasswordField(children: Children) -> impl IntoView {
     view! {
@@ -35,7 +35,7 @@ pub fn attach_reveal(island: Element) {
     });
 }
 
-/// Around the field of a new password: says at once what the server would say of its length.
+/// Wraps the field of a new password and shows at once what the server would say about its length.
 #[component]
 pub fn NewPasswordField(children: Children) -> impl IntoView {
     view! {
@@ -59,7 +59,7 @@ pub fn attach_hint(island: &Element) {
     });
 }
 
-/// The name typed in the same form.
+/// Returns the sign-in name that is typed in the same form.
 fn owner(input: &HtmlInputElement) -> Option<Username> {
     let name = input.form()?.query_selector("[name=username]").ok()??;
     Username::parse(&name.dyn_into::<HtmlInputElement>().ok()?.value()).ok()

@@ -1,11 +1,11 @@
-//! A form that has been sent shows it, and is not sent twice.
+//! A form that shows when it has been sent and that cannot be sent twice.
 
 use leptos::prelude::*;
 use web_sys::Element;
 
 use super::dom;
 
-/// Around a form: marks its button busy from the post until the next page.
+/// Wraps a form and marks its button busy from the submit until the next page.
 #[component]
 pub fn PendingForm(children: Children) -> impl IntoView {
     view! {
@@ -15,7 +15,7 @@ pub fn PendingForm(children: Children) -> impl IntoView {
     }
 }
 
-/// Marks the button when the form is sent, and holds a second post back.
+/// Marks the button busy when the form is sent, and prevents a second submit.
 pub fn attach(island: Element) {
     const SUBMIT: &str = "button[type=submit]";
     let target = island.clone();

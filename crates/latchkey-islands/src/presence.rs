@@ -1,4 +1,4 @@
-//! Tabs of one browser tell each other who is signed in.
+//! The tabs of one browser tell each other who is signed in.
 
 use leptos::prelude::window;
 use wasm_bindgen::{JsCast, JsValue, closure::Closure};
@@ -6,15 +6,14 @@ use web_sys::{BroadcastChannel, MessageEvent};
 
 use super::dom;
 
-/// Tells the other tabs which session this page was rendered for, now and when it comes back from
-/// the back/forward cache.
+/// Tells the other tabs which session this page was rendered for, now and when it is restored from the back/forward cache.
 pub fn announce() {
     let Some(session) = dom::session() else { return };
     tell(&session);
     dom::on(&window(), "pageshow", move |_| tell(&session));
 }
 
-/// Calls back with the session of every other page that loads, for the life of this one.
+/// Calls `heard` with the session of every other page that loads, for the life of this page.
 pub fn on_announcement(heard: impl Fn(String) + 'static) {
     let Some(channel) = open() else { return };
     let listener = Closure::<dyn Fn(MessageEvent)>::new(move |event: MessageEvent| {
@@ -24,19 +23,19 @@ pub fn on_announcement(heard: impl Fn(String) + 'static) {
     });
     channel.set_onmessage(Some(listener.as_ref().unchecked_ref()));
     listener.forget();
-    // A channel nobody holds may be collected, and would fall silent.
+    // Keep the channel: the browser may garbage-collect an unreferenced one, and no messages would arrive.
     std::mem::forget(channel);
 }
 
 fn tell(session: &str) {
     if let Some(channel) = open() {
-        // A browser that refuses leaves the other tabs to their next request.
+        // If the browser refuses, the other tabs notice with their next request.
         let _ = channel.post_message(&JsValue::from_str(session));
         channel.close();
     }
 }
 
-/// The channel of the tabs of this app: another app on the same address has another one.
+/// Opens the channel of this app's tabs. Another app on the same origin has another channel.
 fn open() -> Option<BroadcastChannel> {
     BroadcastChannel::new(&dom::channel()?).ok()
 }

@@ -1,6 +1,6 @@
-//! Listens to `/session/events`: the server says when the session is over, and renews its token on the way.
+//! Listens to `/session/events`, on which the server tells when the session is over and renews its token.
 //!
-//! Only the visible tab listens: browsers allow six connections to a host, and one that is not looked at asks when it is.
+//! Only the visible tab listens, because browsers allow six connections to a host. A hidden tab asks when it becomes visible.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -15,18 +15,18 @@ use super::{page, token_clock};
 
 const ADDRESS: &str = "/session/events";
 
-/// How many seconds to wait when the server refuses the stream, the first time. Each time after that twice as long, and no
-/// longer than the token lives.
+/// Seconds to wait after the server first refuses the stream. The wait doubles with each further refusal, up to the remaining
+/// lifetime of the token.
 const TRY_AGAIN: i32 = 2;
 
-/// How long a form may take before the page is thought to stay.
+/// How long to wait for the answer to a form before listening again on this page.
 const LONG_ANSWER: Duration = Duration::from_secs(20);
 
-/// What the server says.
+/// An event from the server.
 pub enum News {
-    /// The session of this page lives.
+    /// The session of this page is alive.
     Lives,
-    /// It is over, or its facts have changed: ask anew.
+    /// The session is over or has changed: reload the page.
     Over,
 }
 
@@ -34,11 +34,11 @@ type Heard = Rc<dyn Fn(News)>;
 
 thread_local! {
     static SOURCE: RefCell<Option<EventSource>> = const { RefCell::new(None) };
-    /// How many seconds to wait the next time that the server refuses.
+    /// Seconds to wait after the next refusal.
     static WAIT: Cell<i32> = const { Cell::new(TRY_AGAIN) };
 }
 
-/// Listens whenever this tab is the visible one, for the life of the page. Returns what asks the server at once.
+/// Listens whenever this tab is visible, for the life of the page. Returns a function that asks the server at once.
 pub fn follow(heard: impl Fn(News) + 'static) -> impl Fn() + Clone {
     let heard: Heard = Rc::new(heard);
     listen(&heard);
@@ -53,7 +53,8 @@ pub fn follow(heard: impl Fn(News) + 'static) -> impl Fn() + Clone {
     move || ask(&heard)
 }
 
-/// Opens the stream anew, because it begins with how long the token lives. One that is closed opens by itself when it should.
+/// Reopens the stream, because its first event tells how long the token is still valid. A closed stream is left alone: it is
+/// opened elsewhere when it is time.
 fn ask(heard: &Heard) {
     if SOURCE.with_borrow(Option::is_some) {
         stop();
@@ -61,7 +62,8 @@ fn ask(heard: &Heard) {
     }
 }
 
-/// A form on its way may end this very session, and its answer leads on: the stream must not get in between.
+/// Closes the stream while a form is being sent. The form may end this session, and its answer leads to the next page: an event
+/// of the stream must not reload the page before that.
 fn pause(held_back: bool, heard: &Heard) {
     if !held_back {
         stop();
@@ -87,7 +89,7 @@ fn listen(heard: &Heard) {
                 heard(News::Over);
             }
         });
-        // Browsers come back by themselves after most failures, and give up after some.
+        // Browsers reconnect by themselves after most failures. After some they give up.
         on(&source, "error", {
             let heard = Rc::clone(heard);
             move |_| {
@@ -101,8 +103,8 @@ fn listen(heard: &Heard) {
     }
 }
 
-/// Tries again later when the server answers the request for the stream with an error: too many are open, say. Once the token
-/// has expired the page asks the server instead of the stream.
+/// Tries again later when the server answered the request for the stream with an error, for example because too many streams
+/// are open. Once the token has expired, the page is reloaded instead.
 fn refused(heard: &Heard) {
     let left = token_clock::seconds_left().unwrap_or_default();
     if left <= 0 {
@@ -114,7 +116,7 @@ fn refused(heard: &Heard) {
     }
 }
 
-/// `session`: its id and the seconds that its token has left.
+/// Handles the event `session`, which contains the session id and the seconds until its token expires.
 fn lives(event: &MessageEvent, heard: &Heard) {
     let data = event.data().as_string().unwrap_or_default();
     let Some((session, left)) = data.split_once(' ') else { return };
@@ -123,7 +125,7 @@ fn lives(event: &MessageEvent, heard: &Heard) {
         heard(News::Over);
     } else if let Ok(left) = left.parse() {
         WAIT.set(TRY_AGAIN);
-        // A page that shows the token itself is loaded anew with the next one.
+        // A page that shows the token itself is reloaded to show the new token.
         if token_clock::renewed(left) && dom::find("[data-countdown]").is_some() {
             page::reload();
         }

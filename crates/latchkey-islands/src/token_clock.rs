@@ -1,5 +1,5 @@
-//! How long the access token of this page still lives. The server says how many seconds are left, so a clock that is wrong
-//! here does no harm; here they are only counted down.
+//! The remaining lifetime of this page's access token. The server tells how many seconds are left and the browser only counts
+//! them down, so a wrong clock in the browser does no harm.
 
 use std::cell::Cell;
 
@@ -7,15 +7,15 @@ use leptos::prelude::window;
 
 use super::dom;
 
-/// Both clocks of the browser, in milliseconds. One that stands still while the machine sleeps, and one that the visitor can
-/// set.
+/// Both clocks of the browser, in milliseconds. The steady clock may stop while the machine sleeps, and the visitor can change the
+/// wall clock.
 #[derive(Clone, Copy)]
 struct Clocks {
     steady: f64,
     wall: f64,
 }
 
-/// What the server said, and when.
+/// The seconds that the server said are left, and when it said so.
 #[derive(Clone, Copy)]
 struct Told {
     left: i32,
@@ -26,15 +26,15 @@ thread_local! {
     static TOLD: Cell<Option<Told>> = const { Cell::new(None) };
 }
 
-/// Seconds until the access token ends, by the clock that is further ahead: one that was set back or stood still does not
-/// keep a page open.
+/// Returns the seconds until the access token expires, by the clock that is further ahead. So a clock that was set back or that
+/// stopped does not keep a page open.
 pub fn seconds_left() -> Option<i32> {
     let told = told()?;
     Some(told.left.saturating_sub(passed(told.at, Clocks::now()?)))
 }
 
-/// Takes note of how many seconds the server says are left. Returns whether it speaks of another token, that lives longer. Only
-/// the steady clock tells: setting the other makes no token newer.
+/// Records how many seconds the server says are left. Returns whether this is a new token, which expires later than the old one.
+/// Only the steady clock is used for that, because changing the wall clock must not make the token look newer.
 pub fn renewed(left: i32) -> bool {
     let Some(now) = Clocks::now() else { return false };
     let longer = told().is_some_and(|told| {
@@ -45,11 +45,11 @@ pub fn renewed(left: i32) -> bool {
     longer
 }
 
-/// What the server said last: on the page itself, if nothing since.
+/// Returns what the server said last. Before the first event, that is what the page itself says.
 fn told() -> Option<Told> {
     if TOLD.get().is_none() {
         let now = Clocks::now()?;
-        // The steady clock begins when the page is asked for.
+        // The steady clock starts at zero when the page is requested.
         let at = Clocks {
             steady: 0.0,
             wall: now.wall - now.steady,
@@ -75,7 +75,7 @@ fn passed(from: Clocks, to: Clocks) -> i32 {
     whole_seconds((to.steady - from.steady).max(to.wall - from.wall))
 }
 
-#[expect(clippy::cast_possible_truncation, reason = "saturates, decades away")]
+#[expect(clippy::cast_possible_truncation, reason = "the cast saturates, and the limit is decades away")]
 fn whole_seconds(milliseconds: f64) -> i32 {
     (milliseconds / 1000.0) as i32
 }
@@ -85,7 +85,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_clock_that_is_further_ahead_counts() {
+    fn the_clock_that_is_further_ahead_is_used() {
         let began = Clocks { steady: 0.0, wall: 1e12 };
         for (steady, wall, seconds) in [
             (5000.0, 1e12 + 5000.0, 5),

@@ -1,4 +1,4 @@
-//! What the sign-in name rules say of a name while it is typed.
+//! The hint that checks a new sign-in name while it is typed.
 
 use leptos::prelude::*;
 use web_sys::Element;
@@ -6,7 +6,7 @@ use web_sys::Element;
 use super::dom;
 use latchkey_types::{Problem, Username};
 
-/// Around the input of a new sign-in name: says at once what the server would say.
+/// Wraps the input of a new sign-in name and shows at once what the server would say about it.
 #[component]
 pub fn UsernameField(children: Children) -> impl IntoView {
     view! {
@@ -19,7 +19,7 @@ pub fn UsernameField(children: Children) -> impl IntoView {
     }
 }
 
-/// Judges the name at every change.
+/// Updates the hint at every change.
 pub fn attach(island: &Element) {
     dom::on(island, "input", move |event| {
         if let Some(input) = dom::input_of(&event) {
@@ -33,16 +33,16 @@ pub fn attach(island: &Element) {
 /// A hint beside a field.
 #[derive(Clone, PartialEq)]
 pub enum Verdict {
-    /// Nothing typed yet: what is wanted.
+    /// The field is empty: the rule for a name.
     Wanted(&'static str),
-    /// Within the rules: what is kept.
+    /// The name follows the rules: the name under which the user will sign in.
     Good(String),
-    /// Outside them.
+    /// The name breaks a rule.
     Bad(Problem),
 }
 
 impl Verdict {
-    /// For the style: nothing, `ok` or `wrong`.
+    /// Returns the value of `data-state` for the style sheet: none, `ok` or `wrong`.
     pub fn state(&self) -> Option<&'static str> {
         match self {
             Verdict::Wanted(_) => None,
@@ -51,7 +51,7 @@ impl Verdict {
         }
     }
 
-    /// For the reader.
+    /// Returns the sentence of the hint.
     pub fn sentence(&self) -> String {
         match self {
             Verdict::Wanted(rule) => (*rule).to_owned(),

@@ -1,4 +1,4 @@
-//! The trail at rest.
+//! Stores the audit events.
 
 use uuid::Uuid;
 
@@ -20,8 +20,8 @@ impl NewEvent<'_> {
         Ok(())
     }
 
-    /// Counts a failed sign-in to an earlier one like it, if there is one within `shared_for` seconds. Its kind is spelt out: the index of
-    /// failures is used for no text that leaves it open.
+    /// Counts a failed sign-in to an earlier one from the same address, if there is one within `shared_for` seconds. The
+    /// statement spells out the kind, because the database uses the index of failures for no statement that leaves it open.
     pub(super) async fn count_or_insert(&self, tx: &mut StoreTransaction, shared_for: i64) -> Result<(), StoreError> {
         let counted = tx.run(query(
             "UPDATE events SET count = count + 1, at = $1 WHERE id = (SELECT id FROM events WHERE user_id = $2 AND kind = 'sign_in_failed' AND address = $3 AND at > $4 ORDER BY at DESC LIMIT 1)",
@@ -38,10 +38,7 @@ impl NewEvent<'_> {
 }
 
 impl Store {
-    /// The latest events of an account, newest first.
-    ///
-    /// # Errors
-    /// When the database cannot be used.
+    /// Returns the latest events of an account, newest first.
     pub async fn events(&self, user: &UserId, limit: i64) -> Result<Vec<AuditEvent>, StoreError> {
         let rows = self
             .database
@@ -54,10 +51,7 @@ impl Store {
         rows.iter().map(event).collect()
     }
 
-    /// Removes a batch of events older than this. How many there were.
-    ///
-    /// # Errors
-    /// When the database cannot be used.
+    /// Deletes a batch of events older than `before`. Returns how many it deleted.
     pub async fn remove_events_before(&self, before: UnixSeconds, limit: i64) -> Result<u64, StoreError> {
         const OLD: &str = "DELETE FROM events WHERE id IN (SELECT id FROM events WHERE at < $1 LIMIT $2)";
         self.remove(OLD, before, limit).await
@@ -73,14 +67,14 @@ fn event(row: &Row) -> Result<AuditEvent, StoreError> {
     })
 }
 
-/// The client that a row of sessions or events names.
+/// Reads the client from a row of sessions or events.
 pub(super) fn client(row: &Row) -> Result<Client, StoreError> {
     let kind = ClientKind::parse(row.get("client")?).ok_or(StoreError::Corrupt("kind of client"))?;
     let address: &str = row.get("address")?;
     Ok(Client::new(kind, row.get("user_agent")?, address.parse().ok()))
 }
 
-/// As a row holds it: empty when it is not known.
+/// Returns the address as a row holds it: empty when it is unknown.
 pub(super) fn address(client: &Client) -> String {
     client.address.map_or_else(String::new, |address| address.to_string())
 }

@@ -1,4 +1,4 @@
-//! Where the data is.
+//! The URL of the database.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -7,21 +7,19 @@ use std::str::FromStr;
 use sqlx::postgres::PgConnectOptions;
 use url::Url;
 
-/// A file of SQLite, or a database of PostgreSQL. Shown without its password.
+/// A SQLite file or a PostgreSQL database. Its `Display` leaves out the password.
 #[derive(Clone, Debug)]
 pub enum DatabaseUrl {
-    /// The file; a directory of its own is best.
+    /// The path of the file; it is best in a directory of its own.
     Sqlite(PathBuf),
     /// Host, port, database, user, and how to connect.
     Postgres(Box<PgConnectOptions>),
 }
 
 impl DatabaseUrl {
-    /// Reads `sqlite:<path>` or `postgres://user:password@host:port/database`. Without a password, that of `PGPASSWORD` or of the
-    /// file that `PGPASSFILE` names counts.
-    ///
-    /// # Errors
-    /// What is wrong with it, as the end of a sentence. It never repeats the URL, which may hold a password.
+    /// Parses `sqlite:<path>` or `postgres://user:password@host:port/database`. Without a password in the URL, `PGPASSWORD` or
+    /// the file that `PGPASSFILE` names provides it. The error says what is wrong, as the end of a sentence, and never repeats
+    /// the URL, which may contain a password.
     pub fn parse(text: &str) -> Result<Self, String> {
         if let Some(path) = text.strip_prefix("sqlite:") {
             let path = path.strip_prefix("//").unwrap_or(path);
@@ -40,16 +38,17 @@ impl DatabaseUrl {
     }
 }
 
-/// Whether a URL shows a password, in one of the two places where one may stand.
+/// Returns whether a URL contains a password, either in its user part or as the query parameter `password`.
 pub fn holds_password(url: &str) -> bool {
     Url::parse(url).is_ok_and(|url| url.password().is_some() || url.query_pairs().any(|(key, _)| key == "password"))
 }
 
-/// Refuses a path to anything but a file, or to nothing yet: SQLite would take /dev/null for an empty database.
+/// Rejects a path to an existing thing that is not a regular file, because SQLite would take /dev/null for an empty database. A
+/// path to nothing is allowed.
 pub fn regular_file(path: PathBuf) -> Result<PathBuf, String> {
     match path.metadata() {
         Ok(metadata) if !metadata.is_file() => Err(format!("{} is not a regular file", path.display())),
-        // What else is wrong with it shows when it is opened.
+        // Opening the file reports all other errors.
         _ => Ok(path),
     }
 }
@@ -59,12 +58,12 @@ impl fmt::Display for DatabaseUrl {
         match self {
             Self::Sqlite(path) => path.display().fmt(f),
             Self::Postgres(options) => {
-                let place = match options.get_socket() {
+                let host = match options.get_socket() {
                     Some(socket) => socket.display().to_string(),
                     None => options.get_host().to_owned(),
                 };
                 let database = options.get_database().unwrap_or(options.get_username());
-                write!(f, "postgres://{place}:{}/{database}", options.get_port())
+                write!(f, "postgres://{host}:{}/{database}", options.get_port())
             }
         }
     }
@@ -75,13 +74,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_sqlite_path_is_a_regular_file_or_nothing_yet() {
-        let dir = tempfile::tempdir().expect("a directory");
+    fn a_sqlite_path_names_a_regular_file_or_a_missing_one() {
+        let dir = tempfile::tempdir().expect("create a temporary directory");
         let file = dir.path().join("latchkey.db");
         let url = format!("sqlite:{}", file.display());
-        assert!(DatabaseUrl::parse(&url).is_ok(), "nothing yet");
-        std::fs::write(&file, "").expect("written");
-        assert!(DatabaseUrl::parse(&url).is_ok(), "a file");
+        assert!(DatabaseUrl::parse(&url).is_ok(), "a file that does not exist yet");
+        std::fs::write(&file, "").expect("write the file");
+        assert!(DatabaseUrl::parse(&url).is_ok(), "an existing file");
         for other in ["/dev/null", "/proc/self/fd", "/"] {
             let reason = DatabaseUrl::parse(&format!("sqlite:{other}")).map(|_| ()).expect_err(other);
             assert!(reason.contains("not a regular file"), "{reason}");
@@ -89,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn a_password_in_a_url_is_noticed() {
+    fn a_password_in_a_url_is_detected() {
         for url in [
             "postgres://ada:x@db/accounts",
             "postgres://db/accounts?user=ada&password=x",
@@ -107,20 +106,20 @@ mod tests {
     }
 
     #[test]
-    fn both_kinds_are_read_and_shown_without_a_password() {
-        let file = DatabaseUrl::parse("sqlite:/var/lib/latchkey/latchkey.db").expect("good");
+    fn both_kinds_of_url_are_parsed_and_displayed_without_the_password() {
+        let file = DatabaseUrl::parse("sqlite:/var/lib/latchkey/latchkey.db").expect("parse the URL");
         assert_eq!(file.to_string(), "/var/lib/latchkey/latchkey.db");
         for text in [
             "postgres://ada:s%2Fcret@db.example.org:5433/accounts",
             "postgresql://ada:s%2Fcret@db.example.org:5433/accounts",
         ] {
-            let server = DatabaseUrl::parse(text).expect("good");
+            let server = DatabaseUrl::parse(text).expect("parse the URL");
             assert_eq!(server.to_string(), "postgres://db.example.org:5433/accounts");
         }
     }
 
     #[test]
-    fn nothing_else_is_read_and_no_refusal_repeats_the_password() {
+    fn other_urls_are_rejected_and_no_error_repeats_the_password() {
         for text in [
             "",
             "sqlite:",

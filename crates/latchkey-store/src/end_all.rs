@@ -1,17 +1,15 @@
-//! Ends the sessions of all accounts, in batches, so that nobody waits long for the rows of an account.
+//! Ends the sessions of all accounts, in batches, so that no other transaction waits long for the row of an account.
 
 use super::{Store, StoreError};
 use crate::engine::query;
 use crate::{EndReason, MAX_TOKEN_LIFE, UnixSeconds};
 
-/// Accounts of one transaction.
+/// The number of accounts per transaction.
 const BATCH: i64 = 1000;
 
 impl Store {
-    /// Ends every session of every account. How many accounts there are. After an error it can be repeated.
-    ///
-    /// # Errors
-    /// When the database cannot be used; then the sessions of some accounts may have ended.
+    /// Ends every session of every account. Returns how many accounts there are. After an error, the sessions of some accounts
+    /// may have ended; the call can be repeated.
     pub async fn end_all_sessions(&self, reason: EndReason, now: UnixSeconds) -> Result<u64, StoreError> {
         let (mut accounts, mut after) = (0, String::new());
         while let Some((ended, last)) = self.end_sessions_of_accounts_after(&after, reason, now).await? {
@@ -21,7 +19,8 @@ impl Store {
         Ok(accounts)
     }
 
-    /// One batch: how many accounts, and the last of them. Nothing when there are no more.
+    /// Ends the sessions of one batch of accounts. Returns how many accounts it had and the id of the last one, or `None` when
+    /// there are no more.
     async fn end_sessions_of_accounts_after(
         &self,
         after: &str,

@@ -1,5 +1,5 @@
-//! One face for both engines. A question is one text that both take; what has to differ stands in `sqlite` and `postgres`.
-//! The futures of PostgreSQL are boxed: they are large, and every request would carry them.
+//! One interface to both engines. One SQL statement works on both; what has to differ is in `sqlite` and `postgres`. The futures
+//! of PostgreSQL are boxed, because they are large and every request would carry them.
 
 mod exclusive;
 pub(crate) mod migrations;
@@ -18,33 +18,32 @@ pub use query::{Query, Row, Value, query};
 use super::StoreError;
 use crate::{DatabaseUrl, UnixSeconds};
 
-/// Longest wait for a lock, a connection or an answer: below any client's patience, so that trouble becomes a 503.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// The longest wait for a lock, a connection or an answer. It is shorter than any client waits, so that the client receives a
+/// 503.
+const TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Where the salt of the keys of tokens is, once a backup was restored.
+/// Reads the salt of the token keys, which exists once a backup was restored.
 const KEY_SALT: &str = "SELECT value FROM meta WHERE key = 'key_salt'";
 
 const SET_KEY_SALT: &str = "INSERT INTO meta (key, value) VALUES ('key_salt', $1) ON CONFLICT (key) DO UPDATE SET value = excluded.value";
 
-/// Fails when a sign-in would fail because its tables cannot be read. One row of each, by an index.
+/// Fails when a sign-in would fail because its tables cannot be read. Reads one row of each by an index.
 const PING: &str = "SELECT (SELECT COUNT(*) FROM (SELECT value FROM meta LIMIT 1) AS one) AS meta,     (SELECT LENGTH(password_hash) FROM users ORDER BY username DESC LIMIT 1) AS account,     (SELECT LENGTH(salt) FROM sessions ORDER BY id DESC LIMIT 1) AS session,     (SELECT MAX(seq) FROM revocations) AS revocation";
 
 /// What may be done to a database when it is opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OpenMode {
-    /// It has to be there, with the present schema.
+    /// The database has to exist with the current schema.
     Existing,
-    /// Where there is none it is created; an existing one has to have the present schema.
+    /// A missing database is created; an existing one has to have the current schema.
     CreateIfMissing,
-    /// It is created where there is none, and migrated. For servers.
+    /// A missing database is created and an old one migrated. This is the mode of servers.
     Migrate,
 }
 
 impl OpenMode {
-    /// Whether a database has to be created or migrated, told how many migrations it needs; nothing when it does not exist.
-    ///
-    /// # Errors
-    /// When this mode does not do that.
+    /// Returns whether the database has to be created or migrated, or an error if this mode does not allow that.
+    /// `pending_migrations` is `None` when there is no database.
     fn accept(self, pending_migrations: Option<usize>) -> Result<bool, StoreError> {
         match (pending_migrations, self) {
             (Some(0), _) => Ok(false),
@@ -55,21 +54,21 @@ impl OpenMode {
     }
 }
 
-/// What there is to know about a database without opening it.
+/// What can be read from a database without opening it for use.
 pub struct Inspection {
     /// How many migrations it still needs.
     pub pending_migrations: usize,
-    /// The salt of the keys of tokens; empty before a backup was ever restored.
+    /// The salt of the token keys; empty until a backup is restored for the first time.
     pub key_salt: String,
 }
 
-/// What a restore did.
+/// The result of a restore.
 pub struct Restored {
-    /// How many accounts the backup has.
+    /// How many accounts the backup holds.
     pub accounts: i64,
-    /// How many migrations it still needs.
+    /// How many migrations the restored database still needs.
     pub pending_migrations: usize,
-    /// Where the database is now that was replaced, if there was one.
+    /// Where the replaced database is kept, if there was one.
     pub kept: Option<PathBuf>,
 }
 
@@ -81,11 +80,8 @@ pub enum Database {
 }
 
 impl Database {
-    /// Opens it; the mode says whether it may be created and migrated. On PostgreSQL at most so many connections answer
-    /// requests.
-    ///
-    /// # Errors
-    /// When it cannot be used, belongs to a newer program, or needs what the mode does not allow.
+    /// Opens the database; `mode` says whether it may be created and migrated. On PostgreSQL at most `connections` connections
+    /// answer requests.
     pub async fn open(url: &DatabaseUrl, connections: usize, mode: OpenMode) -> Result<Self, StoreError> {
         Ok(match url {
             DatabaseUrl::Sqlite(path) => Self::Sqlite(Box::pin(sqlite::SqliteStore::open(path, mode)).await?),
@@ -95,10 +91,7 @@ impl Database {
         })
     }
 
-    /// Reads what there is to know about it without changing it; nothing when there is no database yet.
-    ///
-    /// # Errors
-    /// When it cannot be read or belongs to a newer program.
+    /// Reads what can be known about a database without changing it. Returns `None` when there is no database yet.
     pub async fn inspect(url: &DatabaseUrl) -> Result<Option<Inspection>, StoreError> {
         match url {
             DatabaseUrl::Sqlite(path) => sqlite::inspect(path).await,
@@ -106,15 +99,12 @@ impl Database {
         }
     }
 
-    /// Puts a backup in the place of a SQLite file.
-    ///
-    /// # Errors
-    /// When it cannot be done.
+    /// Replaces a SQLite file by a backup.
     pub async fn restore(database: &Path, backup: &Path, salt: &str, now: UnixSeconds) -> Result<Restored, StoreError> {
         sqlite::restore(database, backup, salt, now).await
     }
 
-    /// Fails when the tables that a sign-in needs cannot be read.
+    /// Checks that the tables that a sign-in needs can be read.
     pub async fn ping(&self) -> Result<(), StoreError> {
         match self {
             Self::Sqlite(file) => file.ping().await,
@@ -122,13 +112,13 @@ impl Database {
         }
     }
 
-    /// The salt of the keys of tokens; empty before a backup was ever restored.
+    /// Returns the salt of the token keys; empty until a backup is restored for the first time.
     pub async fn key_salt(&self) -> Result<String, StoreError> {
         let row = self.one(query(KEY_SALT)).await?;
         Ok(row.map(|row| row.get("value")).transpose()?.unwrap_or_default())
     }
 
-    /// All rows of an answer.
+    /// Returns all rows of a query.
     pub async fn all(&self, query: Query<'_>) -> Result<Vec<Row>, StoreError> {
         match self {
             Self::Sqlite(file) => file.all(query).await,
@@ -136,13 +126,13 @@ impl Database {
         }
     }
 
-    /// The row of an answer that has one or none.
+    /// Returns the row of a query that has at most one.
     pub async fn one(&self, query: Query<'_>) -> Result<Option<Row>, StoreError> {
         Ok(self.all(query).await?.pop())
     }
 
-    /// Makes a change of one statement; how many rows it was about, once it is durable. On SQLite those that wait at the same
-    /// time share a commit.
+    /// Makes a change of one statement. Returns how many rows it affected, once it is durable. On SQLite, changes that wait at
+    /// the same time share a commit.
     pub async fn write(&self, query: Query<'static>) -> Result<u64, StoreError> {
         match self {
             Self::Sqlite(file) => file.write(query).await,
@@ -150,7 +140,7 @@ impl Database {
         }
     }
 
-    /// Begins a change.
+    /// Begins a transaction.
     pub async fn begin(&self) -> Result<StoreTransaction, StoreError> {
         Ok(match self {
             Self::Sqlite(file) => StoreTransaction::Sqlite(file.begin().await?),
@@ -158,7 +148,7 @@ impl Database {
         })
     }
 
-    /// Begins a change that gives way to those that an answer waits for.
+    /// Begins a transaction that gives way to those that a response waits for.
     pub async fn begin_yielding(&self) -> Result<StoreTransaction, StoreError> {
         Ok(match self {
             Self::Sqlite(file) => StoreTransaction::Sqlite(file.begin().await?),
@@ -166,7 +156,8 @@ impl Database {
         })
     }
 
-    /// Gives the news after a position to `apply`, some of it perhaps once more; the position up to which all of it was seen.
+    /// Passes the revocations after a position to `apply`, some of them perhaps again. Returns the position up to which all of
+    /// them have been read.
     pub async fn revocation_rows_after(&self, from: i64, apply: impl FnMut(Row) -> Result<(), StoreError>) -> Result<i64, StoreError> {
         match self {
             Self::Sqlite(file) => file.revocation_rows_after(from, apply).await,
@@ -174,7 +165,7 @@ impl Database {
         }
     }
 
-    /// The time by the clock of a database server. A file has none.
+    /// Returns the time by the clock of the database server. A file has no clock.
     pub async fn clock(&self) -> Result<Option<i64>, StoreError> {
         match self {
             Self::Sqlite(_) => Ok(None),
@@ -185,7 +176,7 @@ impl Database {
         }
     }
 
-    /// Copies everything as it stands at one moment into an empty file.
+    /// Copies the database as it is at one moment into an empty file.
     pub async fn copy_to(&self, file: &str) -> Result<(), StoreError> {
         match self {
             Self::Sqlite(sqlite) => sqlite.copy_to(file).await,
@@ -193,7 +184,7 @@ impl Database {
         }
     }
 
-    /// Waits until there may be news. Of SQLite nobody tells.
+    /// Waits until there may be new revocations. SQLite sends no notifications, so there it waits forever.
     pub async fn wait_for_change(&self) {
         match self {
             Self::Sqlite(_) => pending().await,
@@ -201,7 +192,7 @@ impl Database {
         }
     }
 
-    /// Has itself told of news for as long as the program runs.
+    /// Listens for notifications of new revocations for as long as the program runs.
     pub async fn listen(&self) {
         match self {
             Self::Sqlite(_) => pending().await,
@@ -209,7 +200,7 @@ impl Database {
         }
     }
 
-    /// Connections that requests share: open ones, idle ones of them, and requests that wait for one.
+    /// Returns how many pooled connections are open, how many of these are idle, and how many requests wait for one.
     pub fn connections(&self) -> Option<(usize, usize, usize)> {
         match self {
             Self::Sqlite(_) => None,
@@ -217,7 +208,7 @@ impl Database {
         }
     }
 
-    /// Closes it.
+    /// Closes the database.
     pub async fn close(&self) {
         match self {
             Self::Sqlite(file) => file.close().await,
@@ -226,14 +217,14 @@ impl Database {
     }
 }
 
-/// A change under way. Dropped without a commit, it never was.
+/// A transaction. Rolls back on drop unless committed.
 pub enum StoreTransaction {
     Sqlite(sqlite::StoreTransaction),
     Postgres(postgres::StoreTransaction),
 }
 
 impl StoreTransaction {
-    /// Makes a part of the change; how many rows it was about.
+    /// Runs a statement. Returns how many rows it affected.
     pub async fn run(&mut self, query: Query<'_>) -> Result<u64, StoreError> {
         match self {
             Self::Sqlite(tx) => tx.run(query).await,
@@ -241,7 +232,7 @@ impl StoreTransaction {
         }
     }
 
-    /// Makes a part of the change that gives rows, or asks within it.
+    /// Runs a statement or a query and returns its rows.
     pub async fn all(&mut self, query: Query<'_>) -> Result<Vec<Row>, StoreError> {
         match self {
             Self::Sqlite(tx) => tx.all(query).await,
@@ -249,13 +240,14 @@ impl StoreTransaction {
         }
     }
 
-    /// Likewise, where there is one row or none.
+    /// Runs a statement or a query and returns its row, if any; there is at most one.
     pub async fn one(&mut self, query: Query<'_>) -> Result<Option<Row>, StoreError> {
         Ok(self.all(query).await?.pop())
     }
 
-    /// Writes when sessions were last used: a JSON object of their ids and the times. The ids that need no further try. PostgreSQL
-    /// leaves out rows that others have locked, which SQLite, with its one lock for everything, has no words for.
+    /// Writes when sessions were last used. `uses` is a JSON object of session ids and times. Returns the ids that need no
+    /// further attempt. PostgreSQL skips rows that others have locked; SQLite has no syntax for that, and only one lock for
+    /// everything.
     pub async fn write_last_used(&mut self, uses: &str) -> Result<Vec<Row>, StoreError> {
         match self {
             Self::Sqlite(tx) => tx.write_last_used(uses).await,
@@ -263,7 +255,7 @@ impl StoreTransaction {
         }
     }
 
-    /// Makes it durable.
+    /// Commits the transaction, durably.
     pub async fn commit(self) -> Result<(), StoreError> {
         match self {
             Self::Sqlite(tx) => tx.commit().await,

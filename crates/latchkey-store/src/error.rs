@@ -1,52 +1,52 @@
-//! What can go wrong with a query or a change.
+//! The errors of queries and changes.
 
 use std::sync::Arc;
 
 use thiserror::Error;
 
-/// What can go wrong with a question or a change.
+/// An error of a query or a change.
 #[derive(Debug, Error)]
 pub enum StoreError {
     /// The database cannot be reached, is locked for too long or cannot write.
     #[error("the database cannot be used: {0}")]
     Unavailable(#[from] sqlx::Error),
-    /// The migrations do not fit the database.
+    /// The migrations do not fit the database, or one of them failed.
     #[error("{0}")]
     Migration(String),
-    /// There is nothing to open, and the command creates none.
+    /// There is no database, and the command does not create one.
     #[error("there is no database yet")]
     NoDatabase,
-    /// The tables are of an older version, and the command does not migrate them.
+    /// The tables belong to an older version, and the command does not migrate them.
     #[error("Start the server once to update the database.")]
     OldSchema,
-    /// The files of the database cannot be used as they are.
+    /// The database files cannot be used as they are.
     #[error("{0}")]
     File(String),
-    /// A read found the file damaged.
+    /// A read found that the database file is damaged.
     #[error("the database file is damaged: stop the server and run `latchkey restore` with a backup")]
     Damaged,
-    /// The file is not where it was.
+    /// The open database file was moved, removed or overwritten.
     #[error("{0}")]
     Moved(&'static str),
-    /// It only follows another server and takes no changes.
+    /// The PostgreSQL server is a standby: it follows another server and accepts no changes.
     #[error("this PostgreSQL server is a standby and takes no changes: name the one that does")]
     Standby,
-    /// Something that this database has a better tool for.
+    /// The operation is not supported, because this database has a better tool for it.
     #[error("{0}")]
     NotHere(&'static str),
-    /// Nothing was heard from it for longer than any step may take.
+    /// The database has not answered for longer than any step may take.
     #[error("the database does not answer any more")]
     Silent,
-    /// It was to be written together with others, and none of them was.
+    /// The change was to be committed together with others, and none of them was made.
     #[error("{0}")]
     Shared(Arc<Self>),
-    /// A row holds what this program never writes.
+    /// A row holds a value that this program never writes.
     #[error("the database holds an unknown {0}")]
     Corrupt(&'static str),
 }
 
 impl StoreError {
-    /// It did not answer in time.
+    /// Returns the error for a database that did not answer in time.
     pub const fn slow() -> Self {
         Self::Unavailable(sqlx::Error::PoolTimedOut)
     }

@@ -1,4 +1,4 @@
-//! Plain data: what rows hold. Rules and queries share these types.
+//! Plain data types for what the rows hold, shared by the rules and the queries.
 
 mod account;
 mod audit_event;

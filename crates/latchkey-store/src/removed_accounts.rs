@@ -1,5 +1,5 @@
-//! Removed accounts. An account is removed by one row, whatever belongs to it: from then on no query finds it, its sessions have ended
-//! and its name is free. Its sessions, events and the row itself are deleted after that, in batches.
+//! Removes accounts. One update of its row removes an account, however much data belongs to it: from then on no query finds it,
+//! its sessions have ended and its name is free. Its sessions, its events and then the row itself are deleted later, in batches.
 
 use super::session_ends::end_all;
 use super::{Ending, Store, StoreError};
@@ -8,12 +8,9 @@ use crate::engine::query;
 use latchkey_types::UserId;
 
 impl Store {
-    /// Removes an account. Returns the revocation of its tokens, or nothing when there is no such account.
-    ///
-    /// # Errors
-    /// When the database cannot be used.
+    /// Removes an account. Returns the revocation of its tokens, or `None` when there is no such account.
     pub async fn remove_user(&self, id: &UserId, ending: &Ending) -> Result<Option<Vec<Revocation>>, StoreError> {
-        // No sign-in name contains a tilde.
+        // No valid sign-in name contains a tilde.
         const REMOVED: &str = "UPDATE users SET username = '~' || id, email = NULL, password_hash = '', disabled_at = COALESCE(disabled_at, $1), removed_at = $1 WHERE id = $2";
         let mut tx = self.database.begin().await?;
         let Some((_, revocation)) = end_all(&mut tx, id, ending).await? else {
@@ -24,10 +21,7 @@ impl Store {
         Ok(Some(vec![revocation]))
     }
 
-    /// Deletes a batch of what belongs to a removed account, and its row when nothing is left. Returns whether there may be more.
-    ///
-    /// # Errors
-    /// When the database cannot be used.
+    /// Deletes a batch of the data of a removed account, and its row when no data is left. Returns whether there may be more.
     pub async fn purge_removed_account(&self, limit: i64) -> Result<bool, StoreError> {
         const PARTS: [&str; 2] = [
             "DELETE FROM sessions WHERE id IN (SELECT id FROM sessions WHERE user_id = $1 LIMIT $2)",

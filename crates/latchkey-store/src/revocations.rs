@@ -1,12 +1,12 @@
-//! Revocations at rest: written in the transaction of what they are about, read by every node.
+//! Stores revocations: each is written in the transaction of the change that causes it, and read by every node.
 
 use super::{Store, StoreError};
 use crate::engine::{Row, StoreTransaction, query};
 use crate::{Horizon, Revocation, Revoked, SessionId, UnixSeconds};
 use latchkey_types::UserId;
 
-/// Writes revocations of sessions, in a change that is under way, by one statement however many there are. Both engines read
-/// the keys and values of a JSON object as rows.
+/// Writes revocations of sessions within a transaction, by one statement however many there are. Both engines read the keys and
+/// values of a JSON object as rows.
 pub(super) async fn insert_for_sessions(
     tx: &mut StoreTransaction,
     ended: &[(SessionId, UnixSeconds)],
@@ -51,10 +51,8 @@ pub(super) async fn insert_for_user(
 }
 
 impl Store {
-    /// The revocations after a position, and the position up to which all of them were seen. Some may come once more.
-    ///
-    /// # Errors
-    /// When the database cannot be used.
+    /// Passes the revocations after a position to `apply`, some of them perhaps again. Returns the position up to which all of
+    /// them have been read.
     pub async fn revocations_after(&self, position: i64, mut apply: impl FnMut(Revocation)) -> Result<i64, StoreError> {
         let each = |row: Row| {
             let session: Option<&str> = row.get("session_id")?;
@@ -74,18 +72,12 @@ impl Store {
         self.database.revocation_rows_after(position, each).await
     }
 
-    /// The time by the database's own clock, where it has one.
-    ///
-    /// # Errors
-    /// When the database cannot be used.
+    /// Returns the time by the database's own clock, or `None` if it has none.
     pub async fn clock(&self) -> Result<Option<UnixSeconds>, StoreError> {
         self.database.clock().await
     }
 
-    /// Deletes a batch of revocations that the horizon has passed. Returns how many there were.
-    ///
-    /// # Errors
-    /// When the database cannot be used.
+    /// Deletes a batch of revocations that the horizon has passed. Returns how many it deleted.
     pub async fn remove_revocations(&self, horizon: &Horizon, limit: i64) -> Result<u64, StoreError> {
         const PAST: &str =
             "DELETE FROM revocations WHERE seq IN (SELECT seq FROM revocations WHERE expires_at <= $1 AND expires_at - at <= $2 LIMIT $3)";

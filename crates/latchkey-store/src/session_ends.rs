@@ -1,5 +1,5 @@
-//! How sessions end. One session ends by its own row; all sessions of an account end by the account's row, whatever their number:
-//! `sessions_from` is the lowest epoch whose sessions live. The rows of the others are marked later, in batches.
+//! Ends sessions. One session ends by its own row. All sessions of an account end by the account's row, however many there are:
+//! `sessions_from` is the lowest epoch whose sessions are live. The rows of the ended sessions are marked later, in batches.
 
 use super::revocations::{insert_for_sessions, insert_for_user};
 use super::{Store, StoreError};
@@ -8,17 +8,15 @@ use crate::engine::{Row, StoreTransaction, query};
 use crate::{COUNT_CAP, Ended, Ending, NewEvent, Revocation, SessionId, SessionScope, UnixSeconds};
 use latchkey_types::UserId;
 
-/// How many sessions over the limit one sign-in ends at most. More than one are there only in accounts from before the limit.
-const MOST_OVER: i64 = 100;
+/// The most sessions over the limit that one sign-in ends. More than one over the limit exist only in accounts from before the
+/// limit was introduced.
+const MAX_ENDED_OVER_LIMIT: i64 = 100;
 
-/// The condition that a session has not ended by its account's row.
+/// The SQL condition that a session has not ended by its account's row.
 const OF_A_LIVE_EPOCH: &str = "epoch >= (SELECT sessions_from FROM users WHERE users.id = sessions.user_id)";
 
 impl Store {
-    /// Ends sessions of a user. Nothing is written when none of them lived.
-    ///
-    /// # Errors
-    /// When the database cannot be used; then none has ended.
+    /// Ends sessions of a user. Writes nothing when none of them was live. After an error, none has ended.
     pub async fn end_sessions(&self, which: SessionScope, ending: &Ending, event: &NewEvent<'_>) -> Result<Ended, StoreError> {
         let mut tx = self.database.begin().await?;
         lock_account(&mut tx, event.user).await?;
@@ -39,10 +37,7 @@ impl Store {
         Ok(ended)
     }
 
-    /// Marks a batch of rows of sessions that their account's row has ended. Returns whether there may be more.
-    ///
-    /// # Errors
-    /// When the database cannot be used.
+    /// Marks a batch of session rows that their account's row has ended. Returns whether there may be more.
     pub async fn mark_ended_sessions(&self, limit: i64) -> Result<bool, StoreError> {
         const WAITING: &str =
             "SELECT id, sessions_from, sessions_ended_at, sessions_end_reason FROM users WHERE sessions_marked < sessions_from LIMIT 1";
@@ -70,8 +65,8 @@ impl Store {
     }
 }
 
-/// Ends one session, if it has not ended: of this user, or of anybody. Ends it also when it has expired, since the clock may be
-/// wrong.
+/// Ends one session of `user`, or of any user for `None`, unless it has ended already. Also ends an expired session, because the
+/// clock may be wrong.
 pub(super) async fn end_one(
     tx: &mut StoreTransaction,
     id: SessionId,
@@ -88,7 +83,7 @@ pub(super) async fn end_one(
     revoke(tx, &ended, ending).await
 }
 
-/// Ends all sessions of a user by one row, or all but one, which goes on in the new epoch.
+/// Ends all sessions of a user by one row, or all but one, which continues in the new epoch.
 async fn end_many(tx: &mut StoreTransaction, user: &UserId, which: SessionScope, ending: &Ending) -> Result<Ended, StoreError> {
     let kept = if let SessionScope::AllBut(kept) = which {
         kept.to_string()
@@ -107,7 +102,7 @@ async fn end_many(tx: &mut StoreTransaction, user: &UserId, which: SessionScope,
     if sessions == 0 {
         return Ok(Ended::default());
     }
-    // Moved before the others end: only a session that lives may go on.
+    // Move the kept session before the others end, because only a live session may continue.
     let goes_on = format!(
         "UPDATE sessions SET epoch = (SELECT epoch + 1 FROM users WHERE id = $1) WHERE id = $2 AND user_id = $1 AND ended_at IS NULL AND {OF_A_LIVE_EPOCH}"
     );
@@ -121,7 +116,7 @@ async fn end_many(tx: &mut StoreTransaction, user: &UserId, which: SessionScope,
     })
 }
 
-/// Ends every session of a user that has begun so far, by one row. Returns the new epoch, or nothing when there is no such account.
+/// Ends all existing sessions of a user by one row. Returns the new epoch, or `None` when there is no such account.
 pub(super) async fn end_all(tx: &mut StoreTransaction, user: &UserId, ending: &Ending) -> Result<Option<(i64, Revocation)>, StoreError> {
     const ALL: &str = "UPDATE users SET epoch = epoch + 1, sessions_from = epoch + 1, sessions_ended_at = $1, sessions_end_reason = $2 WHERE id = $3 AND removed_at IS NULL RETURNING epoch";
     let ended = query(ALL).bind(ending.at).bind(ending.reason.as_str()).bind(&user.0);
@@ -133,7 +128,7 @@ pub(super) async fn end_all(tx: &mut StoreTransaction, user: &UserId, ending: &E
     Ok(Some((epoch, revocation)))
 }
 
-/// Ends the sessions of a user beyond the limit, those first that were not used for longest; never the one that has just begun.
+/// Ends the sessions of a user beyond the limit, the least recently used first, but never the one that has just begun.
 pub(super) async fn end_over_limit(
     tx: &mut StoreTransaction,
     user: &UserId,
@@ -143,7 +138,10 @@ pub(super) async fn end_over_limit(
 ) -> Result<Vec<Revocation>, StoreError> {
     const LIVING: &str = "SELECT id, last_used_at FROM sessions WHERE user_id = (SELECT $1) AND ended_at IS NULL AND epoch >= (SELECT sessions_from FROM users WHERE users.id = sessions.user_id) AND id <> $2 ORDER BY ended_at, epoch, id LIMIT $3";
     const OVER: &str = "UPDATE sessions SET ended_at = $1, end_reason = $2 WHERE id IN (SELECT key FROM json_each(json($3))) AND ended_at IS NULL RETURNING id, token_exp";
-    let living = query(LIVING).bind(&user.0).bind(begun.to_string()).bind(limit + MOST_OVER);
+    let living = query(LIVING)
+        .bind(&user.0)
+        .bind(begun.to_string())
+        .bind(limit + MAX_ENDED_OVER_LIMIT);
     let living = tx.all(living).await?;
     let over = (living.len() + 1).saturating_sub(usize::try_from(limit).unwrap_or(usize::MAX));
     if over == 0 {
@@ -163,7 +161,7 @@ pub(super) async fn end_over_limit(
     revoke(tx, &ended, ending).await
 }
 
-/// Writes the revocations of sessions that have just ended, each kept for as long as its tokens may live.
+/// Writes the revocations of sessions that have just ended. Each is kept for as long as the session's tokens may live.
 pub(super) async fn revoke(tx: &mut StoreTransaction, ended: &[Row], ending: &Ending) -> Result<Vec<Revocation>, StoreError> {
     let ended = ended.iter().map(|row| {
         let id = SessionId::parse(row.get("id")?).ok_or(StoreError::Corrupt("session id"))?;

@@ -1,4 +1,4 @@
-//! Sessions at rest.
+//! Stores sessions.
 
 use super::session_ends::{end_one, end_over_limit};
 use super::users::account;
@@ -11,8 +11,8 @@ use crate::{
 };
 
 impl NewSession<'_> {
-    /// Begins it, but only for an account that is enabled and still has the password that was verified: then the revocations of
-    /// the sessions that end with it.
+    /// Begins the session, but only if the account is enabled and still has the password that was verified. Returns the
+    /// revocations of the sessions that end because of it, or `None` if it did not begin.
     pub(super) async fn insert(&self, tx: &mut StoreTransaction, password_hash: &str) -> Result<Option<Vec<Revocation>>, StoreError> {
         lock_account(tx, self.user).await?;
         if !self.insert_row(tx, password_hash).await? {
@@ -29,8 +29,8 @@ impl NewSession<'_> {
         Ok(Some(revocations))
     }
 
-    /// Ends the session that it replaces. Returns no revocation when that one has ended: a session that was ended meanwhile must
-    /// not live on in another one.
+    /// Ends the session that this one replaces. Returns no revocation if that session has ended already: a session that was ended
+    /// in the meantime must not live on in a new one.
     pub(super) async fn end_replaced(&self, tx: &mut StoreTransaction) -> Result<Vec<Revocation>, StoreError> {
         lock_account(tx, self.user).await?;
         match self.replaced {
@@ -39,7 +39,8 @@ impl NewSession<'_> {
         }
     }
 
-    /// Begins it in the epoch of its account. Returns whether the account is enabled and has the password that was verified.
+    /// Inserts the session in the current epoch of its account. Returns whether it did: the account has to be enabled and have
+    /// the password that was verified.
     pub(super) async fn insert_row(&self, tx: &mut StoreTransaction, password_hash: &str) -> Result<bool, StoreError> {
         let made = tx.run(query(
             "INSERT INTO sessions (id, user_id, epoch, client, user_agent, address, salt, started_at, rotated_at, last_used_at, proved_at, expires_at, ends_at, token_exp, used_counter) SELECT $1, id, epoch, $3, $4, $5, $6, $7, $7, $7, $7, $8, $9, $11, -1 FROM users WHERE id = $2 AND password_hash = $10 AND disabled_at IS NULL AND removed_at IS NULL",
@@ -68,11 +69,8 @@ impl NewSession<'_> {
 }
 
 impl Store {
-    /// Begins a session of somebody who signs in. The news, or nothing when the account is disabled or has another
-    /// password than the one that was verified.
-    ///
-    /// # Errors
-    /// When the database cannot be used.
+    /// Begins a session at a sign-in. Returns the revocations, or `None` when the account is disabled or its password is not the
+    /// one that was verified.
     pub async fn insert_session(&self, session: &NewSession<'_>, password_hash: &str) -> Result<Option<Vec<Revocation>>, StoreError> {
         let mut tx = self.database.begin().await?;
         let Some(revocations) = session.insert(&mut tx, password_hash).await? else {
@@ -89,10 +87,7 @@ impl Store {
         Ok(Some(revocations))
     }
 
-    /// A session and whose it is, ended or not.
-    ///
-    /// # Errors
-    /// When the database cannot be used.
+    /// Returns a session, ended or not, and its account.
     pub async fn session(&self, id: SessionId) -> Result<Option<(Session, Account)>, StoreError> {
         let row = self.database.one(query("SELECT sessions.*, users.id AS owner, users.epoch AS owner_epoch, username, email, role, created_at, disabled_at, sessions_from, sessions_end_reason, password_generation FROM sessions JOIN users ON users.id = user_id WHERE sessions.id = $1 AND removed_at IS NULL")
             .bind(id.to_string())).await?;
@@ -104,13 +99,10 @@ impl Store {
         Ok(Some((session, account(&row, "owner", "owner_epoch")?)))
     }
 
-    /// Moves a live session on from one refresh token to the next. Whether this call did it: of any number that try
-    /// at once, one does.
-    ///
-    /// # Errors
-    /// When the database cannot be used.
+    /// Moves a live session from one refresh token to the next. Returns whether this call did it: of several simultaneous calls,
+    /// exactly one does.
     pub async fn rotate_session(&self, rotation: &Rotation) -> Result<bool, StoreError> {
-        // On the right side of `SET`, `counter` is the one before: its pair has come back, or it could not be rotated.
+        // On the right side of `SET`, `counter` is the old value. Its token pair was presented, or it could not be rotated.
         let update = query(
             "UPDATE sessions SET counter = counter + 1, used_counter = counter, rotated_at = $1, last_used_at = $1, expires_at = $2, refreshes_until = $3, token_exp = CASE WHEN token_exp < $4 THEN $4 ELSE token_exp END WHERE id = $5 AND counter = $6 AND ended_at IS NULL AND expires_at > $1 AND epoch >= (SELECT sessions_from FROM users WHERE users.id = sessions.user_id)",
         )
@@ -123,23 +115,20 @@ impl Store {
         Ok(self.database.write(update).await? == 1)
     }
 
-    /// Removes a batch of sessions that ended, or expired, before this. How many there were.
-    ///
-    /// # Errors
-    /// When the database cannot be used.
+    /// Deletes a batch of sessions that ended or expired before `before`. Returns how many it deleted.
     pub async fn remove_sessions_over_before(&self, before: UnixSeconds, limit: i64) -> Result<u64, StoreError> {
-        // No session is in both halves, so the limit ends the search.
+        // No session is in both halves, so the database can stop searching at the limit.
         const OLD: &str = "DELETE FROM sessions WHERE id IN (SELECT id FROM sessions WHERE ended_at IS NULL AND expires_at < $1 UNION ALL SELECT id FROM sessions WHERE ended_at < $1 LIMIT $2)";
         self.remove(OLD, before, limit).await
     }
 }
 
-/// The session that a row holds.
+/// Reads a session from a row.
 pub(super) fn session(row: &Row) -> Result<Session, StoreError> {
     let id: String = row.get("id")?;
     let counter = |column| -> Result<Option<Counter>, StoreError> {
         let number: i64 = row.get(column)?;
-        // Below zero: none.
+        // A negative number means none.
         (number >= 0)
             .then(|| Counter::try_from(number).map_err(|_| StoreError::Corrupt("counter")))
             .transpose()
@@ -166,7 +155,7 @@ pub(super) fn session(row: &Row) -> Result<Session, StoreError> {
     })
 }
 
-/// Why a session ended, as a row holds it. Rows from before reasons were kept hold none.
+/// Reads why a session ended. Rows from before reasons were stored hold none.
 fn reason(word: Option<String>) -> Result<EndReason, StoreError> {
     word.map_or(Ok(EndReason::Operator), |word| {
         EndReason::parse(&word).ok_or(StoreError::Corrupt("end reason"))

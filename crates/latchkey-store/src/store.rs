@@ -1,4 +1,4 @@
-//! The database: named questions and changes, no rules.
+//! The [`Store`]: named queries and changes, without any rules.
 
 use std::path::Path;
 
@@ -13,19 +13,17 @@ pub struct Store {
 }
 
 impl Store {
-    /// Opens the database, created where there is none, and brings its tables up to date. On PostgreSQL at most so many
-    /// connections answer requests at a time.
-    ///
-    /// # Errors
-    /// When it cannot be used or belongs to a newer program.
+    /// Opens the database, creates it if it does not exist and brings its tables up to date. On PostgreSQL at most `connections`
+    /// connections answer requests at the same time.
     pub async fn open(url: &DatabaseUrl, connections: usize) -> Result<Self, StoreError> {
         Self::open_as(url, connections, OpenMode::Migrate).await
     }
 
-    /// Opens the database; the mode says whether it may be created and migrated.
+    /// Opens the database. `mode` says whether it may be created and migrated.
     ///
     /// # Errors
-    /// When it cannot be used, belongs to a newer program, or needs what the mode does not allow.
+    /// [`StoreError::NoDatabase`] or [`StoreError::OldSchema`] when the mode does not allow to create or to migrate the database;
+    /// [`StoreError::Migration`] when a newer version of this program has migrated it.
     pub async fn open_as(url: &DatabaseUrl, connections: usize, mode: OpenMode) -> Result<Self, StoreError> {
         let database = Database::open(url, connections, mode).await?;
         Ok(Self {
@@ -34,73 +32,62 @@ impl Store {
         })
     }
 
-    /// Reads what there is to know about a database without changing it; nothing when there is no database yet.
-    ///
-    /// # Errors
-    /// When it cannot be read or belongs to a newer program.
+    /// Reads the number of pending migrations and the key salt of a database without changing it. Returns `None` when there is no
+    /// database yet.
     pub async fn inspect(url: &DatabaseUrl) -> Result<Option<Inspection>, StoreError> {
         Database::inspect(url).await
     }
 
-    /// How many migrations a database still needs, found out without changing it; nothing when there is no database yet.
-    ///
-    /// # Errors
-    /// When it cannot be read or belongs to a newer program.
+    /// Returns how many migrations a database still needs, without changing it. Returns `None` when there is no database yet.
     pub async fn pending_migrations(url: &DatabaseUrl) -> Result<Option<usize>, StoreError> {
         Ok(Self::inspect(url).await?.map(|found| found.pending_migrations))
     }
 
-    /// Puts a backup in the place of a SQLite file. The salt becomes that of the keys of tokens: no token from before is
-    /// accepted.
-    ///
-    /// # Errors
-    /// When a program has the database open, or the backup is damaged or not one of this program.
+    /// Replaces a SQLite file by a backup. `salt` becomes the salt of the token keys, so that no token issued before is accepted.
+    /// Fails when a program has the database open, and when the backup is damaged or is not a database of this program.
     pub async fn restore(database: &Path, backup: &Path, salt: &str, now: UnixSeconds) -> Result<Restored, StoreError> {
         Database::restore(database, backup, salt, now).await
     }
 
-    /// The salt of the keys of tokens; empty before a backup was ever restored.
+    /// Returns the salt of the token keys; it is empty until a backup is restored for the first time.
     pub fn key_salt(&self) -> &str {
         &self.key_salt
     }
 
-    /// Whether the tables that a sign-in needs can be read.
-    ///
-    /// # Errors
-    /// When they cannot.
+    /// Checks that the tables that a sign-in needs can be read.
     pub async fn ping(&self) -> Result<(), StoreError> {
         self.database.ping().await
     }
 
-    /// Copies everything as it stands at one moment into an empty file. Nobody waits for it: it only reads.
-    ///
-    /// # Errors
-    /// When the database cannot be read, the file not be written, or the database has a better tool of its own.
+    /// Copies the database as it is at one moment into an empty file. It only reads, so no other query waits for it. Returns
+    /// [`StoreError::NotHere`] for a database that has a better tool of its own.
     pub async fn copy_to(&self, file: &str) -> Result<(), StoreError> {
         self.database.copy_to(file).await
     }
 
-    /// Waits until there may be news. Where nobody tells, it waits for ever.
+    /// Waits until there may be new revocations. Without notifications, as on SQLite, it waits forever.
     pub async fn wait_for_change(&self) {
         self.database.wait_for_change().await;
     }
 
-    /// Has itself told of news for as long as the program runs.
+    /// Listens for notifications of new revocations for as long as the program runs.
     pub async fn listen(&self) {
         self.database.listen().await;
     }
 
-    /// Where connections are shared by requests: those that are open, those of them that are idle, and requests that wait.
+    /// Returns how many pooled connections are open, how many of these are idle, and how many requests wait for one. Returns
+    /// `None` for a database without a shared pool (SQLite).
     pub fn connections(&self) -> Option<(usize, usize, usize)> {
         self.database.connections()
     }
 
-    /// Waits for what is under way and closes the database.
+    /// Closes the database. On SQLite it waits for running statements first.
     pub async fn close(&self) {
         self.database.close().await;
     }
 
-    /// Removes a batch of rows by a statement that is told how old and how many. How many there were.
+    /// Deletes a batch of rows with a statement whose `$1` is the time `before` and whose `$2` is the limit. Returns how many
+    /// rows it deleted.
     pub(crate) async fn remove(&self, statement: &'static str, before: UnixSeconds, limit: i64) -> Result<u64, StoreError> {
         let mut tx = self.database.begin_yielding().await?;
         let removed = tx.run(query(statement).bind(before).bind(limit)).await?;
@@ -114,26 +101,30 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_database_of_a_newer_program_is_refused_with_a_sentence() {
-        let dir = tempfile::tempdir().expect("a directory");
+    async fn a_database_of_a_newer_program_is_refused_with_an_explanation() {
+        let dir = tempfile::tempdir().expect("create a temporary directory");
         let url = DatabaseUrl::Sqlite(dir.path().join("latchkey.db"));
-        let store = Store::open(&url, 1).await.expect("opened");
-        let mut tx = store.database.begin().await.expect("begun");
+        let store = Store::open(&url, 1).await.expect("open the store");
+        let mut tx = store.database.begin().await.expect("begin a transaction");
         let later = "INSERT INTO _latchkey_migrations (version, description, success, checksum, execution_time) VALUES (9999, 'later', TRUE, X'00', 0)";
-        tx.run(query(later)).await.expect("inserted");
-        tx.commit().await.expect("committed");
+        tx.run(query(later)).await.expect("insert a migration");
+        tx.commit().await.expect("commit");
         store.close().await;
-        let error = Store::open(&url, 1).await.map(|_| ()).expect_err("refused").to_string();
+        let error = Store::open(&url, 1)
+            .await
+            .map(|_| ())
+            .expect_err("a newer database must be refused")
+            .to_string();
         assert!(error.contains("newer version"), "{error}");
     }
 
     #[tokio::test]
-    async fn opening_twice_keeps_what_is_there() {
-        let dir = tempfile::tempdir().expect("a directory");
+    async fn opening_a_database_twice_keeps_its_content() {
+        let dir = tempfile::tempdir().expect("create a temporary directory");
         let url = DatabaseUrl::Sqlite(dir.path().join("latchkey.db"));
-        let first = Store::open(&url, 1).await.expect("opened");
-        let second = Store::open(&url, 1).await.expect("opened while in use");
-        first.ping().await.expect("answers");
-        second.ping().await.expect("answers");
+        let first = Store::open(&url, 1).await.expect("open the store");
+        let second = Store::open(&url, 1).await.expect("open the store while it is in use");
+        first.ping().await.expect("read the tables");
+        second.ping().await.expect("read the tables");
     }
 }

@@ -1,15 +1,12 @@
-//! Budgets at rest.
+//! Stores the rate limits.
 
 use super::{Store, StoreError};
 use crate::engine::{Query, StoreTransaction, Value, query};
 use crate::{Rate, RetryAfter, UnixSeconds};
 
 impl Store {
-    /// Takes one from a budget, or says how long to wait: one statement decides, so that guesses made at once, here and on
-    /// other nodes, gain nothing. The rule is [`Rate::take`]'s.
-    ///
-    /// # Errors
-    /// When the database cannot be used.
+    /// Charges an attempt to a limit, or returns how long to wait. One statement decides, so that simultaneous attempts, here and
+    /// on other nodes, gain nothing. It follows the rule of [`Rate::take`].
     pub async fn charge(&self, limit_key: &str, rate: Rate, now: UnixSeconds) -> Result<Result<(), RetryAfter>, StoreError> {
         let mut tx = self.database.begin().await?;
         let taken = tx.run(query(
@@ -28,32 +25,26 @@ impl Store {
         Ok(rate.take(until, now).map(|_| ()))
     }
 
-    /// Gives one back.
-    ///
-    /// # Errors
-    /// When the database cannot be used.
+    /// Refunds an attempt.
     pub async fn refund(&self, limit_key: &str, rate: Rate) -> Result<(), StoreError> {
-        self.database.write(given_back(limit_key.to_owned(), rate)).await?;
+        self.database.write(refund_query(limit_key.to_owned(), rate)).await?;
         Ok(())
     }
 
-    /// Removes a batch of budgets that are whole again. How many there were.
-    ///
-    /// # Errors
-    /// When the database cannot be used.
+    /// Deletes a batch of limits that were full again before `before`. Returns how many it deleted.
     pub async fn remove_throttles_before(&self, before: UnixSeconds, limit: i64) -> Result<u64, StoreError> {
         const OLD: &str = "DELETE FROM throttles WHERE until < $1 AND key IN (SELECT key FROM throttles WHERE until < $1 LIMIT $2)";
         self.remove(OLD, before, limit).await
     }
 }
 
-/// Gives one back, in a change that is under way.
+/// Refunds an attempt within a transaction.
 pub(super) async fn refund_within(tx: &mut StoreTransaction, limit_key: &str, rate: Rate) -> Result<(), StoreError> {
-    tx.run(given_back(limit_key, rate)).await?;
+    tx.run(refund_query(limit_key, rate)).await?;
     Ok(())
 }
 
-fn given_back<'q>(limit_key: impl Into<Value<'q>>, rate: Rate) -> Query<'q> {
+fn refund_query<'q>(limit_key: impl Into<Value<'q>>, rate: Rate) -> Query<'q> {
     query("UPDATE throttles SET until = until - $1 WHERE key = $2")
         .bind(rate.interval)
         .bind(limit_key)

@@ -1,5 +1,5 @@
-//! Moves everything from one database to another: in one transaction on the target, so that it is there whole or not at all,
-//! and with the source held still, so that no end of a session is left behind.
+//! Moves all data from one database to another. One transaction on the target makes sure that the data arrives completely or not
+//! at all. The source is locked in the meantime, so that the target misses no end of a session.
 
 mod error;
 mod tables;
@@ -18,45 +18,43 @@ use super::StoreError;
 use crate::DatabaseUrl;
 use crate::engine::{Database, ExclusiveConnection, LockMode, OpenMode, Row, Rows, query};
 
-/// Longest wait for a batch of rows to come or to be taken. What takes longer does not come any more.
-const SILENCE: Duration = Duration::from_mins(1);
+/// The longest wait for a batch of rows to be read or written. A database that takes longer does not answer any more.
+const BATCH_TIMEOUT: Duration = Duration::from_mins(1);
 
-/// How far a move is.
+/// How far a move has come.
 pub enum Progress<'t> {
-    /// Counts what there is.
+    /// The rows are being counted.
     Counts,
-    /// Moves the rows of a table.
+    /// The rows of a table are being moved.
     Moves {
-        /// Its name.
+        /// The name of the table.
         table: &'t str,
-        /// Its rows so far.
+        /// How many of its rows were moved so far.
         moved: u64,
-        /// All of its rows.
+        /// How many rows it has.
         of: u64,
     },
-    /// Reads what arrived.
+    /// The rows that arrived are being checked.
     Checks,
 }
 
-/// How it went.
+/// The result of a move.
 pub struct Moved {
-    /// Nothing had to be done: the same move was made before.
+    /// Whether the same move had been made before, so that there was nothing to do.
     pub already: bool,
-    /// Each table with its rows, the same on both sides.
+    /// Each table with its number of rows, which is the same on both sides.
     pub rows: Vec<(String, i64)>,
 }
 
-/// What a table holds.
+/// The row count and the checksum of a table.
 #[derive(PartialEq, Eq)]
 struct Tally {
     rows: i64,
     sum: i64,
 }
 
-/// Moves everything; `watch` is told of each step and each batch.
-///
-/// # Errors
-/// When it cannot be done; then the target is as it was, but for tables brought up to date.
+/// Moves all data and calls `watch` at each step and after each batch. After an error the target is as it was, except that its
+/// tables may have been created.
 pub async fn run(from: &DatabaseUrl, to: &DatabaseUrl, mut watch: impl FnMut(Progress<'_>)) -> Result<Moved, TransferError> {
     let tables = tables().await.map_err(TransferError::Source)?;
     let mut source = hold_source(from, &tables).await?;
@@ -67,11 +65,11 @@ pub async fn run(from: &DatabaseUrl, to: &DatabaseUrl, mut watch: impl FnMut(Pro
     let tallies = tallies(&mut source, &tables).await.map_err(TransferError::Source)?;
     let mark = mark_of(&mut source, &tables, &tallies).await?;
     let mut target = hold_target(to, &tables).await?;
-    let already = is_there(&mut target, &tables, &mark, &tallies).await?;
+    let already = is_already_moved(&mut target, &tables, &mark, &tallies).await?;
     if already {
         target.release().await.map_err(TransferError::Target)?;
     } else {
-        clear_budgets(&mut target).await.map_err(TransferError::Target)?;
+        clear_throttles(&mut target).await.map_err(TransferError::Target)?;
         for (table, tally) in tables.iter().zip(&tallies) {
             copy(&mut source, &mut target, table, tally.rows.unsigned_abs(), &mut watch).await?;
         }
@@ -80,7 +78,7 @@ pub async fn run(from: &DatabaseUrl, to: &DatabaseUrl, mut watch: impl FnMut(Pro
         set_mark(&mut target, &mark).await.map_err(TransferError::Target)?;
         target.commit().await.map_err(TransferError::Target)?;
     }
-    // Until here nobody could change it: what the target has is what it had.
+    // Until here no one could change the source, so the target has exactly what the source had.
     source.release().await.map_err(TransferError::Source)?;
     Ok(Moved {
         already,
@@ -102,9 +100,10 @@ async fn hold_source(from: &DatabaseUrl, tables: &[Table]) -> Result<ExclusiveCo
     }
 }
 
-/// Creates the target where there is none and holds it.
+/// Creates the target if it does not exist, and locks it.
 async fn hold_target(to: &DatabaseUrl, tables: &[Table]) -> Result<ExclusiveConnection, TransferError> {
-    // Accounts of an older version are told apart from empty tables of one. Where there is no such table yet, there are none.
+    // Tells a target of an older version with accounts (`Foreign`) from an empty one, which cannot be opened below (`OldSchema`).
+    // If the table `meta` does not exist yet, there are no accounts.
     if pending(to).await.map_err(TransferError::Target)?.is_some_and(|steps| steps > 0)
         && let Ok(mut old) = ExclusiveConnection::hold(to, LockMode::Reading, &["meta"]).await
         && old
@@ -128,8 +127,13 @@ async fn pending(url: &DatabaseUrl) -> Result<Option<usize>, StoreError> {
     Ok(Database::inspect(url).await?.map(|found| found.pending_migrations))
 }
 
-/// Whether the target holds this very move. It is refused when it holds anything else.
-async fn is_there(target: &mut ExclusiveConnection, tables: &[Table], mark: &str, expected: &[Tally]) -> Result<bool, TransferError> {
+/// Returns whether the target already holds this very move. Fails when it holds anything else.
+async fn is_already_moved(
+    target: &mut ExclusiveConnection,
+    tables: &[Table],
+    mark: &str,
+    expected: &[Tally],
+) -> Result<bool, TransferError> {
     let found = meta(target, MARK).await.map_err(TransferError::Target)?;
     let there = tallies(target, tables).await.map_err(TransferError::Target)?;
     let used = tables
@@ -145,13 +149,14 @@ async fn is_there(target: &mut ExclusiveConnection, tables: &[Table], mark: &str
     }
 }
 
-/// Whoever guessed at names before there were accounts left budgets here; those of the source count.
-async fn clear_budgets(target: &mut ExclusiveConnection) -> Result<(), StoreError> {
+/// Deletes the limits of the target. Sign-in attempts may have been charged there before it had accounts; the limits of the
+/// source apply.
+async fn clear_throttles(target: &mut ExclusiveConnection) -> Result<(), StoreError> {
     target.run(query("DELETE FROM throttles")).await?;
     Ok(())
 }
 
-/// While a batch is written, the next one is read.
+/// Copies a table; reads the next batch while one is written.
 async fn copy(
     source: &mut ExclusiveConnection,
     target: &mut ExclusiveConnection,
@@ -173,7 +178,7 @@ async fn copy(
         }
         let insert = table.insert(&batch).map_err(TransferError::Source)?;
         let written = async {
-            let done = timeout(SILENCE, target.run(insert)).await;
+            let done = timeout(BATCH_TIMEOUT, target.run(insert)).await;
             done.unwrap_or(Err(StoreError::Silent)).map_err(TransferError::Target)
         };
         let (written, following) = try_join(written, next(&mut rows, size)).await?;
@@ -193,12 +198,12 @@ async fn next(rows: &mut Rows<'_>, size: usize) -> Result<Vec<Row>, TransferErro
         }
         Ok(())
     };
-    let read = timeout(SILENCE, read).await.unwrap_or(Err(StoreError::Silent));
+    let read = timeout(BATCH_TIMEOUT, read).await.unwrap_or(Err(StoreError::Silent));
     read.map_err(TransferError::Source)?;
     Ok(batch)
 }
 
-/// Whether each table arrived, read back within the transaction that wrote it.
+/// Checks that each table arrived, by reading it within the transaction that wrote it.
 async fn check(target: &mut ExclusiveConnection, tables: &[Table], expected: &[Tally]) -> Result<(), TransferError> {
     let there = tallies(target, tables).await.map_err(TransferError::Target)?;
     let mut pairs = tables.iter().zip(expected).zip(&there);
@@ -224,7 +229,7 @@ async fn tallies(database: &mut ExclusiveConnection, tables: &[Table]) -> Result
     Ok(tallies)
 }
 
-/// What tells this source, as it is now, from any other: its first account, and what its tables hold.
+/// Returns a mark that identifies this source in its present state: its first account and the tallies of its tables.
 async fn mark_of(source: &mut ExclusiveConnection, tables: &[Table], tallies: &[Tally]) -> Result<String, TransferError> {
     let first = meta(source, "first_account").await.map_err(TransferError::Source)?;
     let mut mark = vec![first.ok_or(TransferError::EmptySource)?];

@@ -1,4 +1,4 @@
-//! Accounts at rest.
+//! Stores accounts.
 
 use super::revocations::insert_for_user;
 use super::session_ends::end_all;
@@ -8,13 +8,10 @@ use crate::{Account, EventKind, HashedPassword, NewEvent, NewUser, Revocation, U
 use latchkey_types::{Email, Role, UserId, Username};
 
 impl Store {
-    /// Makes an account and, for somebody who signs up, its first session. The very first account on an empty
-    /// database becomes administrator where its [`InitialRole`] says so; a row in `meta` shuts that door for good, whatever
-    /// becomes of the account. An imported account writes the row too: a stranger who signs up after an import must not
-    /// become administrator. The role and the news, or nothing when the name is taken.
-    ///
-    /// # Errors
-    /// When the database cannot be used.
+    /// Creates an account and, for a sign-up, its first session. The very first account of an empty database becomes
+    /// administrator if its [`InitialRole`] says so. A row in `meta` makes this happen only once, even if that account is removed
+    /// later. An imported account writes this row too, because a stranger who signs up after an import must not become
+    /// administrator. Returns the role and the revocations, or `None` when the name is taken.
     pub async fn insert_user(
         &self,
         user: &NewUser<'_>,
@@ -31,7 +28,7 @@ impl Store {
         if made == 0 {
             return Ok(None);
         }
-        keep_kind(&mut tx, user.id, user.password_hash).await?;
+        set_hash_kind(&mut tx, user.id, user.password_hash).await?;
         let first = tx
             .run(query("INSERT INTO meta (key, value) VALUES ('first_account', $1) ON CONFLICT (key) DO NOTHING").bind(&user.id.0))
             .await?;
@@ -59,19 +56,13 @@ impl Store {
         Ok(Some((role, revocations)))
     }
 
-    /// Whether no account was ever made.
-    ///
-    /// # Errors
-    /// When the database cannot be used.
+    /// Returns whether no account has ever been created.
     pub async fn never_had_an_account(&self) -> Result<bool, StoreError> {
         let first = self.database.one(query("SELECT 1 FROM meta WHERE key = 'first_account'")).await?;
         Ok(first.is_none())
     }
 
-    /// The account of a name, with its password hash. Without a name nobody is found, in the same time.
-    ///
-    /// # Errors
-    /// When the database cannot be used.
+    /// Returns the account with a sign-in name, and its password hash. Without a name it finds no account, in the same time.
     pub async fn credentials(&self, username: impl Into<Option<&Username>>) -> Result<Option<(Account, String)>, StoreError> {
         let username = username.into().map(Username::as_str);
         let row = self
@@ -82,10 +73,7 @@ impl Store {
             .transpose()
     }
 
-    /// The account of an id.
-    ///
-    /// # Errors
-    /// When the database cannot be used.
+    /// Returns the account with an id.
     pub async fn user(&self, id: &UserId) -> Result<Option<Account>, StoreError> {
         let row = self
             .database
@@ -94,10 +82,7 @@ impl Store {
         row.as_ref().map(|row| account(row, "id", "epoch")).transpose()
     }
 
-    /// The accounts after a name, in the order of names.
-    ///
-    /// # Errors
-    /// When the database cannot be used.
+    /// Returns the accounts whose names come after `username`, ordered by name.
     pub async fn users_after(&self, username: &str, limit: i64) -> Result<Vec<Account>, StoreError> {
         let rows = self
             .database
@@ -110,13 +95,10 @@ impl Store {
         rows.iter().map(|row| account(row, "id", "epoch")).collect()
     }
 
-    /// Sets a password, and begins a new epoch. `ending` says why all sessions of before end, if they do. In place of the one of
-    /// the browser that asks, `session` begins. Returns the revocations and the new epoch; nothing happens when there is no such
-    /// account any more, or it has another password than `replaced`, the hash that was verified, or the session that `session`
-    /// replaces has ended.
-    ///
-    /// # Errors
-    /// When the database cannot be used.
+    /// Sets a password and begins a new epoch. If `ending` is given, all existing sessions end for that reason. `session` begins
+    /// in place of the session of the browser that asks. Returns the revocations and the new epoch. Returns `None` and changes
+    /// nothing when the account does not exist any more, when its password hash is not `replaced` (the hash that was verified),
+    /// or when the session that `session` replaces has ended.
     pub async fn set_password(
         &self,
         hash: HashedPassword<'_>,
@@ -137,10 +119,10 @@ impl Store {
         if set == 0 {
             return Ok(None);
         }
-        keep_kind(&mut tx, event.user, hash).await?;
+        set_hash_kind(&mut tx, event.user, hash).await?;
         let mut revocations = Vec::new();
         if let Some(session) = session {
-            // Before all others end, which ends this one too.
+            // Do this before all other sessions end, because that ends this one too.
             revocations = session.end_replaced(&mut tx).await?;
             if revocations.is_empty() {
                 return Ok(None);
@@ -162,10 +144,7 @@ impl Store {
         Ok(Some((revocations, epoch)))
     }
 
-    /// Puts another hash of the same password in the place of one. Nothing happens when it is not there any more.
-    ///
-    /// # Errors
-    /// When the database cannot be used.
+    /// Replaces a password hash by another hash of the same password. Does nothing when the account has a different hash by now.
     pub async fn upgrade_hash(&self, user: &UserId, outdated: &str, hash: HashedPassword<'_>) -> Result<(), StoreError> {
         let mut tx = self.database.begin().await?;
         let upgraded = tx
@@ -179,18 +158,15 @@ impl Store {
         if upgraded == 0 {
             return Ok(());
         }
-        keep_kind(&mut tx, user, hash).await?;
+        set_hash_kind(&mut tx, user, hash).await?;
         tx.commit().await?;
         Ok(())
     }
 
-    /// The kinds of hashes that accounts have now, and how many accounts have each, counted up to `count_cap`. Reads a few entries
-    /// of an index for each kind, however many accounts there are.
-    ///
-    /// # Errors
-    /// When the database cannot be used.
+    /// Returns the kinds of password hashes in use and how many accounts have each, counted up to `count_cap`. Reads a few index
+    /// entries per kind, however many accounts there are.
     pub async fn hash_kinds(&self, count_cap: i64) -> Result<Vec<(String, i64)>, StoreError> {
-        // A range in the order of the index, because PostgreSQL might look for a few equal values in the whole table.
+        // A range in index order, because for equality PostgreSQL might search the whole table for a few rows.
         let rows = self
             .database
             .all(
@@ -210,14 +186,11 @@ impl Store {
             )
             .await?;
         let kinds = rows.iter().map(|row| Ok((row.get("kind")?, row.get("accounts")?)));
-        // Rows of removed accounts stay for a while.
+        // The rows of removed accounts stay until they are purged.
         kinds.filter(|kind| !matches!(kind, Ok((_, 0)))).collect()
     }
 
-    /// Sets a role and begins a new epoch. Returns the revocation, or nothing when there is no such account.
-    ///
-    /// # Errors
-    /// When the database cannot be used.
+    /// Sets a role and begins a new epoch. Returns the revocation, or `None` when there is no such account.
     pub async fn set_role(&self, role: Role, event: &NewEvent<'_>) -> Result<Option<Vec<Revocation>>, StoreError> {
         let mut tx = self.database.begin().await?;
         let Some((_, revocation)) = new_epoch(&mut tx, event.user, event.at).await? else {
@@ -234,11 +207,8 @@ impl Store {
         Ok(Some(vec![revocation]))
     }
 
-    /// Disables an account: its sessions end and nobody signs in to it. Returns the revocation, or nothing when there is no such
-    /// account.
-    ///
-    /// # Errors
-    /// When the database cannot be used.
+    /// Disables an account: its sessions end and no one can sign in to it. Returns the revocation, or `None` when there is no
+    /// such account.
     pub async fn disable(&self, ending: &Ending, event: &NewEvent<'_>) -> Result<Option<Vec<Revocation>>, StoreError> {
         let mut tx = self.database.begin().await?;
         let Some((_, revocation)) = end_all(&mut tx, event.user, ending).await? else {
@@ -255,10 +225,7 @@ impl Store {
         Ok(Some(vec![revocation]))
     }
 
-    /// Enables an account again. What was ended stays so. Whether there is such an account.
-    ///
-    /// # Errors
-    /// When the database cannot be used.
+    /// Enables an account again. Its ended sessions stay ended. Returns whether there is such an account.
     pub async fn enable(&self, event: &NewEvent<'_>) -> Result<bool, StoreError> {
         let mut tx = self.database.begin().await?;
         let enabled = tx
@@ -272,12 +239,9 @@ impl Store {
         Ok(true)
     }
 
-    /// Sets the email address, or none; where the password was given again, `proven` holds the session that begins in place
-    /// of the one that asks, and the hash that was verified. The news, or nothing when there is no such account any more, it
-    /// has another password, or the session that is replaced is over.
-    ///
-    /// # Errors
-    /// When the database cannot be used.
+    /// Sets or removes the email address. If the password was entered again, `proven` holds the session that begins in place of
+    /// the one that asks, and the hash that was verified. Returns the revocations, or `None` when the account does not exist any
+    /// more, its password has changed, or the session to be replaced has ended.
     pub async fn set_email(
         &self,
         email: Option<&Email>,
@@ -308,14 +272,15 @@ impl Store {
     }
 }
 
-/// Writes down of which kind the hash of an account is.
-async fn keep_kind(tx: &mut StoreTransaction, user: &UserId, hash: HashedPassword<'_>) -> Result<(), StoreError> {
+/// Stores the kind of an account's password hash.
+async fn set_hash_kind(tx: &mut StoreTransaction, user: &UserId, hash: HashedPassword<'_>) -> Result<(), StoreError> {
     tx.run(query("UPDATE users SET hash_kind = $1 WHERE id = $2").bind(hash.kind).bind(&user.0))
         .await?;
     Ok(())
 }
 
-/// Makes every access token of a user stale: its session goes on, and the next one says what holds then. Returns the new epoch.
+/// Makes every access token of a user stale. The sessions go on, and their next tokens carry the new state of the account.
+/// Returns the new epoch.
 async fn new_epoch(tx: &mut StoreTransaction, user: &UserId, at: UnixSeconds) -> Result<Option<(i64, Revocation)>, StoreError> {
     let begun = query("UPDATE users SET epoch = epoch + 1 WHERE id = $1 AND removed_at IS NULL RETURNING epoch");
     let Some(row) = tx.one(begun.bind(&user.0)).await? else {
@@ -325,7 +290,7 @@ async fn new_epoch(tx: &mut StoreTransaction, user: &UserId, at: UnixSeconds) ->
     Ok(Some((epoch, insert_for_user(tx, user, epoch, at).await?)))
 }
 
-/// The account that a row holds; its id and epoch stand in the columns of these names.
+/// Reads an account from a row; `id` and `epoch` name the columns of its id and epoch.
 pub(super) fn account(row: &Row, id: &str, epoch: &str) -> Result<Account, StoreError> {
     let role: String = row.get("role")?;
     Ok(Account {

@@ -8,16 +8,13 @@ use super::invisible::is_invisible;
 /// Longest address (RFC 5321 section 4.5.3.1.3 less the angle brackets).
 pub const MAX: usize = 254;
 
-/// An address of a plausible shape; whether it receives mail is another question.
+/// An email address of plausible shape. It is not known whether it receives mail.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Email(String);
 
 impl Email {
-    /// Parses what was typed; nothing typed is no address.
-    ///
-    /// # Errors
-    /// [`Problem::EmailShape`] unless there is one ASCII `@` with something plausible on both sides, and every
-    /// character shows.
+    /// Parses what was typed. Returns `None` if the field is empty, and [`Problem::EmailShape`] unless the address has exactly
+    /// one ASCII `@` with something plausible on both sides and consists of visible characters only.
     pub fn parse(typed: &str) -> Result<Option<Self>, Problem> {
         let address = typed.trim_matches([' ', '\t']);
         if address.is_empty() {
@@ -37,13 +34,13 @@ impl Email {
         }
     }
 
-    /// The address.
+    /// Returns the address.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 }
 
-/// Redacted: addresses are private and stay out of logs.
+/// Prints `[redacted]`, because addresses are private and must not appear in logs.
 impl fmt::Debug for Email {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Email([redacted])")
@@ -55,18 +52,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_empty_field_is_no_address() {
+    fn an_empty_field_parses_as_no_address() {
         assert_eq!(Email::parse("  "), Ok(None));
     }
 
     #[test]
-    fn plausible_addresses_pass_trimmed() {
+    fn plausible_addresses_are_accepted_and_trimmed() {
         let email = Email::parse(" Ada@Example.org ").expect("valid").expect("some");
         assert_eq!(email.as_str(), "Ada@Example.org");
     }
 
     #[test]
-    fn anything_else_is_refused() {
+    fn addresses_of_implausible_shape_are_refused() {
         let long = format!("{}@example.org", "a".repeat(260));
         for typed in [
             "ada",

@@ -1,8 +1,8 @@
-//! What can be wrong with something typed: fixed sentences, tied to the field they belong to.
+//! The form fields and what can be wrong with their values: fixed sentences, each tied to the field it belongs to.
 
 use std::fmt;
 
-/// A field of one of our forms.
+/// A field of one of the app's forms.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Field {
     /// The public sign-in name.
@@ -11,9 +11,9 @@ pub enum Field {
     Password,
     /// The optional, private email address.
     Email,
-    /// The password that is, asked for before a change.
+    /// The current password, which is asked for before a change.
     CurrentPassword,
-    /// The password that is to be.
+    /// The new password.
     NewPassword,
 }
 
@@ -27,7 +27,7 @@ impl Field {
         Field::NewPassword,
     ];
 
-    /// The `name` of the input, and the key in JSON.
+    /// Returns the `name` of the input, which is also the key in JSON.
     pub const fn name(self) -> &'static str {
         match self {
             Field::Username => "username",
@@ -42,46 +42,46 @@ impl Field {
 /// Why a value was refused. Its `Display` is the sentence shown beside the field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Problem {
-    /// Nothing was typed.
+    /// The field is empty.
     Missing,
-    /// Fewer than [`crate::username::MIN`] characters.
+    /// The name has fewer than [`crate::username::MIN`] characters.
     NameTooShort,
-    /// More than [`crate::username::MAX`] characters.
+    /// The name has more than [`crate::username::MAX`] characters.
     NameTooLong,
-    /// A character outside `a-z 0-9 . _ -`.
+    /// The name has a character outside `a-z 0-9 . _ -`.
     NameCharacters,
-    /// No letter or digit in it.
+    /// The name has no letter or digit.
     NameOnlyPunctuation,
-    /// A new name that begins with a dot, a dash or an underscore.
+    /// The new name begins with a dot, a dash or an underscore.
     NameStart,
-    /// A name kept for the system.
+    /// The name is reserved for the system.
     NameReserved,
-    /// Another account has it.
+    /// Another account has this name.
     NameTaken,
-    /// Fewer than [`crate::password::MIN`] characters.
+    /// The password has fewer than [`crate::password::MIN`] characters.
     PasswordTooShort,
-    /// More than [`crate::password::MAX`] characters.
+    /// The password has more than [`crate::password::MAX`] characters.
     PasswordTooLong,
-    /// The sign-in name itself.
+    /// The password equals the sign-in name.
     PasswordIsName,
-    /// One of the passwords that attackers try first.
+    /// The password is one of those that attackers try first.
     PasswordCommon,
-    /// Holds a NUL or another control character.
+    /// The password has a NUL or another control character.
     PasswordControl,
-    /// Not the password of the account.
+    /// The password is not the password of the account.
     PasswordWrong,
-    /// The password is needed, for it was last given a while ago.
+    /// The password must be given again, because it was last given too long ago.
     PasswordNeeded,
-    /// Not the name of the account.
+    /// The name is not the name of the account.
     NameDiffers,
     /// The hash is neither argon2 nor bcrypt, cannot be verified here, or costs too much.
     HashUnknown,
-    /// Not the shape of an email address.
+    /// The value does not have the shape of an email address.
     EmailShape,
 }
 
 impl Problem {
-    /// Every problem with its code: a stable word for JSON and for the flash cookie.
+    /// Every problem with its code, which is a stable word for JSON and for the flash cookie.
     const CODES: [(Problem, &'static str); 18] = [
         (Problem::Missing, "missing"),
         (Problem::NameTooShort, "name_too_short"),
@@ -103,7 +103,7 @@ impl Problem {
         (Problem::EmailShape, "email_shape"),
     ];
 
-    /// The code of this problem.
+    /// Returns the code of this problem.
     pub fn code(self) -> &'static str {
         Self::CODES
             .iter()
@@ -111,7 +111,7 @@ impl Problem {
             .map_or("", |(_, code)| code)
     }
 
-    /// The problem with this code.
+    /// Returns the problem with this code.
     pub fn from_code(code: &str) -> Option<Self> {
         Self::CODES.iter().find(|(_, known)| *known == code).map(|(problem, _)| *problem)
     }
@@ -145,9 +145,9 @@ impl fmt::Display for Problem {
 /// A [`Problem`] and the field that it belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FieldError {
-    /// Where.
+    /// The field that has the problem.
     pub field: Field,
-    /// What.
+    /// What is wrong with the value.
     pub problem: Problem,
 }
 
@@ -156,7 +156,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_problem_has_a_code_that_leads_back_to_it() {
+    fn every_problem_can_be_found_by_its_code() {
         for (problem, code) in Problem::CODES {
             assert_eq!(problem.code(), code);
             assert_eq!(Problem::from_code(code), Some(problem));

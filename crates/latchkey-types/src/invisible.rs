@@ -1,13 +1,13 @@
-//! Characters that show nothing, or change how the text around them shows. Somebody else's email address could be imitated
-//! with them, and a terminal takes orders from some.
+//! Characters that are invisible, or that change how the text around them is displayed. An attacker could use them to imitate
+//! the email address of another user, and a terminal executes some of them as commands.
 
 use std::borrow::Cow;
 use std::ops::RangeInclusive;
 
 use unicode_properties::{GeneralCategory, UnicodeGeneralCategory};
 
-/// Letters and marks that show nothing (Unicode's `Default_Ignorable_Code_Point` outside the category of formats), and the
-/// blank Braille pattern.
+/// Invisible letters and marks (Unicode's `Default_Ignorable_Code_Point` without the category `Format`), and the blank Braille
+/// pattern.
 const IGNORABLE: [RangeInclusive<char>; 9] = [
     '\u{34f}'..='\u{34f}',
     '\u{115f}'..='\u{1160}',
@@ -20,8 +20,8 @@ const IGNORABLE: [RangeInclusive<char>; 9] = [
     '\u{e0000}'..='\u{e0fff}',
 ];
 
-/// Whether a character is a control, a format such as a mark of direction, a blank other than the space, for private use or
-/// not assigned, or shows nothing for another reason.
+/// Returns whether a character is a control character, a format character (such as a direction mark), a space character other
+/// than U+0020, for private use, unassigned, or invisible for another reason.
 pub fn is_invisible(character: char) -> bool {
     let by_category = matches!(
         character.general_category(),
@@ -37,7 +37,7 @@ pub fn is_invisible(character: char) -> bool {
     (by_category && character != ' ') || IGNORABLE.iter().any(|range| range.contains(&character))
 }
 
-/// The text with an escape such as `\u{202e}` in the place of each invisible character.
+/// Replaces each invisible character by an escape such as `\u{202e}`.
 pub fn escape_invisible(text: &str) -> Cow<'_, str> {
     if !text.contains(is_invisible) {
         return Cow::Borrowed(text);
@@ -58,7 +58,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn visible_text_of_any_script_is_left_as_it_is() {
+    fn visible_text_of_any_script_is_unchanged() {
         for text in [
             "ada@example.org",
             "o'brien \\ x",
@@ -75,7 +75,7 @@ mod tests {
     }
 
     #[test]
-    fn what_shows_nothing_or_turns_text_round_is_escaped() {
+    fn invisible_and_direction_changing_characters_are_escaped() {
         for (text, escaped) in [
             ("a\u{202e}b", r"a\u{202e}b"),
             ("\u{200b}", r"\u{200b}"),

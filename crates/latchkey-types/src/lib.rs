@@ -1,6 +1,6 @@
-//! What the server and the browser both know. Pure: no HTTP, no SQL, no clock, no randomness.
+//! Types that the server and the browser share. They are pure: no HTTP, no SQL, no clock, no randomness.
 //!
-//! Each type has one `parse`; past it, code carries the type and need not check again.
+//! Each type is validated once, by its `parse`. Code that holds the type need not check the value again.
 
 pub mod email;
 pub mod field;

@@ -1,12 +1,12 @@
-//! Where to go after signing in.
+//! The path to redirect to after signing in.
 
 use std::fmt;
 
-/// Longest path kept.
+/// Longest path that is accepted, in bytes.
 const MAX: usize = 1024;
 
-/// Addresses that are no pages, and the sign-in pages themselves, which would lead in circles. Other addresses may be pages
-/// that an adopter added.
+/// Paths that are not pages, and the sign-up page, which would redirect in a circle. All other paths are accepted, because
+/// they may be pages that an adopter added.
 const NO_PAGES: [&str; 8] = [
     "/token",
     "/revoke",
@@ -18,17 +18,17 @@ const NO_PAGES: [&str; 8] = [
     "/signup",
 ];
 
-/// Addresses below which there are no pages to come back to.
+/// Paths that are refused together with every path below them, because there are no pages to return to.
 const NO_PAGES_BELOW: [&str; 6] = ["/api", "/assets", "/health", "/.well-known", "/revocations", "/login"];
 
-/// A path on this site. Whatever else is asked for becomes [`Next::default`], the dashboard (ASVS 10.4.1 in spirit:
-/// a redirect never leaves the site).
+/// A path on this site. Everything else becomes [`Next::default`], the dashboard, so that a redirect never leaves the site
+/// (in the spirit of ASVS 10.4.1).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Next(String);
 
 impl Next {
-    /// Takes a path that begins with one slash and holds visible ASCII only; browsers read `\` as `/` and
-    /// drop tabs and line breaks, so those count as attempts to leave.
+    /// Accepts a path that begins with exactly one slash and consists of visible ASCII only. Backslashes, tabs and line breaks
+    /// are refused, because browsers read `\` as `/` and drop the others, so they can be used to leave the site.
     pub fn parse(asked: &str) -> Self {
         let path = asked.as_bytes();
         let on_this_site = path.first() == Some(&b'/')
@@ -42,12 +42,12 @@ impl Next {
         }
     }
 
-    /// The path, with its query.
+    /// Returns the path with its query.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// Whether this is where one goes anyway, so that links need not carry it.
+    /// Returns whether this is the default path, so that links can omit it.
     pub fn is_default(&self) -> bool {
         *self == Self::default()
     }
@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn anything_that_could_leave_the_site_is_not_followed() {
+    fn a_path_that_could_leave_the_site_becomes_the_default() {
         let long = format!("/{}", "a".repeat(2000));
         for asked in [
             "",
@@ -125,14 +125,14 @@ mod tests {
     }
 
     #[test]
-    fn signing_in_never_leads_back_to_signing_in() {
+    fn a_path_to_a_sign_in_page_becomes_the_default() {
         for asked in ["/login?next=/login", "/login/", "/login/verify", "/signup", "/signup/?next=/signup"] {
             assert!(Next::parse(asked).is_default(), "{asked:?}");
         }
     }
 
     #[test]
-    fn next_leads_to_pages_only() {
+    fn paths_that_are_not_pages_become_the_default() {
         for asked in [
             "/api/log_out",
             "/api",

@@ -1,4 +1,4 @@
-//! A password as somebody chooses it.
+//! A new password, checked against the rules that need no server.
 
 use std::fmt;
 
@@ -9,16 +9,13 @@ pub const MIN: usize = 8;
 /// Most characters in a password. Longer ones are never hashed.
 pub const MAX: usize = 128;
 
-/// A new password within the rules, exactly as it was sent. Never shown: `Debug` is redacted and there is no `Display`.
+/// A new password that follows the rules, exactly as it was sent. `Debug` is redacted and there is no `Display`.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Password(String);
 
 impl Password {
-    /// Checks a password that somebody wants to set for `owner`. Nothing is trimmed or normalised (ASVS 6.2.8).
-    /// The list of common passwords is the server's; the browser checks the rest while it is typed.
-    ///
-    /// # Errors
-    /// The first [`Problem`] with the password.
+    /// Checks a new password for `owner` and returns the first [`Problem`] found. Nothing is trimmed or normalised (ASVS 6.2.8).
+    /// The browser makes the same checks while the password is typed. Only the server checks the list of common passwords.
     pub fn parse(typed: &str, owner: Option<&Username>) -> Result<Self, Problem> {
         let length = typed.chars().count();
         if length == 0 {
@@ -39,7 +36,7 @@ impl Password {
         Ok(Self(typed.to_owned()))
     }
 
-    /// The password itself, for the hash and nothing else.
+    /// Returns the password itself. Use it only to hash it.
     pub fn expose(&self) -> &str {
         &self.0
     }
@@ -71,12 +68,12 @@ mod tests {
     }
 
     #[test]
-    fn the_name_itself_is_refused_in_any_case() {
+    fn a_password_equal_to_the_name_is_refused_in_any_case() {
         assert_eq!(problem("Ada.Lovelace"), Some(Problem::PasswordIsName));
     }
 
     #[test]
-    fn blanks_are_kept_as_typed() {
+    fn spaces_in_a_password_are_kept() {
         let password = Password::parse("  two words  ", None).expect("valid");
         assert_eq!(password.expose(), "  two words  ");
     }
@@ -87,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn debug_never_shows_it() {
+    fn debug_output_does_not_contain_the_password() {
         let password = Password::parse("correct horse", None).expect("valid");
         assert!(!format!("{password:?}").contains("horse"));
     }

@@ -1,5 +1,5 @@
-//! What is said beside the field of a new password while it is typed. It speaks of length only: how easily a password is guessed is found
-//! out on the server.
+//! The hint beside the field of a new password while it is typed. It never rates how easy the password is to guess, because only the
+//! server checks that.
 
 use super::password::MIN;
 use super::{Password, Problem, Username};
@@ -7,18 +7,18 @@ use super::{Password, Problem, Username};
 /// A hint beside the field of a new password.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PasswordHint {
-    /// Nothing is typed yet.
+    /// The field is empty.
     Empty,
-    /// This many characters are missing.
+    /// The password is this many characters too short.
     TooShort(usize),
-    /// As long as it has to be.
+    /// The password is long enough.
     LongEnough,
-    /// Outside the rules, whatever is added.
+    /// The password breaks a rule, and typing more characters cannot fix it.
     Bad(Problem),
 }
 
 impl PasswordHint {
-    /// The hint for what was typed so far.
+    /// Returns the hint for what was typed so far.
     pub fn of(typed: &str, owner: Option<&Username>) -> Self {
         match Password::parse(typed, owner) {
             Err(Problem::Missing) => Self::Empty,
@@ -28,7 +28,7 @@ impl PasswordHint {
         }
     }
 
-    /// The name of its style: none, `ok` or `wrong`.
+    /// Returns the value of `data-state` for the style sheet: none, `ok` or `wrong`.
     pub fn state(self) -> Option<&'static str> {
         match self {
             Self::Empty | Self::TooShort(_) => None,
@@ -37,7 +37,7 @@ impl PasswordHint {
         }
     }
 
-    /// The sentence of the hint.
+    /// Returns the sentence of the hint.
     pub fn sentence(self) -> String {
         match self {
             Self::Empty => "8 to 128 characters. Longer is better.".to_owned(),
@@ -54,7 +54,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_hint_speaks_of_length_only() {
+    fn the_hint_mentions_only_the_length() {
         for (typed, sentence) in [
             ("", "8 to 128 characters. Longer is better."),
             ("q", "7 more characters."),
@@ -72,7 +72,7 @@ mod tests {
     }
 
     #[test]
-    fn what_no_further_character_makes_good_is_said_at_once() {
+    fn a_problem_that_more_characters_cannot_fix_is_shown_at_once() {
         let owner = Username::parse("ada.lovelace").expect("a name");
         for (typed, problem) in [
             ("Ada.Lovelace", Problem::PasswordIsName),

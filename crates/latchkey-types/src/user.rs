@@ -1,10 +1,11 @@
-//! Who somebody is, as far as anybody is told.
+//! The public view of an account: id, name and roles.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// The immutable id of a user, the token's `sub`. A new account of an old name has another one.
+/// The immutable id of a user, which is the token's `sub`. If a removed account's name is registered again, the new account
+/// gets another id.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct UserId(pub String);
@@ -19,14 +20,14 @@ impl fmt::Display for UserId {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Role {
-    /// Everything.
+    /// May do everything.
     Admin,
-    /// Its own things.
+    /// May manage its own account only.
     User,
 }
 
 impl Role {
-    /// The word in tokens, in the database and on the command line.
+    /// Returns the name of the role in tokens, in the database and on the command line.
     pub const fn as_str(self) -> &'static str {
         match self {
             Role::Admin => "admin",
@@ -34,7 +35,7 @@ impl Role {
         }
     }
 
-    /// The role of this word.
+    /// Returns the role with this name.
     pub fn parse(word: &str) -> Option<Self> {
         [Role::Admin, Role::User].into_iter().find(|role| role.as_str() == word)
     }
@@ -46,10 +47,10 @@ impl fmt::Display for Role {
     }
 }
 
-/// The public view of an account: what a token says of it. There is no hash here to leak.
+/// The public view of an account, as a token contains it. It has no password hash that could leak.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct User {
-    /// Never changes.
+    /// The id, which never changes.
     pub id: UserId,
     /// The sign-in name.
     pub username: String,

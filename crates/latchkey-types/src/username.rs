@@ -9,7 +9,7 @@ pub const MIN: usize = 3;
 /// Most characters in a name.
 pub const MAX: usize = 32;
 
-/// Names that could be taken for the system or for a part of the site.
+/// Names that users could mistake for the system or for a part of the site.
 const RESERVED: [&str; 24] = [
     "abuse",
     "account",
@@ -37,16 +37,13 @@ const RESERVED: [&str; 24] = [
     "undefined",
 ];
 
-/// A sign-in name in its one canonical form: 3 to 32 of `a-z 0-9 . _ -`, lower case.
+/// A sign-in name in its canonical form: 3 to 32 characters of `a-z 0-9 . _ -`, in lower case.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Username(String);
 
 impl Username {
-    /// Parses what was typed to name an account that is there: surrounding blanks are dropped and case is folded, so that every
-    /// door (form, API, command line) reaches the same account.
-    ///
-    /// # Errors
-    /// The first [`Problem`] with the name.
+    /// Parses the name of an existing account and returns the first [`Problem`] found. Surrounding spaces and tabs are dropped and
+    /// the name is lowercased, so that the form, the API and the command line find the same account.
     pub fn parse(typed: &str) -> Result<Self, Problem> {
         let name = typed.trim_matches([' ', '\t']).to_ascii_lowercase();
         if name.is_empty() {
@@ -70,11 +67,9 @@ impl Username {
         Ok(Self(name))
     }
 
-    /// Parses the name of an account to be made. A name that begins with a mark would be taken for an option by commands, or
-    /// for a hidden file; accounts of before may have one, so [`Username::parse`] still knows it.
-    ///
-    /// # Errors
-    /// The first [`Problem`] with the name.
+    /// Parses the name of a new account and returns the first [`Problem`] found. A new name must begin with a letter or a digit,
+    /// because commands could mistake a name such as `-ada` for an option and `.ada` for a hidden file. Older accounts may have
+    /// such a name, so [`Username::parse`] still accepts it.
     pub fn parse_new(typed: &str) -> Result<Self, Problem> {
         let name = Self::parse(typed)?;
         if name.0.starts_with(|first: char| first.is_ascii_alphanumeric()) {
@@ -84,7 +79,7 @@ impl Username {
         }
     }
 
-    /// The canonical name.
+    /// Returns the canonical name.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -109,13 +104,13 @@ mod tests {
     }
 
     #[test]
-    fn case_and_surrounding_blanks_do_not_make_another_name() {
+    fn case_and_surrounding_spaces_are_ignored() {
         assert_eq!(parsed(" Ada.Lovelace "), Ok("ada.lovelace".into()));
         assert_eq!(parsed("ada.lovelace"), Ok("ada.lovelace".into()));
     }
 
     #[test]
-    fn the_limits_are_inclusive() {
+    fn the_length_limits_are_inclusive() {
         assert_eq!(parsed("abc"), Ok("abc".into()));
         assert_eq!(parsed("ab"), Err(Problem::NameTooShort));
         assert_eq!(parsed(&"a".repeat(32)), Ok("a".repeat(32)));
@@ -123,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn only_plain_letters_digits_and_three_marks_are_allowed() {
+    fn only_ascii_letters_digits_dots_dashes_and_underscores_are_allowed() {
         for typed in ["ada lovelace", "ada@x", "аda", "ａda", "ada\0", "ada\n", "İada", "a/b", "a%41"] {
             assert_eq!(parsed(typed), Err(Problem::NameCharacters), "{typed:?}");
         }
@@ -140,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn a_new_name_begins_with_a_letter_or_a_digit_and_an_old_one_need_not() {
+    fn only_a_new_name_must_begin_with_a_letter_or_a_digit() {
         for typed in ["--help", "-ada", ".profile", "_ada", " -ADA "] {
             assert_eq!(Username::parse_new(typed), Err(Problem::NameStart), "{typed:?}");
             assert!(Username::parse(typed).is_ok(), "{typed:?}");
@@ -152,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn parsing_is_idempotent() {
+    fn parsing_a_canonical_name_returns_the_same_name() {
         let once = parsed("Grace_Hopper-1").expect("valid");
         assert_eq!(parsed(&once), Ok(once.clone()));
     }

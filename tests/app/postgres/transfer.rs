@@ -1,4 +1,4 @@
-//! `latchkey move`: between a SQLite file and a PostgreSQL database everything comes along or nothing does.
+//! `latchkey move` between a SQLite file and a PostgreSQL database: it moves everything or nothing.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -18,10 +18,10 @@ use tempfile::TempDir;
 use crate::databases::Database;
 use crate::support::{CHEAP, TestApp, Tokens};
 
-/// What is not moved: columns that each database fills by itself, and what is not this program's.
+/// Columns and tables that are not moved: columns that each database fills by itself, and tables without data of this program.
 const NOT_MOVED: [&str; 4] = ["seq", "written_by", "_latchkey_migrations", "sqlite_sequence"];
 
-/// Every table with its rows, each as one text.
+/// Every table with its rows, each row as one string.
 type Dump = BTreeMap<String, Vec<String>>;
 
 impl Database {
@@ -29,7 +29,7 @@ impl Database {
         DatabaseUrl::parse(&self.as_text()).expect("a URL")
     }
 
-    /// As it is given to the command.
+    /// Returns the URL as it is given to the command.
     fn as_text(&self) -> String {
         match self {
             Self::Sqlite(file) => format!("sqlite:{}", file.display()),
@@ -37,7 +37,7 @@ impl Database {
         }
     }
 
-    /// The texts in a row each.
+    /// Returns the rows that a query yields, each as a list of strings.
     async fn rows(&self, statement: &str) -> Vec<Vec<String>> {
         let statement = AssertSqlSafe(statement.to_owned());
         match self {
@@ -66,7 +66,7 @@ impl Database {
         rows[0][0].parse().expect("a number")
     }
 
-    /// Tables and columns with their types, as the database itself knows them.
+    /// Returns the tables and columns with their types, from the catalog of the database.
     async fn schema(&self) -> BTreeMap<String, BTreeMap<String, String>> {
         let statement = match self {
             Self::Sqlite(_) => {
@@ -78,7 +78,7 @@ impl Database {
         };
         let mut tables: BTreeMap<_, BTreeMap<_, _>> = BTreeMap::new();
         for row in self.rows(statement).await {
-            let [table, column, kind] = row.try_into().expect("three");
+            let [table, column, kind] = row.try_into().expect("three columns");
             if !NOT_MOVED.contains(&table.as_str()) && !NOT_MOVED.contains(&column.as_str()) {
                 tables.entry(table).or_default().insert(column, kind);
             }
@@ -86,7 +86,7 @@ impl Database {
         tables
     }
 
-    /// All there is, but for the mark of a move: by the database's own list of columns, not by the program's.
+    /// Returns all rows except the mark of a move. It uses the database's own list of columns, not the program's.
     async fn dump(&self) -> Dump {
         let mut dump = Dump::new();
         for (table, columns) in self.schema().await {
@@ -94,7 +94,7 @@ impl Database {
                 .keys()
                 .map(|column| format!("'{column}=' || COALESCE(CAST({column} AS TEXT), 'NULL')"))
                 .collect();
-            // The news in its order, the others in any.
+            // Revocations keep their order; the rows of other tables may have any.
             let order = if table == "revocations" { "seq" } else { "1" };
             let statement = format!("SELECT {} FROM {table} ORDER BY {order}", columns.join(" || ' ' || "));
             let mut rows = self.rows(&statement).await.concat();
@@ -133,14 +133,14 @@ async fn refusal(from: &Database, to: &Database) -> TransferError {
     moved(from, to).await.map(|_| ()).expect_err("refused")
 }
 
-/// The same program on what was moved, with the same secret.
+/// Restarts the program on the target of a move, with the same secret.
 async fn moved_to(app: TestApp, to: &Database) -> TestApp {
     let url = to.as_text();
     app.restarted(|settings| settings.database_url = Some(url)).await
 }
 
-/// Somebody who is signed in in a browser and elsewhere, whose other session has just ended, whose name was guessed at; and
-/// somebody whose tokens are stale. The tokens that live, and those of the ended session.
+/// Fills the database: ada is signed in with a browser and a program, another session of hers has just ended, and there were failed
+/// sign-ins; grace is disabled, linus is removed. Returns ada's live tokens, those of the ended session, and her cookies.
 async fn lived_in(app: &TestApp) -> (Tokens, Tokens, String) {
     let ada = app.signed_up_with_email("ada", "ada@example.org").await;
     app.signed_up("grace").await;
@@ -157,18 +157,18 @@ async fn lived_in(app: &TestApp) -> (Tokens, Tokens, String) {
 }
 
 #[tokio::test]
-async fn every_row_is_moved_the_source_stays_as_it_was_and_a_repeat_changes_nothing() {
+async fn a_move_copies_every_row_keeps_the_source_and_changes_nothing_when_repeated() {
     let app = on_sqlite().await;
     lived_in(&app).await;
     let (from, to) = (&app.database, Database::postgres().await);
     let before = from.dump().await;
     for table in ["users", "sessions", "events", "revocations", "throttles", "meta"] {
-        assert!(!before[table].is_empty(), "there is something in {table}");
+        assert!(!before[table].is_empty(), "{table} is empty");
     }
     done(from, &to).await;
     assert_eq!(to.dump().await, before);
     assert_eq!(from.dump().await, before);
-    let again = moved(from, &to).await.expect("there");
+    let again = moved(from, &to).await.expect("moved before");
     assert!(again.already);
     for (table, rows) in again.rows {
         assert_eq!(usize::try_from(rows).expect("a number"), before[&table].len(), "{table}");
@@ -177,14 +177,14 @@ async fn every_row_is_moved_the_source_stays_as_it_was_and_a_repeat_changes_noth
 }
 
 #[tokio::test]
-async fn tokens_and_cookies_work_on_the_other_database_and_ended_ones_stay_dead_there_and_back() {
+async fn live_tokens_work_and_ended_ones_stay_ended_after_a_move_there_and_back() {
     let app = on_sqlite().await;
     let (live, ended, cookies) = lived_in(&app).await;
     let grace = app.user_id("grace").await;
     let (there, dir) = (Database::postgres().await, TempDir::new().expect("a directory"));
     done(&app.database, &there).await;
     let app = moved_to(app, &there).await;
-    // The session was begun before the move, and its access token has not expired: memory knows of its end by what was moved.
+    // The session began before the move and its access token has not expired. The program knows of its end from the moved rows.
     assert!(!app.opens(&ended.access).await);
     assert_eq!(app.refresh(&ended.refresh).await.json()["error"], "invalid_grant");
     assert!(app.opens(&live.access).await);
@@ -201,38 +201,38 @@ async fn tokens_and_cookies_work_on_the_other_database_and_ended_ones_stay_dead_
             .user(&grace)
             .await
             .expect("an answer")
-            .expect("there")
+            .expect("the account")
             .disabled_at
             .is_some()
     );
-    // The door of the first account stays shut.
+    // A later account does not become administrator.
     app.signed_up("eve").await;
     assert_eq!(
         app.get_with_token("/me", &app.token("eve").await).await.json()["roles"],
         serde_json::json!(["user"])
     );
 
-    // And back, into a file that is not there yet.
+    // Moves back, into a file that does not exist yet.
     let again = app.grant("ada").await;
     assert_eq!(app.post("/revoke", &[("token", &again.refresh)]).await.status, 200);
     let back = Database::sqlite(dir.path());
     done(&there, &back).await;
     assert_eq!(back.dump().await, there.dump().await);
     let mode = std::os::unix::fs::PermissionsExt::mode(&dir.path().join("latchkey.db").metadata().expect("a file").permissions());
-    assert_eq!(mode & 0o777, 0o600, "password hashes are for its owner alone");
+    assert_eq!(mode & 0o777, 0o600, "only the owner of the file may read the password hashes");
     let app = moved_to(app, &back).await;
     assert!(!app.opens(&ended.access).await && !app.opens(&again.access).await);
     assert!(app.opens(&app.refreshed(&live.refresh).await.access).await);
 }
 
 #[tokio::test]
-async fn a_target_that_was_used_is_refused_and_stays_as_it_is() {
+async fn a_target_that_was_used_is_refused_and_stays_unchanged() {
     let app = on_sqlite().await;
     app.signed_up("ada").await;
     let to = Database::postgres().await;
     done(&app.database, &to).await;
 
-    // Used since: one more session.
+    // The target was used since the move: it has one more session.
     let app = moved_to(app, &to).await;
     let from = Database::sqlite(app.dir());
     app.grant("ada").await;
@@ -240,14 +240,14 @@ async fn a_target_that_was_used_is_refused_and_stays_as_it_is() {
     assert!(matches!(refusal(&from, &to).await, TransferError::Used));
     assert_eq!(to.dump().await, used);
 
-    // A source that went on is another one.
+    // A source that was used since the move counts as another source.
     let app = moved_to(app, &from).await;
     let to = Database::postgres().await;
     done(&from, &to).await;
     let tokens = app.grant("ada").await;
     assert!(matches!(refusal(&from, &to).await, TransferError::AnotherMove));
 
-    // Accounts of its own, and one that had some.
+    // A target with accounts of its own, and a target that had some before.
     let other = on_sqlite().await;
     other.signed_up("eve").await;
     let theirs = other.database.dump().await;
@@ -264,7 +264,7 @@ async fn a_target_that_was_used_is_refused_and_stays_as_it_is() {
 }
 
 #[tokio::test]
-async fn a_target_of_an_older_version_with_accounts_is_not_touched() {
+async fn a_target_of_an_older_version_with_accounts_stays_unchanged() {
     let (app, other) = (on_sqlite().await, on_sqlite().await);
     app.signed_up("ada").await;
     other.signed_up("eve").await;
@@ -275,7 +275,7 @@ async fn a_target_of_an_older_version_with_accounts_is_not_touched() {
 }
 
 #[tokio::test]
-async fn guesses_at_a_target_without_accounts_are_no_use_of_it() {
+async fn failed_sign_ins_at_a_target_without_accounts_do_not_count_as_use() {
     let app = on_sqlite().await;
     lived_in(&app).await;
     let to = Database::postgres().await;
@@ -288,7 +288,7 @@ async fn guesses_at_a_target_without_accounts_are_no_use_of_it() {
 }
 
 #[tokio::test]
-async fn what_arrives_otherwise_than_it_was_sent_is_found_and_nothing_is_kept() {
+async fn rows_that_arrive_changed_or_not_at_all_are_noticed_and_nothing_is_kept() {
     let app = on_sqlite().await;
     lived_in(&app).await;
     for (fault, table) in [
@@ -316,7 +316,7 @@ async fn what_arrives_otherwise_than_it_was_sent_is_found_and_nothing_is_kept() 
 }
 
 #[tokio::test]
-async fn a_step_that_takes_longer_than_a_request_may_is_waited_for() {
+async fn a_move_waits_for_a_statement_that_takes_longer_than_a_request_may() {
     let app = on_sqlite().await;
     app.signed_up("ada").await;
     let to = Database::postgres().await;
@@ -330,7 +330,7 @@ async fn a_step_that_takes_longer_than_a_request_may_is_waited_for() {
 }
 
 #[tokio::test]
-async fn one_database_under_two_names_is_not_moved_to_itself() {
+async fn a_move_between_two_names_of_one_database_is_refused() {
     let app = on_sqlite().await;
     app.signed_up("ada").await;
     assert!(matches!(refusal(&app.database, &app.database).await, TransferError::Same));
@@ -341,7 +341,7 @@ async fn one_database_under_two_names_is_not_moved_to_itself() {
     let app = TestApp::new().await;
     app.signed_up("ada").await;
     let Database::Postgres { url, .. } = &app.database else {
-        panic!("this is the PostgreSQL one")
+        panic!("this test runs on PostgreSQL")
     };
     let other_name = if url.contains("127.0.0.1") {
         url.replace("127.0.0.1", "localhost")
@@ -358,11 +358,11 @@ async fn one_database_under_two_names_is_not_moved_to_itself() {
 }
 
 #[tokio::test]
-async fn a_source_has_to_be_there_up_to_date_and_in_use() {
+async fn a_source_must_exist_be_up_to_date_and_contain_data() {
     let dir = TempDir::new().expect("a directory");
     let (from, to) = (Database::sqlite(dir.path()), Database::postgres().await);
     assert!(matches!(refusal(&from, &to).await, TransferError::NoSource));
-    assert_eq!(std::fs::read_dir(dir.path()).expect("listed").count(), 0, "no file is made");
+    assert_eq!(std::fs::read_dir(dir.path()).expect("listed").count(), 0, "no file is created");
     std::fs::write(dir.path().join("latchkey.db"), "").expect("written");
     assert!(matches!(refusal(&from, &to).await, TransferError::NoSource));
     assert!(matches!(refusal(&Database::postgres().await, &from).await, TransferError::NoSource));
@@ -384,13 +384,13 @@ async fn a_source_has_to_be_there_up_to_date_and_in_use() {
     assert!(matches!(refusal(&app.database, &nowhere).await, TransferError::Target(_)));
 }
 
-/// What is ended during a move must not live on after it: so nobody is told that it has ended.
+/// A session that is ended during a move could live on at the target, so the program must not report that it has ended.
 #[tokio::test]
-async fn a_change_of_the_source_during_a_move_is_refused_and_not_lost() {
+async fn a_change_to_the_source_during_a_move_is_refused_and_not_lost() {
     for app in [on_sqlite().await, TestApp::new().await] {
         app.signed_up("ada").await;
         let tokens = app.grant("ada").await;
-        // Its first use is recorded before the move: what is recorded during one is written to the source afterwards.
+        // Records the first use before the move, because what is recorded during a move is written to the source afterwards.
         assert!(app.opens(&tokens.access).await);
         let dir = TempDir::new().expect("a directory");
         let to = match &app.database {
@@ -400,7 +400,7 @@ async fn a_change_of_the_source_during_a_move_is_refused_and_not_lost() {
         let (in_the_middle, wait_for_it) = channel();
         let (go_on, told) = channel::<()>();
         let (source, target) = (app.database.parsed(), to.parsed());
-        // A thread of its own, as it is a program of its own.
+        // The move runs in a thread of its own because it is a program of its own.
         let moving = std::thread::spawn(move || {
             let runtime = tokio::runtime::Runtime::new().expect("a runtime");
             runtime.block_on(transfer::run(&source, &target, |progress| {
@@ -423,9 +423,9 @@ async fn a_change_of_the_source_during_a_move_is_refused_and_not_lost() {
         go_on.send(()).expect("sent");
         moving.join().expect("ended").expect("moved");
         assert_eq!(to.dump().await, app.database.dump().await);
-        // On the source nothing is left that holds anybody up.
+        // No lock is left on the source.
         assert_eq!(app.post("/revoke", &[("token", &tokens.refresh)]).await.status, 200);
-        // On the target it is ended by being ended there.
+        // On the target the session lives until it is ended there.
         let app = moved_to(app, &to).await;
         assert!(app.opens(&tokens.access).await);
         assert_eq!(app.post("/revoke", &[("token", &tokens.refresh)]).await.status, 200);
@@ -458,7 +458,8 @@ async fn a_move_knows_every_table_and_column_of_both_engines() {
     }
 }
 
-/// The program in a directory of its own, with nothing set but the password of the two URLs: it takes none in a flag.
+/// Returns the command to run in a directory, with no setting except the password of the two URLs in `PGPASSWORD`, because the command
+/// takes no password in a flag.
 fn run(dir: &Path, from: &str, to: &str) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_latchkey"));
     let [from, to] = [from, to].map(|text| {
@@ -485,7 +486,7 @@ fn said(output: &Output) -> String {
     String::from_utf8_lossy(&[output.stdout.as_slice(), output.stderr.as_slice()].concat()).into_owned()
 }
 
-/// As many accounts with a session each, whatever is in them.
+/// Inserts this many accounts with one session each; their content does not matter.
 async fn fill(database: &Database, accounts: u32) {
     let numbers = format!("WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {accounts})");
     database
@@ -510,7 +511,7 @@ async fn a_move_that_is_killed_leaves_nothing_and_can_be_repeated() {
         fill(&app.database, MANY).await;
         let (from, url) = (app.database.as_text(), to.as_text());
         let mut killed = run(app.dir(), &from, &url).stderr(Stdio::piped()).spawn().expect("started");
-        // It says so when all accounts are written, and goes on with the sessions.
+        // The command reports when all accounts are written, and continues with the sessions.
         let mut lines = std::io::BufRead::lines(std::io::BufReader::new(killed.stderr.take().expect("a pipe")));
         let accounts = lines
             .find(|line| line.as_ref().expect("read").starts_with("users: "))
@@ -518,9 +519,12 @@ async fn a_move_that_is_killed_leaves_nothing_and_can_be_repeated() {
             .expect("read");
         assert!(accounts.starts_with(&format!("users: {} rows", MANY + 1)), "{accounts}");
         killed.kill().expect("killed");
-        assert!(!killed.wait().expect("gone").success(), "it was not done yet");
+        assert!(
+            !killed.wait().expect("an exit status").success(),
+            "the move was killed before it was done"
+        );
         alone(&to).await;
-        assert!(to.dump().await.values().all(Vec::is_empty), "nothing of it is there");
+        assert!(to.dump().await.values().all(Vec::is_empty), "no row of the killed move is left");
 
         let output = run(app.dir(), &from, &url).output().expect("ran");
         assert!(
@@ -533,23 +537,23 @@ async fn a_move_that_is_killed_leaves_nothing_and_can_be_repeated() {
     }
 }
 
-/// Waits until the server has noticed that a program is gone.
+/// Waits until the server has noticed that the killed program is gone.
 async fn alone(database: &Database) {
     if let Database::Postgres { name, .. } = database {
         let others = format!("SELECT pid::text FROM pg_stat_activity WHERE datname = '{name}' AND pid <> pg_backend_pid()");
         let began = Instant::now();
         while !database.rows(&others).await.is_empty() {
-            assert!(began.elapsed() < Duration::from_secs(20), "it is still there");
+            assert!(began.elapsed() < Duration::from_secs(20), "the killed program is still connected");
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }
 }
 
 #[tokio::test]
-async fn the_command_needs_no_settings_says_what_comes_next_and_shows_no_password() {
+async fn the_move_command_needs_no_settings_and_prints_the_next_steps_but_no_password() {
     let dir = tempfile::tempdir().expect("a directory");
     let file = Database::sqlite(dir.path());
-    // A server that makes its secret itself.
+    // A server that generates its own secret.
     let app = TestApp::on(dir, file, |_| {}, CHEAP).await;
     app.signed_up("ada").await;
     let to = Database::postgres().await;
@@ -579,7 +583,7 @@ async fn the_command_needs_no_settings_says_what_comes_next_and_shows_no_passwor
     assert_eq!(
         std::fs::read_dir(elsewhere.path()).expect("listed").count(),
         0,
-        "nothing is made on the way"
+        "no file is created in the working directory"
     );
 
     let back = PathBuf::from("copy.db");

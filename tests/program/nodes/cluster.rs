@@ -1,4 +1,4 @@
-//! Nodes, their database, and what stands between them.
+//! A cluster for tests: nodes, their database, and optionally a proxy and a slow link between them.
 
 use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -15,31 +15,31 @@ pub struct Cluster {
     nodes: Vec<Installation>,
     servers: Vec<Option<Server>>,
     settings: Vec<(&'static str, String)>,
-    /// What people type into the address bar.
+    /// The host and port of the public URL.
     host: String,
-    /// Where requests go that may go to any node.
+    /// The proxy that spreads requests over the nodes, if there is one.
     any: Option<Proxy>,
     link: Option<Link>,
     asked: AtomicUsize,
 }
 
 impl Cluster {
-    /// So many nodes, started at once.
+    /// Starts this many nodes at once.
     pub fn of(number: usize) -> Self {
         Self::new(number, false, false, &[])
     }
 
-    /// The same with settings of their own.
+    /// Starts this many nodes with additional settings.
     pub fn with(number: usize, settings: &[(&'static str, &str)]) -> Self {
         Self::new(number, false, false, settings)
     }
 
-    /// Two behind a proxy, which people use.
+    /// Starts two nodes behind a proxy, which receives all requests.
     pub fn behind_a_proxy() -> Self {
         Self::new(2, true, false, &[])
     }
 
-    /// The same with a link to the database that can hang.
+    /// Starts this many nodes with a link to the database that can be slowed down or made to hang.
     pub fn with_a_slow_link(number: usize, settings: &[(&'static str, &str)]) -> Self {
         Self::new(number, false, true, settings)
     }
@@ -58,7 +58,7 @@ impl Cluster {
             ("LATCHKEY_DATABASE_URL", url),
             ("LATCHKEY_SECRET", latchkey_core::secret::generate().to_string()),
             ("LATCHKEY_PUBLIC_URL", format!("http://{host}")),
-            // People of a test come from addresses of their own.
+            // So that each simulated user can have its own client address.
             ("LATCHKEY_TRUSTED_PROXIES", "127.0.0.1".to_owned()),
         ];
         all.extend(settings.iter().map(|(name, value)| (*name, (*value).to_owned())));
@@ -94,7 +94,7 @@ impl Cluster {
         self.link.as_ref().expect("a link")
     }
 
-    /// How many nodes there are.
+    /// Returns the number of nodes.
     pub fn len(&self) -> usize {
         self.nodes.len()
     }
@@ -103,7 +103,7 @@ impl Cluster {
         self.servers[node].take().expect("a node that runs").kill();
     }
 
-    /// As an upgrade stops it.
+    /// Stops a node gracefully, as an upgrade does.
     pub fn stop(&mut self, node: usize) {
         let log = self.servers[node].take().expect("a node that runs").stop();
         assert!(!log.contains("panicked"), "{log}");
@@ -113,17 +113,17 @@ impl Cluster {
         self.servers[node] = Some(self.serve(node));
     }
 
-    /// Where to reach a node; any, behind a proxy.
+    /// Returns the port of a node, or of the proxy if there is one.
     pub fn port(&self, node: usize) -> u16 {
         self.any.as_ref().map_or_else(|| self.nodes[node].port(), |proxy| proxy.port)
     }
 
-    /// What clients send as `Host`.
+    /// Returns the `Host` header that clients send.
     pub fn host(&self) -> &str {
         &self.host
     }
 
-    /// An account.
+    /// Adds an account and returns its name.
     pub fn somebody(&mut self, name: &str) -> String {
         let settings = self.settings.clone();
         let added = self.nodes[0].run_with(&["user", "add", name, "--password-stdin"], &settings, &format!("{PASSWORD}\n"));
@@ -162,7 +162,7 @@ impl Cluster {
         exchange_as(self.port(node), &self.host, "GET", path, headers, "").unwrap_or_default()
     }
 
-    /// Posts a form, each from another address.
+    /// Posts a form, each time from another client address.
     pub fn post(&self, node: usize, path: &str, fields: &[(&str, &str)]) -> io::Result<(u16, Value)> {
         post(
             self.port(node),
@@ -174,7 +174,7 @@ impl Cluster {
     }
 }
 
-/// Posts a form from one of many addresses.
+/// Posts a form from one of many client addresses.
 pub fn post(port: u16, host: &str, from: usize, path: &str, fields: &[(&str, &str)]) -> io::Result<(u16, Value)> {
     let address = format!("10.{}.{}.{}", from >> 16 & 255, from >> 8 & 255, from & 255);
     let headers = [("Content-Type", "application/x-www-form-urlencoded"), ("X-Forwarded-For", &address)];

@@ -1,4 +1,4 @@
-//! A link to the database that can hang, be slow, or lead to another server.
+//! A TCP link to the database that can hang, be slow, or lead to another server.
 
 use std::io;
 use std::net::{Shutdown, TcpListener, TcpStream};
@@ -7,7 +7,7 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::thread::{sleep, spawn};
 use std::time::Duration;
 
-/// What it does with what it carries, from now on.
+/// A running link. Its methods change how it treats the bytes that it carries from now on.
 pub struct Link {
     pub port: u16,
     state: Arc<State>,
@@ -26,7 +26,7 @@ struct Now {
 }
 
 impl State {
-    /// Waits for as long as the link holds up what it carries.
+    /// Waits while the link hangs, then for the delay of the link.
     fn holds_up(&self) {
         let now = self.now.lock().expect("not poisoned");
         let takes = self.changed.wait_while(now, |now| now.hangs).expect("not poisoned").takes;
@@ -65,7 +65,7 @@ impl Link {
         Self { port, state, gone }
     }
 
-    /// Nothing gets through, nothing is closed.
+    /// Stops carrying bytes without closing any connection.
     pub fn hang(&self) {
         self.set(|now| now.hangs = true);
     }
@@ -74,12 +74,12 @@ impl Link {
         self.set(|now| now.hangs = false);
     }
 
-    /// Whatever it carries takes so long, one way.
+    /// Delays everything by this time in each direction.
     pub fn takes(&self, time: Duration) {
         self.set(|now| now.takes = time);
     }
 
-    /// Who connects from now on reaches another server.
+    /// Sends new connections to another server.
     pub fn leads_to(&self, target: u16) {
         self.set(|now| now.leads_to = target);
     }
@@ -97,7 +97,7 @@ impl Drop for Link {
     }
 }
 
-/// Carries bytes both ways until both ends are closed. Before it passes any on, it does something.
+/// Carries bytes both ways until both ends are closed. Calls `before` each time before it passes bytes on.
 pub fn join(client: TcpStream, server: TcpStream, before: impl Fn() + Clone + Send + 'static) {
     let carry = |mut from: TcpStream, mut to: TcpStream, before: Box<dyn Fn() + Send>| {
         spawn(move || {

@@ -1,4 +1,5 @@
-//! A mixed load on all nodes, and a record of what was acknowledged: a live session must go on, an ended one must be dead.
+//! Simulated users that put a mixed load on all nodes and record what was acknowledged. Live sessions must keep working, and
+//! ended sessions must be refused.
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -9,22 +10,22 @@ use std::time::{Duration, Instant};
 use super::cluster::{Cluster, post};
 use crate::support::{PASSWORD, Tokens, exchange_as, within};
 
-/// How many ask at the same time.
+/// How many users send requests at the same time.
 const PEOPLE: usize = 16;
 
-/// How long an outage may keep somebody trying.
+/// How long a user may have to retry during an outage.
 const PATIENCE: Duration = Duration::from_mins(1);
 
-/// What was asked and how it went.
+/// Counts of requests by kind and outcome.
 #[derive(Default)]
 pub struct Counts {
     pub sign_ins: usize,
     pub refreshes: usize,
     pub pages: usize,
     pub ends: usize,
-    /// Answered with 503 or 429: come back later.
+    /// Requests answered with 503 or 429, which mean "try again later".
     pub put_off: usize,
-    /// No answer: the connection was refused or broke.
+    /// Requests without an answer, because the connection was refused or broke.
     pub broken: usize,
 }
 
@@ -40,12 +41,12 @@ impl fmt::Display for Counts {
         } = self;
         write!(
             f,
-            "{sign_ins} sign-ins, {refreshes} refreshes, {pages} pages, {ends} ends; {put_off} put off, {broken} without an answer"
+            "{sign_ins} sign-ins, {refreshes} refreshes, {pages} pages, {ends} sessions ended; {put_off} told to retry, {broken} without an answer"
         )
     }
 }
 
-/// Everybody who asks.
+/// All simulated users.
 pub struct People {
     enough: Arc<AtomicBool>,
     asking: Vec<JoinHandle<Person>>,
@@ -54,7 +55,7 @@ pub struct People {
     everywhere: Duration,
 }
 
-/// Sessions that somebody was told are over.
+/// What the nodes have acknowledged: the sessions that were ended, and how many requests were answered or put off.
 #[derive(Default)]
 struct Record {
     ended: Mutex<Vec<(Instant, Tokens)>>,
@@ -74,11 +75,11 @@ struct Person {
 }
 
 impl People {
-    /// They ask so often a second, all together. An end must be known `everywhere` after that long.
+    /// Starts users that together send `rate` requests per second. Every node must refuse an ended session after `everywhere`.
     pub fn begin(cluster: &mut Cluster, rate: usize, everywhere: Duration) -> Self {
         let record = Arc::new(Record::default());
         let enough = Arc::new(AtomicBool::new(false));
-        let pause = Duration::from_secs(1) * u32::try_from(PEOPLE).expect("few") / u32::try_from(rate).expect("few");
+        let pause = Duration::from_secs(1) * u32::try_from(PEOPLE).expect("a small number") / u32::try_from(rate).expect("a small number");
         let ports: Vec<_> = (0..cluster.len()).map(|node| cluster.port(node)).collect();
         let host = cluster.host().to_owned();
         let people: Vec<_> = (0..PEOPLE)
@@ -122,29 +123,29 @@ impl People {
         }
     }
 
-    /// Lets them go on until so many were answered.
+    /// Waits until this many more requests were answered.
     pub fn go_on_for(&self, answers: usize) {
         let before = self.record.answered.load(Ordering::Relaxed);
-        within(PATIENCE, "people are answered", || {
+        within(PATIENCE, "users are answered", || {
             self.record.answered.load(Ordering::Relaxed) >= before + answers
         });
     }
 
-    /// Lets them go on until some were told to come back.
+    /// Waits until at least one more request was put off with 503 or 429.
     pub fn are_put_off(&self) {
         let before = self.record.put_off.load(Ordering::Relaxed);
-        within(PATIENCE, "people are put off", || {
+        within(PATIENCE, "a user is answered with 503 or 429", || {
             self.record.put_off.load(Ordering::Relaxed) > before
         });
     }
 
-    /// Stops them, and holds every session against what they were told. What they asked.
+    /// Stops the users and checks every session against what was acknowledged. Returns the counts of their requests.
     pub fn stop(self, cluster: &Cluster) -> Counts {
         self.enough.store(true, Ordering::Relaxed);
         let people: Vec<_> = self
             .asking
             .into_iter()
-            .map(|person| person.join().expect("nothing went wrong"))
+            .map(|person| person.join().expect("no user failed"))
             .collect();
         let mut checked = self.watching.join().expect("no ended session was used");
         let mut counts = Counts::default();
@@ -168,7 +169,7 @@ impl People {
                 assert_eq!(
                     cluster.get(node, "/protected", &tokens.access).0,
                     401,
-                    "an ended session on node {node}"
+                    "an ended session was accepted on node {node}"
                 );
                 checked += 1;
             }
@@ -185,7 +186,7 @@ impl People {
 }
 
 impl Person {
-    /// Of twenty steps one signs in, one ends a session, six refresh and twelve look at something.
+    /// Does one step. Of twenty steps one signs in, one ends a session, six refresh and twelve request a page or a protected route.
     fn take_a_step(&mut self) {
         self.step += 1;
         if self.sessions.is_empty() || self.step.is_multiple_of(20) {
@@ -208,7 +209,7 @@ impl Person {
         }
     }
 
-    /// Tries until there is an answer that counts: a session that is alive must never be refused.
+    /// Retries until there is an answer other than 503 and 429. A live session must never be refused.
     fn refresh(&mut self, tokens: Tokens) -> Tokens {
         let began = Instant::now();
         loop {
@@ -218,16 +219,16 @@ impl Person {
                     return Tokens::of(&body);
                 }
                 Some((status, body)) => panic!("a live session was refused: {status} {body}"),
-                None => assert!(began.elapsed() < PATIENCE, "a refresh is answered some time"),
+                None => assert!(began.elapsed() < PATIENCE, "no refresh was answered within {PATIENCE:?}"),
             }
         }
     }
 
-    /// Tries until it is acknowledged.
+    /// Ends the session. Retries until it is acknowledged.
     fn end(&mut self, tokens: &Tokens) {
         let began = Instant::now();
         while self.post("/revoke", &[("token", &tokens.refresh)]).map(|(status, _)| status) != Some(200) {
-            assert!(began.elapsed() < PATIENCE, "an end is answered some time");
+            assert!(began.elapsed() < PATIENCE, "no revocation was answered within {PATIENCE:?}");
         }
         self.counts.ends += 1;
         self.record
@@ -255,12 +256,12 @@ impl Person {
         self.ports[(self.step + self.number) % self.ports.len()]
     }
 
-    /// An answer that counts; nothing when it has to be asked for again.
+    /// Posts a form. Returns `None` if the request must be repeated.
     fn post(&mut self, path: &str, fields: &[(&str, &str)]) -> Option<(u16, serde_json::Value)> {
         let answer = post(self.port(), &self.host, self.number, path, fields);
         let answer = self.count(answer);
         if answer.is_none() {
-            // The next try goes to another node.
+            // The retry goes to another node.
             self.step += 1;
             sleep(Duration::from_millis(20));
         }
@@ -283,7 +284,7 @@ impl Person {
     }
 }
 
-/// Uses what ended longer ago than everybody may need to know it, on each node in turn. How often that was refused.
+/// Uses each ended session on every node, once it has been ended for at least `everywhere`. Returns how often it was refused.
 fn watch(record: &Record, enough: &AtomicBool, ports: &[u16], host: &str, everywhere: Duration) -> usize {
     let (mut next, mut refused) = (0, 0);
     while !enough.load(Ordering::Relaxed) {

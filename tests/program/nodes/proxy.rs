@@ -1,4 +1,4 @@
-//! A proxy in front of nodes: nginx, set up as docs/DEPLOY.md says, or where there is none a few lines that do the same.
+//! A proxy in front of two nodes: nginx, configured as in docs/DEPLOY.md. If nginx is not installed, a simple proxy replaces it.
 
 use std::net::{TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
@@ -10,20 +10,20 @@ use tempfile::TempDir;
 use super::link::join;
 use crate::support::{free_port, within};
 
-/// One that runs.
+/// A running proxy.
 pub struct Proxy {
     pub port: u16,
     nginx: Option<(Child, TempDir)>,
 }
 
 impl Proxy {
-    /// In front of these two.
+    /// Starts a proxy in front of these two nodes.
     pub fn before(nodes: [u16; 2]) -> Self {
         if Command::new("nginx").arg("-v").stderr(Stdio::null()).status().is_ok() {
             println!("the proxy is nginx");
             return nginx(nodes);
         }
-        println!("the proxy is the test's own: there is no nginx");
+        println!("the proxy is the test's own, because nginx is not installed");
         Self {
             port: balance(nodes),
             nginx: None,
@@ -48,7 +48,7 @@ fn nginx(nodes: [u16; 2]) -> Proxy {
         .nth(2)
         .and_then(|rest| rest.split("```").next())
         .expect("the second block");
-    // As it is written, but for addresses and certificates that are not here.
+    // The block as it is written, except for addresses and certificates that do not exist here.
     let mut block: String = block
         .lines()
         .filter(|line| !line.contains("ssl_certificate"))
@@ -87,7 +87,7 @@ fn nginx(nodes: [u16; 2]) -> Proxy {
     }
 }
 
-/// A node each in turn, and the next one where nobody listens. Its port.
+/// Starts a round-robin proxy that uses the other node if one does not accept connections. Returns its port.
 fn balance(nodes: [u16; 2]) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let port = listener.local_addr().expect("an address").port();

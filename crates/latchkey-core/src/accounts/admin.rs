@@ -1,4 +1,4 @@
-//! What the operator does to an account, by its name. A running server knows of it within a second.
+//! What the operator can do with an account, by its name. A running server applies each change within a second.
 
 use super::Refusal;
 use super::new_password::{Chosen, new_password};
@@ -7,24 +7,21 @@ use crate::passwords::{HashFormat, hashed_password};
 use latchkey_store::{Account, Client, EndReason, EventKind, InitialRole, NewEvent, Revocation, SessionScope, StoreError};
 use latchkey_types::{Email, Field, Problem, Role, Username};
 
-/// An account of another system.
+/// An account to import from another system.
 #[derive(Debug, serde::Deserialize)]
 pub struct Imported {
-    /// Its name.
+    /// The sign-in name.
     pub username: String,
-    /// Its address, empty for none.
+    /// The email address, empty for none.
     #[serde(default)]
     pub email: String,
-    /// argon2 in the PHC format, or bcrypt.
+    /// The password hash: argon2 in the PHC format, or bcrypt.
     pub password_hash: String,
 }
 
 impl Accounts {
-    /// Takes an account over from another system. Its user signs in with the password of before. Its place in a file makes no
-    /// account administrator.
-    ///
-    /// # Errors
-    /// When something is outside the rules, the hash is none that can be verified, or the name is taken.
+    /// Imports an account from another system. Its user signs in with the same password as there. An imported account never becomes
+    /// administrator, even if it is the first account. Refuses a hash that cannot be verified here.
     pub async fn import(&self, account: &Imported) -> Result<Account, Refusal> {
         let wrong = |field, problem| Refusal::field(field, problem);
         let username = Username::parse_new(&account.username).map_err(|problem| wrong(Field::Username, problem))?;
@@ -46,10 +43,7 @@ impl Accounts {
         .await
     }
 
-    /// Sets a password; every session ends. Whether there is such an account.
-    ///
-    /// # Errors
-    /// When the password is outside the rules.
+    /// Sets the password of an account and ends all its sessions. Returns whether the account exists.
     pub async fn set_password(&self, name: &Username, typed: &str) -> Result<bool, Refusal> {
         let Some(account) = self.find(name).await? else {
             return Ok(false);
@@ -72,10 +66,7 @@ impl Accounts {
         Ok(self.apply(done.map(|(revocations, _)| revocations)))
     }
 
-    /// Sets what an account may do: its sessions go on with it. Whether there is such an account.
-    ///
-    /// # Errors
-    /// When the database cannot be used.
+    /// Sets the role of an account. Its sessions stay alive and get the new role. Returns whether the account exists.
     pub async fn set_role(&self, name: &Username, role: Role) -> Result<bool, StoreError> {
         let Some(account) = self.find(name).await? else {
             return Ok(false);
@@ -88,10 +79,7 @@ impl Accounts {
         Ok(self.apply(done))
     }
 
-    /// Disables an account: every session ends and nobody signs in. Whether there is such an account.
-    ///
-    /// # Errors
-    /// When the database cannot be used.
+    /// Disables an account: all its sessions end, and its user cannot sign in. Returns whether the account exists.
     pub async fn disable(&self, name: &Username) -> Result<bool, StoreError> {
         let Some(account) = self.find(name).await? else {
             return Ok(false);
@@ -102,10 +90,7 @@ impl Accounts {
         Ok(self.apply(done))
     }
 
-    /// Lets the user of an account sign in again. What was ended stays so. Whether there is such an account.
-    ///
-    /// # Errors
-    /// When the database cannot be used.
+    /// Enables an account, so that its user can sign in again. Sessions that have ended stay ended. Returns whether the account exists.
     pub async fn enable(&self, name: &Username) -> Result<bool, StoreError> {
         let Some(account) = self.find(name).await? else {
             return Ok(false);
@@ -114,10 +99,7 @@ impl Accounts {
         self.store.enable(&self.event(&account, EventKind::Enabled, &by)).await
     }
 
-    /// Ends every session of an account. How many there were, or nothing when there is no such account.
-    ///
-    /// # Errors
-    /// When the database cannot be used.
+    /// Ends every session of an account. Returns how many live sessions it ended, or `None` if the account does not exist.
     pub async fn end_sessions(&self, name: &Username) -> Result<Option<usize>, StoreError> {
         let Some(account) = self.find(name).await? else { return Ok(None) };
         let ended = self
@@ -127,18 +109,12 @@ impl Accounts {
         Ok(Some(ended))
     }
 
-    /// Ends every session of every account. How many accounts there are.
-    ///
-    /// # Errors
-    /// When the database cannot be used.
+    /// Ends every session of every account. Returns the number of accounts.
     pub async fn end_all_sessions(&self) -> Result<u64, StoreError> {
         self.store.end_all_sessions(EndReason::Operator, self.clock.now()).await
     }
 
-    /// Removes an account with everything of it. Whether there was one.
-    ///
-    /// # Errors
-    /// When the database cannot be used.
+    /// Removes an account and all its data. Returns whether the account existed.
     pub async fn remove(&self, name: &Username) -> Result<bool, StoreError> {
         let Some(account) = self.find(name).await? else {
             return Ok(false);
@@ -146,10 +122,7 @@ impl Accounts {
         self.remove_account(&account.id).await
     }
 
-    /// The account of a name.
-    ///
-    /// # Errors
-    /// When the database cannot be used.
+    /// Returns the account with this name.
     pub async fn find(&self, name: &Username) -> Result<Option<Account>, StoreError> {
         Ok(self.store.credentials(name).await?.map(|(account, _)| account))
     }

@@ -1,4 +1,4 @@
-//! What every new password goes through, wherever it is set.
+//! The checks that every new password must pass, wherever it is set.
 
 use std::iter;
 use std::net::IpAddr;
@@ -9,8 +9,8 @@ use crate::passwords;
 use crate::passwords::Guessable;
 use latchkey_types::{Field, Password, Problem, Username};
 
-/// Checks a new password against the rules that cost nothing: its length, the name, the list of the most common ones. [`hash_new`] checks
-/// the rest; it is the one way to a hash of a new password.
+/// Checks a new password against the cheap rules: its length, the sign-in name, and the list of the most common passwords.
+/// [`Accounts::hash_new`] checks the rest; it is the only way to hash a new password.
 pub(super) fn new_password(typed: &str, owner: Option<&Username>) -> Result<Password, Problem> {
     let password = Password::parse(typed, owner)?;
     if passwords::is_listed(password.expose()) {
@@ -28,7 +28,8 @@ pub(super) struct Chosen<'a> {
 }
 
 impl Accounts {
-    /// Hashes a new password, unless few guesses find it with what its account and this site suggest. Costly: limits are checked before.
+    /// Hashes a new password. Refuses one that is easy to guess from the name and email address of its account and from the names of
+    /// this site. This is costly, so check the limits first.
     pub(super) async fn hash_new(&self, password: &Password, chosen: Chosen<'_>) -> Result<String, Refusal> {
         let facts = [
             chosen.owner.map(Username::as_str),
@@ -36,7 +37,7 @@ impl Accounts {
             Some(&self.site_host),
             Some("latchkey"),
         ];
-        // Whole, and word by word: ada.lovelace is also ada and lovelace.
+        // Use each fact as a whole and word by word: `ada.lovelace` also gives `ada` and `lovelace`.
         let suggested = facts
             .into_iter()
             .flatten()

@@ -1,4 +1,4 @@
-//! Why something was not done.
+//! The error of actions on accounts.
 
 use latchkey_store::{RetryAfter, StoreError};
 use latchkey_types::{Field, FieldError, Problem};
@@ -6,36 +6,36 @@ use latchkey_types::{Field, FieldError, Problem};
 use crate::passwords::Busy;
 use crate::throttle::ThrottleError;
 
-/// Why something was not done. Nothing was changed.
+/// Why an action on an account was refused. Nothing was changed.
 #[derive(Debug)]
 pub enum Refusal {
-    /// What was typed is outside the rules.
+    /// The input breaks the rules of these fields.
     Fields(Vec<FieldError>),
-    /// Unknown name, wrong password, disabled account: nobody is told which.
+    /// The name is unknown, the password is wrong, or the account is disabled. The error deliberately does not say which.
     BadCredentials,
-    /// None of the user's own sessions has this id, or it is over.
+    /// None of the user's live sessions has this id.
     NoSuchSession,
-    /// Only somebody signed in can do this.
+    /// The action needs a signed-in user.
     NotSignedIn,
-    /// Nobody can sign up here.
+    /// Sign-up is closed.
     SignupClosed,
-    /// Too many guesses; try again after this many seconds.
+    /// There were too many attempts; try again after this many seconds.
     Throttled(RetryAfter),
     /// Too many passwords are being hashed.
     Busy,
-    /// Who is asking cannot be told while the database is away.
+    /// The database is unavailable, so the user who asks cannot be identified.
     Unavailable,
-    /// The database said no.
+    /// The database failed.
     Store(StoreError),
 }
 
 impl Refusal {
-    /// One thing is wrong with one field.
+    /// Returns a refusal because of one problem with one field.
     pub fn field(field: Field, problem: Problem) -> Self {
         Self::Fields(vec![FieldError { field, problem }])
     }
 
-    /// Whether the name is taken, and nothing else is wrong.
+    /// Returns whether the only problem is that the name is taken.
     pub(super) fn is_taken(&self) -> bool {
         let taken = |error: &FieldError| error.problem == Problem::NameTaken;
         matches!(self, Self::Fields(errors) if errors.iter().all(taken))

@@ -1,4 +1,4 @@
-//! What people change about their own account.
+//! What users can change about their own account.
 
 use super::Refusal;
 use super::new_password::{Chosen, new_password};
@@ -11,11 +11,8 @@ use latchkey_store::{Account, Client, EndReason, EventKind, NewEvent, SessionId,
 use latchkey_types::{Email, Field, Problem, User, Username};
 
 impl Accounts {
-    /// Changes the password of whoever is signed in. The browser that does it goes on in a session of its own; every other
-    /// session ends, unless the user wants to keep them.
-    ///
-    /// # Errors
-    /// When the current password is wrong or the new one is outside the rules.
+    /// Changes the password of the signed-in user. The client that asks gets a new session in place of its current one. If
+    /// `end_others` is set, all other sessions of the user end.
     pub async fn change_password(
         &self,
         claims: &Claims,
@@ -26,7 +23,7 @@ impl Accounts {
     ) -> Result<Tokens, Refusal> {
         let name = Username::parse(&claims.username).ok();
         let new = new_password(new, name.as_ref()).map_err(|problem| Refusal::field(Field::NewPassword, problem))?;
-        // Limits guesses at the current password. Only who knows it has the new one judged, which costs as much.
+        // Verify the current password first, which charges the limits for attempts: judging the new one costs as much as a hash.
         let (mut account, verified) = self.proven(&claims.user(), Field::CurrentPassword, current, client).await?;
         let chosen = Chosen {
             field: Field::NewPassword,
@@ -51,16 +48,14 @@ impl Accounts {
         let (revocations, epoch) = done.ok_or(Refusal::NotSignedIn)?;
         self.sessions.revocations.apply(&revocations);
         account.epoch = epoch;
-        // By one, since the hash was still the one that was read with the account.
+        // The generation grew by exactly one, because the stored hash was still the one that was read with the account.
         account.password_generation += 1;
         Ok(self.sessions.first_tokens(&draft, &account))
     }
 
-    /// Changes the email address, or takes it away. Asks for the password when it was last given a while ago; the browser
-    /// then goes on in a session of its own, and copies of its tokens are dead (ASVS 7.2.4).
-    ///
-    /// # Errors
-    /// When the address is none, or the password is needed.
+    /// Changes or removes the email address. Needs the password if the last password check of the session is more than
+    /// [`PROOF_LASTS`] seconds ago. If the password was needed, the client gets a new session in place of its current one, so that
+    /// copies of its old tokens become invalid (ASVS 7.2.4).
     pub async fn change_email(&self, claims: &Claims, email: &str, password: &str, client: &Client) -> Result<Option<Tokens>, Refusal> {
         let email = Email::parse(email).map_err(|problem| Refusal::field(Field::Email, problem))?;
         let mut proof = None;
@@ -88,10 +83,7 @@ impl Accounts {
         Ok(proof.map(|(account, _)| self.sessions.first_tokens(&draft, &account)))
     }
 
-    /// Removes the account of whoever is signed in, once they typed its name and their password.
-    ///
-    /// # Errors
-    /// When one of the two is wrong.
+    /// Removes the account of the signed-in user. The user must type its name and password to confirm.
     pub async fn remove_own(&self, claims: &Claims, name: &str, password: &str, client: &Client) -> Result<(), Refusal> {
         let same = Username::parse(name).is_ok_and(|name| name.as_str() == claims.username);
         if !same {
@@ -105,26 +97,23 @@ impl Accounts {
         Ok(())
     }
 
-    /// Whether sensitive changes of a session must wait for the password.
-    ///
-    /// # Errors
-    /// When the database cannot be used.
+    /// Returns whether sensitive changes in a session need the password again.
     pub async fn needs_proof(&self, session: SessionId) -> Result<bool, StoreError> {
         let found = self.store.session(session).await?;
-        // One that has ended meanwhile proves nothing.
+        // A session that has ended in the meantime proves nothing.
         let living = found.filter(|(session, _)| session.ended.is_none());
         let proved_at = living.map_or(i64::MIN, |(session, _)| session.proved_at);
         Ok(self.clock.now() >= proved_at.saturating_add(PROOF_LASTS))
     }
 
-    /// The account of a user whose password was just given, and its hash.
+    /// Verifies the password of a signed-in user, within the limits for attempts. Returns the account and its password hash.
     async fn proven(&self, user: &User, field: Field, password: &str, client: &Client) -> Result<(Account, String), Refusal> {
         if password.is_empty() {
             return Err(Refusal::field(field, Problem::Missing));
         }
         let name = Username::parse(&user.username).map_err(|_| Refusal::NotSignedIn)?;
         let known = self.store.credentials(&name).await?;
-        // A name may have been given to another account since.
+        // Another account may have this name by now.
         let known = known.filter(|(account, _)| account.id == user.id && account.disabled_at.is_none());
         let (account, hash) = known.ok_or(Refusal::NotSignedIn)?;
         let attempt = self.throttle.charge_attempt(&user.username, client).await?;

@@ -1,5 +1,5 @@
-//! The memory that hashes work in. Fresh memory costs a third of a hash, so it is kept for the next one; once there is none
-//! for a while it is wiped and given back to the system.
+//! The memory that hashes work in. Fresh memory costs a third of a hash, so memory is kept for the next hash. When no hash was made
+//! for a while, the memory is wiped and freed.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -9,17 +9,17 @@ use tokio::task::spawn_blocking;
 use tokio::time::sleep;
 use zeroize::Zeroize;
 
-/// How long memory is kept without being used.
+/// How long unused memory is kept.
 const KEPT: Duration = Duration::from_secs(1);
 
-/// From this size on, in bytes, glibc's allocator takes memory from the system and gives it back when it is dropped
-/// (`DEFAULT_MMAP_THRESHOLD_MAX`); of less it keeps what it once had. What is never written to takes no memory, so asking for
+/// Smallest allocation, in bytes, that glibc's allocator always maps from the system and returns to it when it is freed
+/// (`DEFAULT_MMAP_THRESHOLD_MAX`). It may keep smaller ones for itself. Memory that is never written to takes no space, so allocating
 /// more than a hash needs costs nothing.
 const MAPPED_FROM: usize = 32 * 1024 * 1024;
 
-/// What is kept, one piece for each hash that ran at a time.
+/// Memory that is kept for the next hashes: one piece for each hash that ran at the same time.
 pub struct BlockPool {
-    /// Blocks that a hash of today needs. A larger piece, for a hash from elsewhere, is not kept.
+    /// Blocks that a hash at the current cost needs. A larger piece, for an imported hash, is not kept.
     usual: usize,
     kept: Arc<Mutex<Kept>>,
 }
@@ -29,12 +29,12 @@ struct Kept {
     pieces: Vec<Vec<Block>>,
     /// How often memory was used.
     uses: u64,
-    /// Whether somebody waits to give it back.
+    /// Whether a task waits to free the memory.
     watched: bool,
 }
 
 impl BlockPool {
-    /// For hashes that need so many blocks.
+    /// Returns an empty pool for hashes that need `usual` blocks.
     pub fn new(usual: usize) -> Self {
         Self {
             usual,
@@ -42,18 +42,18 @@ impl BlockPool {
         }
     }
 
-    /// At least so many blocks, with whatever the last hash left in them.
+    /// Returns at least this many blocks. They still contain what the last hash left in them.
     pub fn borrow(&self, blocks: usize) -> Vec<Block> {
         let kept = lock(&self.kept).pieces.pop();
         let mut piece = kept.unwrap_or_else(|| Vec::with_capacity(MAPPED_FROM / Block::SIZE));
-        // Never shorter: what an earlier hash left behind is wiped with the rest.
+        // Never shorten a piece: wiping covers only its length, so what an earlier hash left behind it would stay.
         if piece.len() < blocks {
             piece.resize(blocks, Block::new());
         }
         piece
     }
 
-    /// Keeps a piece for the next hash. Within a runtime, which gives it back later.
+    /// Keeps a piece for the next hash. Must be called within a Tokio runtime, because it spawns the task that frees the piece later.
     pub fn put_back(&self, mut piece: Vec<Block>) {
         if piece.len() > self.usual {
             wipe(&mut piece);
@@ -74,7 +74,7 @@ impl BlockPool {
     }
 }
 
-/// Waits until no memory was used for a while, and gives it back.
+/// Waits until no memory was used for [`KEPT`], then wipes and frees it.
 async fn give_back(kept: Arc<Mutex<Kept>>) {
     let mut uses = None;
     let unused = loop {
@@ -91,8 +91,8 @@ async fn give_back(kept: Arc<Mutex<Kept>>) {
     spawn_blocking(move || unused.into_iter().for_each(|mut piece| wipe(&mut piece)));
 }
 
-/// What a hash leaves behind helps to guess its password. What was never written to is left alone: wiping it would bring it
-/// into being.
+/// Wipes a piece, because what a hash leaves in it helps to guess the password. Wipes only touched blocks: touching the rest would
+/// allocate them.
 fn wipe(piece: &mut [Block]) {
     piece.iter_mut().zeroize();
 }
@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn memory_is_kept_for_the_next_hash_and_given_back_when_there_is_none() {
+    async fn memory_is_kept_for_the_next_hash_and_freed_when_no_hash_runs() {
         let memory = BlockPool::new(64);
         for _ in 0..2 {
             let piece = memory.borrow(64);
@@ -125,12 +125,12 @@ mod tests {
             assert_eq!(again.as_ptr(), at);
             memory.put_back(again);
             assert_eq!(memory.pieces(), 1);
-            assert!(is_given_back(&memory).await, "the first time and the next");
+            assert!(is_given_back(&memory).await, "memory is freed the first time and the second time");
         }
     }
 
     #[tokio::test]
-    async fn a_piece_larger_than_usual_is_not_kept_and_none_becomes_shorter() {
+    async fn a_piece_larger_than_usual_is_not_kept_and_a_kept_piece_is_never_shortened() {
         let memory = BlockPool::new(64);
         memory.put_back(memory.borrow(65));
         assert_eq!(memory.pieces(), 0);

@@ -1,45 +1,47 @@
-//! The passwords that attackers try first: a list, and what an estimator of guesses finds.
+//! Detects passwords that attackers try first: with a list of common passwords, and with an estimate of the guesses they need.
 
 use std::collections::HashSet;
 use std::sync::LazyLock;
 
 use zxcvbn::zxcvbn;
 
-/// The 3,000 most common passwords of at least 8 characters (ASVS 6.2.4), most common first, in lower case. From the crate
-/// zxcvbn (MIT), which has them from leaks.
+/// The 3,000 most common passwords of at least 8 characters (ASVS 6.2.4), most common first, in lower case. They come from the crate
+/// zxcvbn (MIT), which took them from leaks.
 const MOST_COMMON: &str = include_str!("most_common.txt");
 
-/// A guesser who knows the lists and the patterns is held off for at least this many tries. zxcvbn's list
-/// has 30,000 common passwords.
+/// Fewest guesses that an accepted password must withstand from an attacker who knows the lists and the patterns. zxcvbn's list has
+/// 30,000 common passwords.
 const FEWEST_GUESSES: u64 = 40_000;
 
-/// Characters that the estimator is given at a time: its time grows with their cube.
+/// Most characters that the estimator is given at a time, because its time grows with the cube of their number.
 const MAX_WINDOW: usize = 40;
 
-/// Readings of the signs in a window that stand for letters: the estimator tries each one.
+/// Most ways to read the signs in a window as letters, because the estimator tries each of them.
 const MAX_READINGS: usize = 16;
 
-/// Characters that are read together whatever the signs among them: the whole of a shortest password.
+/// Fewest characters of a window, whatever signs are among them: the length of the shortest allowed password.
 const MIN_WINDOW: usize = latchkey_types::password::MIN;
 
-/// Letters, and the signs that the estimator reads as each. Letters with a single sign have one reading.
+/// For each letter, the signs that the estimator reads as that letter. Letters with a single sign are left out, because they can be
+/// read in one way only.
 const SIGNS: [&str; 7] = ["4@", "({[<", "69", "1!|", "1|7", "$5", "+7"];
 
-/// Whether the password is one of the 3,000 most common, in any case. Takes no time worth mentioning.
+/// Returns whether the password is one of the 3,000 most common ones, in upper or lower case. This is fast.
 pub fn is_listed(password: &str) -> bool {
     static LISTED: LazyLock<HashSet<&str>> = LazyLock::new(|| MOST_COMMON.lines().collect());
     LISTED.contains(password.to_lowercase().as_str())
 }
 
-/// Whether few guesses find the password: a listed password or word in any case, a keyboard run, a date, a repetition, or little
-/// more than one of the words that this account and this site suggest (ASVS 6.2.11). Takes milliseconds: belongs on a thread that may block.
+/// Returns whether the password is easy to guess: a listed password or word in upper or lower case, a keyboard run, a date, a
+/// repetition, or little more than one of the words that this account and this site suggest (ASVS 6.2.11). This takes milliseconds, so
+/// call it on a thread that may block.
 pub fn is_guessable(password: &str, suggested: &[&str]) -> bool {
     let characters: Vec<char> = password.chars().collect();
     guesses(&characters, suggested) < FEWEST_GUESSES
 }
 
-/// Guesses that find a password. One that is too long for the estimator is judged by what it repeats, or else by its beginning and
-/// its end: whatever either of them needs, the whole needs too.
+/// Returns how many guesses find a password. A password that is too long for the estimator is judged by the part that it repeats. If
+/// it repeats nothing, it is judged by its beginning and its end, because the whole needs at least as many guesses as either of them.
 fn guesses(password: &[char], suggested: &[&str]) -> u64 {
     let beginning = window(password.iter());
     if beginning == password.len() {
@@ -58,7 +60,7 @@ fn estimate(window: &[char], suggested: &[&str]) -> u64 {
     zxcvbn(&window.iter().collect::<String>(), suggested).guesses()
 }
 
-/// How many of these characters, from the first on, the estimator can read within its bounds.
+/// Returns how many of these characters, from the first on, the estimator can take within its bounds.
 fn window<'c>(characters: impl Iterator<Item = &'c char>) -> usize {
     let mut signs = String::new();
     characters
@@ -73,7 +75,8 @@ fn window<'c>(characters: impl Iterator<Item = &'c char>) -> usize {
         .count()
 }
 
-/// In how many ways these characters can be read as letters, at most. A sign of two letters counts twice for the second one.
+/// Returns an upper bound of the number of ways to read these characters as letters. A sign that stands for two letters counts twice
+/// for the second one.
 fn readings(characters: &str) -> usize {
     let ways = |letter: usize| {
         let of = |sign| {
@@ -92,9 +95,9 @@ fn readings(characters: &str) -> usize {
     (0..SIGNS.len()).map(|letter| ways(letter).max(1)).product()
 }
 
-/// The smallest distance at which each character equals the one before it; the length, when nothing is repeated.
+/// Returns the smallest distance at which every character equals the one that far before it, or the length if nothing is repeated.
 fn period(password: &[char]) -> usize {
-    // The longest proper beginning of each part that is also its end (Knuth, Morris and Pratt).
+    // For each prefix, the length of its longest proper prefix that is also its suffix (Knuth, Morris and Pratt).
     let mut borders = vec![0; password.len()];
     for end in 1..password.len() {
         let mut border: usize = borders[end - 1];
@@ -113,7 +116,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn common_passwords_are_known_in_any_case() {
+    fn common_passwords_are_detected_in_upper_and_lower_case() {
         for password in [
             "password",
             "Password",
@@ -146,13 +149,13 @@ mod tests {
     }
 
     #[test]
-    fn others_are_not() {
+    fn uncommon_passwords_are_not_easy_to_guess() {
         for password in [
             "correct horse battery",
             "zugvogel-7",
             "password of ada",
             "tr0ub4dor&3",
-            // Too many readings for one window.
+            // These have too many readings for one window.
             "k4@8({[<69!1|7035$+%2",
             "4@69$517",
         ] {
@@ -161,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_account_and_the_site_suggest_is_common_there_alone() {
+    fn words_that_the_account_suggests_are_easy_to_guess_only_for_that_account() {
         for password in ["zugvogel1", "Zugvogel2026", "zugvogel!", "zugvogel-7"] {
             assert!(is_guessable(password, &["zugvogel"]), "{password}");
             assert!(!is_guessable(password, &["ada"]), "{password}");
@@ -170,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn a_long_password_that_only_repeats_something_is_found_however_often_it_does() {
+    fn a_long_password_that_only_repeats_a_short_one_is_easy_to_guess() {
         for unit in ["a", "ab", "abc", "1234567890", "password", "zugvogel"] {
             for length in [41, 64, 100, 128] {
                 let password: String = unit.chars().cycle().take(length).collect();
@@ -178,12 +181,12 @@ mod tests {
             }
         }
         let alphabet: String = (' '..='~').collect();
-        assert!(is_guessable(&alphabet, &[]), "a run, too");
+        assert!(is_guessable(&alphabet, &[]), "a long run is easy to guess too");
         assert!(is_guessable(&format!("{}1", "a".repeat(60)), &[]));
     }
 
     #[test]
-    fn a_long_password_is_none_of_them_when_one_part_of_it_is_none() {
+    fn a_long_password_is_not_easy_to_guess_when_one_part_of_it_is_not() {
         let sentence = "quiet harbour lantern by the old mill";
         for password in [
             format!("{}{sentence}", "a".repeat(60)),
@@ -196,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn the_estimator_reads_no_more_than_its_window() {
+    fn each_window_stays_within_the_bounds_of_the_estimator() {
         for text in ["a", "4@8({[<69!1|7035$+%2", "1/1/91", "!1|7+l", "p4ssw0rd", "€uro"] {
             let text: Vec<char> = text.chars().cycle().take(128).collect();
             for window in [&text[..window(text.iter())], &text[text.len() - window(text.iter().rev())..]] {
@@ -205,7 +208,7 @@ mod tests {
                 assert!(window.len() == MIN_WINDOW || readings(&text) <= MAX_READINGS, "{text}");
             }
         }
-        assert_eq!(readings("!@#$%^&*()_+"), 1, "each letter has one sign");
+        assert_eq!(readings("!@#$%^&*()_+"), 1, "each of these signs has one reading");
         assert_eq!(readings("4@8({[<69!1|7035$+%2"), 2 * 4 * 2 * 3 * 5 * 2 * 3);
     }
 
@@ -213,7 +216,7 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(64))]
 
         #[test]
-        fn up_to_forty_characters_without_many_signs_the_estimate_is_that_of_the_whole(password in "[a-z0 -]{8,40}") {
+        fn a_password_of_up_to_forty_characters_with_few_signs_is_estimated_as_a_whole(password in "[a-z0 -]{8,40}") {
             let whole = zxcvbn(&password, &["ada"]).guesses() < FEWEST_GUESSES;
             prop_assert_eq!(is_guessable(&password, &["ada"]), whole);
         }

@@ -1,5 +1,5 @@
-//! The queue of callers that wait for a turn to hash. Turns go round the networks that callers come from, so that a network with
-//! many callers delays another one by a single turn. The number of callers is bounded in total and for each network.
+//! The queue of callers that wait for a turn to hash. Turns alternate between the networks that callers come from (round robin), so a
+//! network with many callers delays another network by a single turn. The number of callers is bounded in total and per network.
 
 use std::collections::VecDeque;
 use std::net::IpAddr;
@@ -12,10 +12,10 @@ use tokio::time::timeout;
 use super::Busy;
 use crate::throttle::Network;
 
-/// Callers at a time, running or waiting for their turn.
+/// Most callers at a time, running or waiting for their turn.
 pub const MAX_CALLERS: usize = 256;
 
-/// Callers of one network that wait at a time.
+/// Most callers of one network that wait at a time.
 pub const MAX_WAITING_OF_A_NETWORK: usize = 128;
 
 /// Longest wait for a turn.
@@ -25,10 +25,10 @@ pub const MAX_WAIT: Duration = Duration::from_secs(10);
 pub struct FairQueue(Arc<Mutex<State>>);
 
 struct State {
-    /// Free turns. While there is one, no caller waits.
+    /// The number of free turns. While it is not zero, no caller waits.
     free: usize,
     running: usize,
-    /// Networks with callers that wait, in the order of their next turn.
+    /// The networks with waiting callers, in the order of their next turn.
     waiting: VecDeque<Crowd>,
 }
 
@@ -38,11 +38,11 @@ struct Crowd {
     callers: VecDeque<Sender<Turn>>,
 }
 
-/// The right to hash, until it is dropped.
+/// The right to hash. Dropping it hands the turn to the next caller.
 pub struct Turn(Option<Arc<Mutex<State>>>);
 
 impl FairQueue {
-    /// A queue for this many turns at a time.
+    /// Returns a queue that hands out this many turns at a time.
     pub fn new(turns: usize) -> Self {
         Self(Arc::new(Mutex::new(State {
             free: turns,
@@ -51,10 +51,7 @@ impl FairQueue {
         })))
     }
 
-    /// Waits for a turn. Callers without an address share one place in the round.
-    ///
-    /// # Errors
-    /// When the queue is full, or the wait was too long.
+    /// Waits for a turn. Callers without an address count as one network. Fails if the queue is full or the wait takes too long.
     pub async fn turn(&self, from: Option<IpAddr>) -> Result<Turn, Busy> {
         let turn = {
             let mut state = lock(&self.0);
@@ -67,12 +64,12 @@ impl FairQueue {
         };
         match timeout(MAX_WAIT, turn).await {
             Ok(Ok(turn)) => Ok(turn),
-            // Too long, or displaced by a caller of another network.
+            // The wait was too long, or a caller of another network displaced this one.
             _ => Err(Busy),
         }
     }
 
-    /// Callers, running or waiting.
+    /// Returns the number of callers that run or wait.
     pub fn callers(&self) -> usize {
         let mut state = lock(&self.0);
         state.forget_disconnected();
@@ -103,15 +100,15 @@ impl State {
         Ok(receiver)
     }
 
-    /// Makes room for a caller of a network with so many others waiting: the last caller of the network with the most is refused
-    /// in its place. A full queue would otherwise keep out everybody but those who fill it.
+    /// Makes room for a caller of a network that has `waiting` callers in the queue: refuses the last caller of the network with the
+    /// most waiting callers instead. Otherwise a network that fills the queue would lock out all others. Returns whether there is room.
     fn displace(&mut self, waiting: usize) -> bool {
         let most = self.waiting.iter_mut().max_by_key(|crowd| crowd.callers.len());
         most.filter(|most| most.callers.len() > waiting + 1)
             .is_some_and(|most| most.callers.pop_back().is_some())
     }
 
-    /// The caller whose turn is next; its network goes to the end of the round.
+    /// Removes and returns the caller whose turn is next. Its network moves to the end of the round.
     fn next_caller(&mut self) -> Option<Sender<Turn>> {
         let mut crowd = self.waiting.pop_front()?;
         let next = crowd.callers.pop_front();
@@ -137,7 +134,7 @@ impl Drop for Turn {
         while let Some(next) = state.next_caller() {
             match next.send(Turn(Some(Arc::clone(&queue)))) {
                 Ok(()) => return,
-                // Disconnected. Its turn must not be handed on a second time.
+                // This caller has disconnected. Disarm the returned turn, so that dropping it does not hand it on a second time.
                 Err(mut turn) => turn.0 = None,
             }
         }
@@ -164,26 +161,26 @@ mod tests {
         IpAddr::from([198, 51, 100, n])
     }
 
-    /// A caller that waits.
+    /// Adds a caller to the queue that has to wait.
     fn waits(queue: &FairQueue, from: impl Into<Option<IpAddr>>) -> Waiting<'_> {
         let mut caller: Waiting<'_> = Box::pin(queue.turn(from.into()));
         assert!(caller.as_mut().now_or_never().is_none(), "it has to wait");
         caller
     }
 
-    /// What a caller was told, if it was told anything yet.
+    /// Returns the result that a caller got, or `None` if it still waits.
     fn told(caller: &mut Waiting<'_>) -> Option<Result<Turn, Busy>> {
         caller.as_mut().now_or_never()
     }
 
     #[tokio::test]
-    async fn a_caller_of_another_network_is_next_however_many_of_one_wait() {
+    async fn a_caller_of_another_network_is_next_even_if_many_of_one_network_wait() {
         let queue = FairQueue::new(1);
         let running = queue.turn(Some(address(1))).await.expect("a free turn");
         let mut crowd: Vec<_> = (0..100).map(|_| waits(&queue, address(1))).collect();
         let mut other = waits(&queue, address(2));
         drop(running);
-        let first = told(&mut crowd[0]).expect("the crowd was there before").expect("a turn");
+        let first = told(&mut crowd[0]).expect("this caller came first").expect("a turn");
         assert!(told(&mut other).is_none(), "one turn at a time");
         drop(first);
         assert!(
@@ -193,7 +190,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn every_caller_gets_its_turn_in_the_order_of_its_network() {
+    async fn turns_alternate_between_networks_and_every_caller_gets_one() {
         let queue = FairQueue::new(1);
         let mut turn = queue.turn(Some(address(9))).await.expect("a free turn");
         let mut callers: Vec<_> = [1, 1, 1, 2, 2, 3].map(|n| (n, waits(&queue, address(n)))).into();
@@ -204,7 +201,7 @@ mod tests {
                 .iter_mut()
                 .enumerate()
                 .find_map(|(at, (_, caller))| Some((at, told(caller)?)))
-                .expect("one of them");
+                .expect("one caller gets the turn");
             served.push(callers.remove(next).0);
             turn = found.expect("a turn");
         }
@@ -230,24 +227,28 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_network_with_many_waiting_callers_gets_no_more_and_a_full_queue_still_lets_others_in() {
+    async fn a_network_with_too_many_waiting_callers_is_refused_and_a_full_queue_still_admits_others() {
         let queue = FairQueue::new(1);
         let _running = queue.turn(Some(address(0))).await.expect("a free turn");
         let mut first: Vec<_> = (0..MAX_WAITING_OF_A_NETWORK).map(|_| waits(&queue, address(1))).collect();
-        assert_eq!(queue.turn(Some(address(1))).await.err(), Some(Busy), "its share is used up");
+        assert_eq!(
+            queue.turn(Some(address(1))).await.err(),
+            Some(Busy),
+            "its network has no place left"
+        );
         let _second: Vec<_> = (0..MAX_CALLERS - MAX_WAITING_OF_A_NETWORK - 1)
             .map(|_| waits(&queue, address(2)))
             .collect();
         assert_eq!(queue.callers(), MAX_CALLERS);
         let _newcomer = waits(&queue, address(3));
         assert_eq!(queue.callers(), MAX_CALLERS, "memory is bounded");
-        let last = first.last_mut().expect("many");
+        let last = first.last_mut().expect("not empty");
         assert_eq!(
-            told(last).expect("told").err(),
+            told(last).expect("it was refused").err(),
             Some(Busy),
             "the last of the largest network makes room"
         );
-        assert!(told(&mut first[0]).is_none(), "the others wait on");
+        assert!(told(&mut first[0]).is_none(), "the others keep waiting");
     }
 
     #[tokio::test]
@@ -257,7 +258,7 @@ mod tests {
         let (gone, granted, mut last) = (waits(&queue, address(1)), waits(&queue, address(2)), waits(&queue, address(3)));
         assert_eq!(queue.callers(), 4);
         drop(gone);
-        assert_eq!(queue.callers(), 3, "a disconnected caller takes no place");
+        assert_eq!(queue.callers(), 3, "a disconnected caller does not count");
         drop(running);
         drop(granted);
         drop(told(&mut last).expect("the turn"));

@@ -1,42 +1,42 @@
-//! Hashes as they are stored: our own, and those that came from elsewhere.
+//! Formats of stored password hashes: our own, and those of imported accounts.
 
 use argon2::password_hash::phc::PasswordHash;
 use argon2::{Algorithm, MIN_SALT_LEN, Params, Version};
 use bcrypt::HashParts;
 use latchkey_store::HashedPassword;
 
-/// Hashes of more memory than this are not verified, whoever put them into the database.
+/// Hashes that need more memory than this are not verified, even if they are in the database.
 const MAX_MEMORY_KIB: u32 = 256 * 1024;
 
-/// Hashes of more memory than this are not imported.
+/// Hashes that need more memory than this are not imported.
 const MAX_IMPORTED_MEMORY_KIB: u32 = 64 * 1024;
 
-/// Nor of more passes.
+/// Hashes with more passes than this are not verified.
 const MAX_PASSES: u32 = 32;
 
-/// Costs of bcrypt that are verified: below it is no protection, above it a hash takes seconds.
+/// The bcrypt costs that are verified. A lower cost gives no protection; a higher cost takes seconds.
 const BCRYPT_COSTS: std::ops::RangeInclusive<u32> = 4..=14;
 
-/// Bytes of a password that bcrypt looks at.
+/// Bytes of a password that bcrypt uses. It ignores the rest.
 const BCRYPT_BYTES: usize = 72;
 
-/// Work of one round of bcrypt, in KiB that argon2 fills in the same time (measured on x86-64).
+/// The work of one round of bcrypt, in KiB that argon2 fills in the same time (measured on x86-64).
 const BCRYPT_ROUND_KIB: u64 = 100;
 
-/// What stands behind the kind in a hash that no password has: a salt and a digest of zeros.
+/// The salt and digest of a decoy, which follow its kind. All bytes are zero, and no known password has such a hash.
 const ARGON2_ZEROS: &str = "AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 const BCRYPT_ZEROS: &str = ".....................................................";
 
 /// A hash that can be verified.
 #[derive(Debug)]
 pub enum HashFormat {
-    /// argon2 in the PHC format, with what it was made with.
+    /// argon2 in the PHC format, with the parameters that it was made with.
     Argon2 {
         /// The hash.
         hash: Box<PasswordHash>,
         /// argon2d, argon2i or argon2id.
         algorithm: Algorithm,
-        /// A hash that does not name its version is of version 16.
+        /// The version. A hash that does not name its version is of version 16.
         version: Version,
         /// Memory, passes and lanes.
         params: Params,
@@ -45,13 +45,13 @@ pub enum HashFormat {
     Bcrypt {
         /// The hash.
         hash: String,
-        /// The logarithm of its rounds.
+        /// The binary logarithm of the number of rounds.
         cost: u32,
     },
 }
 
 impl HashFormat {
-    /// Parses a hash. Returns none for one that no password can be verified against.
+    /// Parses a hash. Returns `None` for a hash that no password can be verified against.
     pub fn parse(text: &str) -> Option<Self> {
         if text.starts_with("$2") {
             let cost = text.parse::<HashParts>().ok()?.get_cost();
@@ -64,7 +64,7 @@ impl HashFormat {
         let params = Params::try_from(&hash).ok()?;
         let bearable = params.m_cost() <= MAX_MEMORY_KIB && params.t_cost() <= MAX_PASSES;
         let whole = hash.hash.is_some() && hash.salt.is_some_and(|salt| salt.len() >= MIN_SALT_LEN);
-        // A key identifier says that a secret key went into the hash.
+        // A key identifier means that the hash was made with a secret key, which we do not have.
         let keyless = params.keyid().is_empty();
         (bearable && whole && keyless).then_some(())?;
         Some(Self::Argon2 {
@@ -75,8 +75,8 @@ impl HashFormat {
         })
     }
 
-    /// Whether the hash may be imported. `$2x$` is left out: it marks hashes of an implementation that read letters with accents
-    /// wrongly, so that their owners could not sign in.
+    /// Returns whether the hash may be imported. `$2x$` may not: it marks hashes of an implementation that handled letters with accents
+    /// wrongly, so users with such a password could not sign in.
     pub fn is_importable(&self) -> bool {
         match self {
             Self::Argon2 { params, .. } => params.m_cost() <= MAX_IMPORTED_MEMORY_KIB,
@@ -84,7 +84,7 @@ impl HashFormat {
         }
     }
 
-    /// Whether it is what is made here today.
+    /// Returns whether the hash has the algorithm, version and parameters that new hashes have.
     pub fn is_current(&self, current: &Params) -> bool {
         match self {
             Self::Argon2 {
@@ -100,12 +100,12 @@ impl HashFormat {
         }
     }
 
-    /// Whether verifying these bytes looks at each of them.
+    /// Returns whether verifying this password covers each of its bytes.
     pub fn sees_all_of(&self, typed: &str) -> bool {
         matches!(self, Self::Argon2 { .. }) || typed.len() <= BCRYPT_BYTES
     }
 
-    /// The work of verifying, in KiB that argon2 fills.
+    /// Returns the work of verifying the hash, in KiB that argon2 fills.
     pub fn work(&self) -> u64 {
         match self {
             Self::Argon2 { params, .. } => u64::from(params.m_cost()) * u64::from(params.t_cost()),
@@ -114,13 +114,13 @@ impl HashFormat {
     }
 }
 
-/// Returns a hash as the store takes it.
+/// Returns a hash together with its kind, as the store expects it.
 pub fn hashed_password(text: &str) -> HashedPassword<'_> {
     HashedPassword { text, kind: kind(text) }
 }
 
-/// The kind of a hash: its beginning, with everything that decides how long it takes to verify. `$argon2id$v=19$m=19456,t=2,p=1$` or
-/// `$2b$10$`. Migration 8 takes it from hashes in the same way.
+/// Returns the kind of a hash: the beginning that contains everything that decides how long verifying takes, such as
+/// `$argon2id$v=19$m=19456,t=2,p=1$` or `$2b$10$`. Migration 8 computes the kind in the same way.
 pub fn kind(hash: &str) -> Option<&str> {
     if hash.starts_with("$2") {
         return hash.get(..7);
@@ -129,7 +129,7 @@ pub fn kind(hash: &str) -> Option<&str> {
     Some(&hash[..=salt])
 }
 
-/// A hash of this kind that no password has: it takes as long to verify as any other of the kind.
+/// Returns a hash of this kind that no known password has. Verifying it takes as long as for any other hash of the kind.
 pub fn decoy(kind: &str) -> String {
     let zeros = if kind.starts_with("$2") { BCRYPT_ZEROS } else { ARGON2_ZEROS };
     format!("{kind}{zeros}")
@@ -142,7 +142,7 @@ mod tests {
     const BCRYPT: &str = "$2b$10$N9qo8uLOickgx2ZMRZoMyeIjZAgcfl7p92ldGxad68LJZdL17lhWy";
 
     #[test]
-    fn argon2_and_bcrypt_hashes_are_known() {
+    fn argon2_and_bcrypt_hashes_are_parsed() {
         assert!(matches!(HashFormat::parse(BCRYPT), Some(HashFormat::Bcrypt { cost: 10, .. })));
         let argon2 = "$argon2id$v=19$m=65536,t=3,p=4$c29tZXNhbHRzb21lc2FsdA$X0yJr1TgqaLVtTkM0Kth6ynqkbqCqxl6nuc4DRVqmBw";
         let Some(HashFormat::Argon2 {
@@ -152,13 +152,13 @@ mod tests {
             ..
         }) = HashFormat::parse(argon2)
         else {
-            panic!("known")
+            panic!("this hash must be parsed")
         };
         assert_eq!((params.m_cost(), params.t_cost(), params.p_cost()), (65536, 3, 4));
     }
 
     #[test]
-    fn anything_else_and_anything_too_dear_is_none() {
+    fn unknown_incomplete_and_too_costly_hashes_are_refused() {
         let costly = BCRYPT.replace("$10$", "$31$");
         for text in [
             "",
@@ -193,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn an_import_takes_at_most_64_mib_of_argon2_and_no_bcrypt_that_misread_letters() {
+    fn argon2_hashes_above_64_mib_and_bcrypt_2x_hashes_are_not_importable() {
         let argon2 =
             |memory: u32| format!("$argon2id$v=19$m={memory},t=1,p=1$c29tZXNhbHRzb21lc2FsdA$X0yJr1TgqaLVtTkM0Kth6ynqkbqCqxl6nuc4DRVqmBw");
         for (text, importable) in [
@@ -208,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn a_kind_is_all_of_a_hash_but_salt_and_digest_and_its_decoy_is_of_the_same_kind() {
+    fn the_kind_of_a_hash_excludes_salt_and_digest_and_its_decoy_has_the_same_kind() {
         for (text, expected) in [
             (BCRYPT, "$2b$10$"),
             (

@@ -1,4 +1,4 @@
-//! Tests of hashing and verifying. Those of the parts stand beside them.
+//! Tests of hashing and verifying. The tests of the submodules are in their own files.
 
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -29,9 +29,9 @@ async fn a_password_is_verified_exactly_as_sent() {
     }
 }
 
-/// What looks like a password and is another one.
+/// Returns passwords that look like this one but differ from it.
 fn lookalikes(password: &str) -> Vec<String> {
-    // The same to a reader, composed and not (NFC, NFD, NFKC).
+    // These look the same to a reader but differ in their Unicode normalization (NFC, NFD, NFKC).
     const SPELLINGS: [(&str, &str); 4] = [("é", "e\u{301}"), ("Å", "A\u{30a}"), ("ﬁ", "fi"), ("\u{212a}", "K")];
     let swapped = |(a, b): (&str, &str)| [password.replace(a, b), password.replace(b, a)];
     let beginnings = [1, 8, 71, 72, 73].map(|end| password.chars().take(end).collect());
@@ -57,7 +57,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
-    fn nothing_but_every_character_of_a_password_verifies(
+    fn only_the_exact_password_is_right(
         beginning in "[ a-zA-Z0-9éÅﬁ]{0,8}|[\\PC]{0,90}",
         core in select(vec!["e\u{301}", "é", "A\u{30a}", "Å", "ﬁ", "K", "\u{212a}", " ", "  ", "ß"]),
         end in "[a-zA-Z0-9]{8,60}|[\\PC]{8,20} ?",
@@ -96,7 +96,7 @@ async fn the_production_cost_is_in_the_hash() {
 }
 
 #[tokio::test]
-async fn nobody_and_a_broken_hash_are_never_verified() {
+async fn no_password_is_right_for_an_unknown_name_or_a_broken_hash() {
     let passwords = Passwords::new(CHEAP);
     assert!(!is_right(&passwords, "nobody has this password", None).await);
     for broken in ["", "x", "$argon2id$", "$argon2id$v=19$m=99999999,t=2,p=1$c2FsdHNhbHQ$AAAA"] {
@@ -105,21 +105,21 @@ async fn nobody_and_a_broken_hash_are_never_verified() {
 }
 
 #[test]
-fn to_be_ready_costs_no_hash_and_an_unknown_name_costs_one_of_today() {
+fn starting_up_computes_no_hash_and_an_unknown_name_costs_a_current_hash() {
     let began = Instant::now();
     let passwords = Passwords::new(Cost {
         memory_kib: 256 * 1024,
         passes: 32,
     });
-    assert!(began.elapsed() < Duration::from_secs(1), "a hash at this cost takes many");
-    assert!(!passwords.should_upgrade(&passwords.0.nobody, "x"), "made like all others");
+    assert!(began.elapsed() < Duration::from_secs(1), "one hash at this cost takes many seconds");
+    assert!(!passwords.should_upgrade(&passwords.0.nobody, "x"), "its parameters are current");
     let nobody = &Passwords::new(CHEAP).0.nobody;
-    assert!(HashFormat::parse(nobody).is_some(), "it can be verified");
-    assert_eq!(kind(nobody).map(decoy).as_ref(), Some(nobody), "and no other salt or output");
+    assert!(HashFormat::parse(nobody).is_some(), "the hash can be verified");
+    assert_eq!(kind(nobody).map(decoy).as_ref(), Some(nobody), "its salt and output are zeros");
 }
 
 #[tokio::test]
-async fn a_password_that_is_too_long_is_no_password_even_when_its_beginning_is() {
+async fn a_too_long_password_is_wrong_even_when_its_beginning_is_right() {
     let passwords = Passwords::new(CHEAP);
     let longest = "e".repeat(128);
     let hash = passwords.rehash(&longest, None).await.expect("hashed");
@@ -128,7 +128,7 @@ async fn a_password_that_is_too_long_is_no_password_even_when_its_beginning_is()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_caller_that_goes_away_keeps_its_turn_until_the_hash_is_done() {
+async fn a_disconnected_caller_keeps_its_turn_until_its_hash_is_done() {
     let passwords = Passwords::new(CHEAP);
     let (started, is_started) = tokio::sync::oneshot::channel();
     let (finish, is_finished) = std::sync::mpsc::channel::<()>();
@@ -137,18 +137,18 @@ async fn a_caller_that_goes_away_keeps_its_turn_until_the_hash_is_done() {
         async move {
             passwords
                 .in_turn(None, move |_| {
-                    started.send(()).expect("somebody waits");
-                    is_finished.recv().expect("told to finish");
+                    started.send(()).expect("the test waits for this");
+                    is_finished.recv().expect("the test says when to finish");
                 })
                 .await
         }
     });
-    is_started.await.expect("started");
+    is_started.await.expect("the hash has started");
     caller.abort();
-    assert!(caller.await.expect_err("gone").is_cancelled());
+    assert!(caller.await.expect_err("the task was aborted").is_cancelled());
     assert_eq!(passwords.callers(), 1, "the hash still runs");
 
-    finish.send(()).expect("somebody listens");
+    finish.send(()).expect("the hash waits for this");
     let given_back = async {
         while passwords.callers() > 0 {
             tokio::task::yield_now().await;
@@ -156,11 +156,11 @@ async fn a_caller_that_goes_away_keeps_its_turn_until_the_hash_is_done() {
     };
     tokio::time::timeout(Duration::from_mins(1), given_back)
         .await
-        .expect("the turn is given back");
+        .expect("the turn is released");
 }
 
 #[tokio::test]
-async fn a_new_password_is_hashed_unless_few_guesses_find_it() {
+async fn a_new_password_is_hashed_unless_it_is_easy_to_guess() {
     let passwords = Passwords::new(CHEAP);
     let new = async |text: &str| {
         passwords
@@ -170,12 +170,12 @@ async fn a_new_password_is_hashed_unless_few_guesses_find_it() {
     };
     assert_eq!(new("zugvogel1").await, Err(Guessable));
     assert_eq!(new(&"abc".repeat(30)).await, Err(Guessable));
-    let hash = new("correct horse battery").await.expect("a good one");
+    let hash = new("correct horse battery").await.expect("not easy to guess");
     assert!(is_right(&passwords, "correct horse battery", Some(&hash)).await);
 }
 
 #[tokio::test]
-async fn argon2_hashes_of_version_16_are_verified_as_what_they_are() {
+async fn argon2_hashes_of_version_16_are_verified_as_version_16() {
     let passwords = Passwords::new(CHEAP);
     let params = Params::new(64, 3, 1, None).expect("parameters");
     let (salt, mut output) = ([7; 16], [0; 32]);
@@ -194,7 +194,7 @@ async fn argon2_hashes_of_version_16_are_verified_as_what_they_are() {
 }
 
 #[tokio::test]
-async fn a_bcrypt_hash_is_upgraded_only_when_it_proves_every_byte_that_was_typed() {
+async fn a_bcrypt_hash_is_upgraded_only_if_the_password_has_at_most_72_bytes() {
     let passwords = Passwords::new(CHEAP);
     for (length, upgrade) in [(71, true), (72, true), (73, false), (80, false)] {
         let typed = "0123456789".repeat(8)[..length].to_owned();
@@ -205,21 +205,21 @@ async fn a_bcrypt_hash_is_upgraded_only_when_it_proves_every_byte_that_was_typed
     let accents = "é".repeat(37);
     assert!(
         !passwords.should_upgrade(&bcrypt::hash(&accents, 4).expect("a hash"), &accents),
-        "bytes count"
+        "37 characters, but more than 72 bytes"
     );
     let today = passwords.rehash("correct horse", None).await.expect("hashed");
     assert!(!passwords.should_upgrade(&today, "correct horse"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn no_more_memory_is_kept_than_hashes_run_at_a_time() {
+async fn the_pool_keeps_at_most_one_piece_of_memory_per_core() {
     let passwords = Passwords::new(CHEAP);
     let all = (0..32).map(|_| {
         let passwords = passwords.clone();
         tokio::spawn(async move { passwords.verify("x", None, None).await })
     });
     for one in all.collect::<Vec<_>>() {
-        assert!(!one.await.expect("ran").expect("a turn").right);
+        assert!(!one.await.expect("no panic").expect("a turn").right);
     }
     let cores = available_parallelism().map_or(1, usize::from);
     assert!(passwords.0.memory.pieces() <= cores);

@@ -1,4 +1,4 @@
-//! Who waits for news: the open pages of a session.
+//! The open pages of users, which wait for revocations of their session or user.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -9,12 +9,12 @@ use tokio::sync::watch;
 use latchkey_store::{Revoked, SessionId};
 use latchkey_types::UserId;
 
-/// Open pages of one user that wait at a time: each holds a connection, and there are only so many.
+/// Most open pages of one user that wait at a time. Each holds a connection, and the number of connections is limited.
 const MOST_OF_A_USER: usize = 64;
 
 type Bell = Arc<watch::Sender<bool>>;
 
-/// Everybody who waits. Each waits for one session and one user, so news rings only where it matters.
+/// All open pages that wait. Each waits for one session and one user, so a revocation wakes only the pages that it concerns.
 #[derive(Default)]
 pub(super) struct Watchers(Arc<Mutex<Bells>>);
 
@@ -24,7 +24,7 @@ struct Bells {
     users: HashMap<UserId, Vec<Bell>>,
 }
 
-/// One who waits. Dropping it is no longer waiting.
+/// An open page that waits for revocations of its session and user. Dropping it ends the wait.
 pub struct Watch {
     bells: Arc<Mutex<Bells>>,
     session: SessionId,
@@ -68,9 +68,9 @@ impl Watchers {
 }
 
 impl Watch {
-    /// Returns once there is news. Ask for the standing after it: what comes later is news again.
+    /// Waits for a revocation of this session or user. Re-check the token's status afterwards; later revocations wake the next call.
     pub async fn changed(&self) {
-        // The sender is held here: it cannot be gone.
+        // This cannot fail, because `self` holds the sender.
         let _ = self.notify.subscribe().wait_for(|news| *news).await;
         self.notify.send_replace(false);
     }

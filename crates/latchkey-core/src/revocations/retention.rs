@@ -1,26 +1,27 @@
-//! How long a revocation is kept: until no access token that it revokes can be accepted any more, whatever happens to the
-//! clock meanwhile.
+//! Decides how long a revocation is kept: until no access token that it revokes can be accepted any more, even if the clock steps
+//! in the meantime.
 
 use std::sync::{Mutex, PoisonError};
 
 use crate::clock::Clock;
 use latchkey_store::{Horizon, MAX_TOKEN_LIFE};
 
-/// Finds the time that is certainly past on a machine whose clock may step: the clock's slowest reading within the last one to
-/// two [`MAX_TOKEN_LIFE`]s. A clock that jumps ahead counts only once every token of before the jump has expired by real time.
+/// Finds a time that has certainly passed on a machine whose clock may step: the uptime plus the lowest difference between clock and
+/// uptime within the last one to two [`MAX_TOKEN_LIFE`]s. A jump ahead therefore counts only once every token from before the jump
+/// has expired by real time.
 #[derive(Default)]
 pub struct CautiousClock(Mutex<Option<Readings>>);
 
-/// The least differences between the clock and the uptime.
+/// The lowest differences between the clock and the uptime, in the current period and in the previous one.
 struct Readings {
-    /// When the current period began, by the uptime.
+    /// The uptime at which the current period began.
     since: i64,
     current: i64,
     previous: i64,
 }
 
 impl CautiousClock {
-    /// Reads the clock. To be called more often than once in [`MAX_TOKEN_LIFE`].
+    /// Reads the clock. Call this more often than once in [`MAX_TOKEN_LIFE`].
     pub fn read(&self, clock: &Clock) -> Horizon {
         let uptime = clock.uptime();
         let difference = clock.now() - uptime;
@@ -81,12 +82,13 @@ mod tests {
             self.cautious.read(&self.clock)
         }
 
-        /// Real time passes, and the clock with it.
+        /// Lets real time pass, and the clock with it.
         fn runs(&self, seconds: i64) {
             self.seconds.fetch_add(seconds, Relaxed);
             self.uptime.fetch_add(seconds, Relaxed);
         }
 
+        /// Steps the clock without real time passing.
         fn steps(&self, seconds: i64) {
             self.seconds.fetch_add(seconds, Relaxed);
         }
@@ -99,16 +101,16 @@ mod tests {
         assert!(!machine.read().is_past(NOW, NOW + 900));
         machine.runs(1);
         assert!(machine.read().is_past(NOW, NOW + 900));
-        assert!(!Machine::new().read().is_past(NOW - HOUR, NOW), "the process has just started");
+        assert!(!Machine::new().read().is_past(NOW - HOUR, NOW), "the process has only just started");
     }
 
     #[test]
-    fn a_clock_that_steps_ahead_deletes_nothing_before_its_time() {
+    fn a_clock_that_steps_ahead_deletes_no_revocation_early() {
         let machine = Machine::new();
         machine.runs(10 * HOUR);
         let (written_at, expires_at) = (NOW + 10 * HOUR, NOW + 11 * HOUR);
         machine.steps(2 * HOUR);
-        assert!(!machine.read().is_past(written_at, expires_at), "by real time an hour is left");
+        assert!(!machine.read().is_past(written_at, expires_at), "an hour of real time is left");
         machine.runs(HOUR - 1);
         assert!(!machine.read().is_past(written_at, expires_at));
         machine.runs(1);
@@ -116,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn a_step_of_the_clock_counts_once_every_older_token_has_expired() {
+    fn a_step_of_the_clock_is_trusted_once_every_older_token_has_expired() {
         let machine = Machine::new();
         machine.runs(HOUR);
         machine.steps(2 * HOUR);
@@ -128,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_that_steps_back_is_believed_at_once() {
+    fn a_clock_that_steps_back_is_trusted_at_once() {
         let machine = Machine::new();
         machine.runs(HOUR);
         machine.steps(-2 * HOUR);

@@ -1,4 +1,4 @@
-//! Keeps memory up to date with what other programs, and other nodes, have ended.
+//! Keeps the revocations in memory up to date with those that other nodes and other programs have written to the database.
 
 use std::time::Duration;
 
@@ -10,26 +10,26 @@ use crate::revocations::{BATCH, Revocations};
 use latchkey_store::{Store, StoreError};
 use std::sync::Arc;
 
-/// How often to look, told or not: an end ordered elsewhere shows here well within a second.
+/// How often to read the database even without a NOTIFY, so that a session ended elsewhere ends here well within a second.
 const EVERY: Duration = Duration::from_millis(200);
 
-/// Longest wait for another call that is reading already.
+/// Longest wait for another call that is already reading.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Reads what other programs, and other nodes, have ended.
+/// Reads the revocations that other nodes and other programs have written.
 #[derive(Clone)]
 pub struct RevocationSync {
     /// The database.
     pub store: Store,
-    /// The time.
+    /// The clock.
     pub clock: Clock,
-    /// What is known.
+    /// The revocations in memory.
     pub revocations: Arc<Revocations>,
     position: Arc<Mutex<i64>>,
 }
 
 impl RevocationSync {
-    /// Has read nothing yet.
+    /// Returns a sync that has read nothing yet.
     pub fn new(store: Store, clock: Clock, revocations: Arc<Revocations>) -> Self {
         Self {
             store,
@@ -39,10 +39,7 @@ impl RevocationSync {
         }
     }
 
-    /// Reads all the news there is. Of several calls at once one reads and the others wait for it.
-    ///
-    /// # Errors
-    /// When the database cannot be used.
+    /// Reads and applies all new revocations. Of several concurrent calls, one reads at a time and the others wait for it.
     pub async fn catch_up(&self) -> Result<(), StoreError> {
         let mut position = timeout(PATIENCE, self.position.lock()).await.map_err(|_| StoreError::slow())?;
         let now = self.clock.now();
@@ -60,7 +57,7 @@ impl RevocationSync {
         Ok(())
     }
 
-    /// Catches up for as long as the program runs, and says in the log when that stops working and when it works again.
+    /// Catches up for as long as the program runs, and logs when the database becomes unavailable and when it answers again.
     pub async fn follow(self) {
         let mut ticks = interval(EVERY);
         let mut away = false;

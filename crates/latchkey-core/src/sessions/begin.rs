@@ -1,4 +1,4 @@
-//! How a session begins.
+//! Begins sessions.
 
 use latchkey_store::{Account, Client, NewSession, Salt, SessionId, StoreError, UnixSeconds};
 
@@ -17,7 +17,7 @@ pub struct PendingSession {
 }
 
 impl PendingSession {
-    /// What to write down.
+    /// Returns the row to insert for this session of an account.
     pub fn of<'a>(&'a self, account: &'a Account, client: &'a Client) -> NewSession<'a> {
         NewSession {
             id: self.id,
@@ -36,7 +36,7 @@ impl PendingSession {
 }
 
 impl Sessions {
-    /// Returns a session that begins now, in place of the one that was there in the same browser.
+    /// Returns a session that begins now. It replaces the session that the same browser had, `replaced`.
     pub fn pending(&self, replaced: Option<SessionId>) -> PendingSession {
         let now = self.clock.now();
         let ends_at = now + self.lifetimes.session_max;
@@ -52,7 +52,7 @@ impl Sessions {
         }
     }
 
-    /// Returns the first tokens of a session, once it is committed.
+    /// Returns the first tokens of a session. Call it only after the session was committed.
     pub fn first_tokens(&self, session: &PendingSession, account: &Account) -> Tokens {
         let first = TokenGrant {
             session: session.id,
@@ -63,12 +63,9 @@ impl Sessions {
         self.issue(account, &session.salt, &first)
     }
 
-    /// Begins a session of an account whose password was just guessed right, against `hash`. In a browser it takes the place of
-    /// the one that was there: nothing planted before a sign-in lives on after it. `None` when the account was disabled
-    /// or got another password since.
-    ///
-    /// # Errors
-    /// When the database cannot be used.
+    /// Begins a session of an account whose password was just verified against `hash`. It ends the session that the browser had
+    /// before, `replaced`, so that a session planted before the sign-in (session fixation) does not survive it. Returns `None` if
+    /// the account was disabled or its password was changed in the meantime.
     pub async fn begin(
         &self,
         account: &Account,

@@ -1,4 +1,4 @@
-//! How a session ends.
+//! Ends sessions.
 
 use latchkey_store::{Client, EndReason, Ended, Ending, EventKind, NewEvent, SessionScope, StoreError};
 use latchkey_types::UserId;
@@ -7,10 +7,8 @@ use super::Sessions;
 use crate::audit::AUDIT;
 
 impl Sessions {
-    /// Ends sessions of a user: on this node before it returns, on others within a second. Returns how many lived.
-    ///
-    /// # Errors
-    /// When the database cannot be used; then none has ended.
+    /// Ends sessions of a user. The end takes effect on this node before this returns, and on other nodes within a second. Returns
+    /// how many live sessions it ended. On an error none has ended.
     pub async fn end(&self, user: &UserId, which: SessionScope, reason: EndReason, by: &Client) -> Result<usize, StoreError> {
         let ending = self.ending(reason);
         let event = NewEvent {
@@ -30,7 +28,7 @@ impl Sessions {
         Ok(sessions)
     }
 
-    /// Sessions that end now, for a reason.
+    /// Returns an [`Ending`] for sessions that end now for this reason.
     pub fn ending(&self, reason: EndReason) -> Ending {
         let at = self.clock.now();
         Ending {

@@ -1,5 +1,5 @@
-//! The first request with a new pair of tokens. That a pair is in use is written durably before its first request is answered,
-//! because theft is judged by it. Later requests of the pair find that in memory and write nothing.
+//! The first request with a new pair of tokens. It marks the pair as used in the database before it is answered, because theft is
+//! detected by this mark. Later requests with the pair find the mark in memory and write nothing.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
@@ -12,19 +12,21 @@ use crate::sessions::Sessions;
 use crate::tokens::Claims;
 use latchkey_store::{Counter, SessionId, StoreError, UnixSeconds};
 
-/// How exact "last used" is, in seconds.
+/// Precision of "last used", in seconds.
 pub const EXACT_TO: i64 = 60;
 
-/// Longest wait for a database that hangs, where the request is served in any case.
+/// Longest wait for a database that hangs, if the request is served even without the mark.
 const SHORT_WAIT: Duration = Duration::from_secs(1);
 
-/// Marks being written at a time. With more the database counts as unavailable, so that an outage piles up no work.
+/// Most marks that are being written at a time. Beyond this the database counts as unavailable, so that no work piles up during an
+/// outage.
 const MAX_WRITES: usize = 1024;
 
-/// Sessions remembered, about 40 MB. With more all are forgotten: each then costs one statement that changes nothing.
+/// Most sessions kept in memory, about 40 MB. Beyond this all are forgotten; each of them then costs one statement that changes
+/// nothing.
 const MAX_KNOWN: usize = 1_000_000;
 
-/// What this node knows of the use of a session.
+/// What this node knows about the use of a session.
 #[derive(Clone, Copy)]
 struct Known {
     /// The highest counter that is durably marked as used; -1 for none.
@@ -33,14 +35,14 @@ struct Known {
     noted_at: UnixSeconds,
 }
 
-/// A mark that is being written; requests with the same pair wait for it together.
+/// A mark that is being written. All requests with the same pair wait for the same write.
 #[derive(Clone)]
 struct Write {
     began: Instant,
     outcome: watch::Receiver<Option<Result<(), Arc<StoreError>>>>,
 }
 
-/// Which pairs of tokens are durably marked as used, as far as this node knows.
+/// The pairs of tokens that this node knows to be durably marked as used.
 #[derive(Default)]
 pub struct FirstUses {
     known: RwLock<HashMap<SessionId, Known>>,
@@ -48,7 +50,8 @@ pub struct FirstUses {
 }
 
 impl FirstUses {
-    /// Whether the use of a pair is recorded: marked durably, and noted within the last minute. One look at memory.
+    /// Returns whether the use of a pair is recorded: marked durably, and noted within the last minute. Needs no I/O, only one
+    /// look-up in memory.
     pub fn is_recorded(&self, session: SessionId, counter: Counter, now: UnixSeconds) -> bool {
         self.known(session)
             .is_some_and(|known| known.marked >= i64::from(counter) && is_recent(known.noted_at, now))
@@ -59,7 +62,7 @@ impl FirstUses {
         self.change(session, |known| known.marked = known.marked.max(i64::from(counter)));
     }
 
-    /// Forgets sessions whose use was last noted `keep` seconds ago.
+    /// Forgets sessions whose use was last noted `keep` or more seconds ago.
     pub fn forget(&self, now: UnixSeconds, keep: i64) {
         let mut all = self.known.write().unwrap_or_else(PoisonError::into_inner);
         all.retain(|_, known| known.noted_at.saturating_add(keep) > now);
@@ -74,7 +77,7 @@ impl FirstUses {
         self.known(session).is_some_and(|known| known.marked >= i64::from(counter))
     }
 
-    /// Notes a use. Whether it is the first within a minute.
+    /// Notes a use of a session. Returns whether it is the first within a minute.
     fn note(&self, session: SessionId, now: UnixSeconds) -> bool {
         if self.known(session).is_some_and(|known| is_recent(known.noted_at, now)) {
             return false;
@@ -104,10 +107,8 @@ fn is_recent(noted_at: UnixSeconds, now: UnixSeconds) -> bool {
 }
 
 impl Sessions {
-    /// Records that a verified access token is in use.
-    ///
-    /// # Errors
-    /// When the first use of its pair cannot be written and serving it nevertheless would hide a theft.
+    /// Records that a verified access token is in use. Returns an error only if the first use of its pair cannot be written and
+    /// serving the request without that mark could hide a theft.
     pub async fn record_first_use(&self, claims: &Claims, now: UnixSeconds) -> Result<(), StoreError> {
         let (session, counter) = (claims.sid, claims.jti.counter());
         if self.first_uses.note(session, now) {
@@ -126,8 +127,9 @@ impl Sessions {
         }
     }
 
-    /// Whether serving a pair without a mark changes no decision about theft. The first pair has no predecessor; the predecessor of
-    /// any other gets the same pair within the grace, whether it is marked or not.
+    /// Returns whether serving a pair without a mark changes no decision about theft. This holds for the first pair of a session,
+    /// because it has no predecessor. It holds for any other pair within the grace, because until then its predecessor gets the same
+    /// pair whether it is marked or not.
     fn is_harmless_unmarked(&self, claims: &Claims, now: UnixSeconds) -> bool {
         claims.jti.counter() == 0 || now <= claims.iat.saturating_add(self.lifetimes.refresh_grace)
     }
@@ -136,7 +138,7 @@ impl Sessions {
         let mut write = self.join_or_begin(session, counter)?;
         let outcome = write.outcome.wait_for(Option::is_some);
         let outcome = if briefly {
-            // Counted from the beginning of the write, so that later requests do not wait once more.
+            // The wait counts from the beginning of the write, so that a later request does not wait for the full time again.
             timeout_at(write.began + SHORT_WAIT, outcome)
                 .await
                 .map_err(|_| StoreError::slow())?
@@ -165,7 +167,7 @@ impl Sessions {
         };
         writes.insert((session, counter), write.clone());
         drop(writes);
-        // A task of its own: a client that disconnects does not interrupt a write that others wait for.
+        // Write in a separate task, so that a client that disconnects does not interrupt a write that other requests wait for.
         let sessions = self.clone();
         tokio::spawn(async move {
             let written = sessions.store.mark_used(session, counter).await;
@@ -190,18 +192,21 @@ mod tests {
     fn a_use_is_noted_once_a_minute_and_recorded_once_its_pair_is_marked() {
         let (uses, session) = (FirstUses::default(), SessionId::new());
         assert!(uses.note(session, NOW) && !uses.note(session, NOW + 59));
-        assert!(!uses.is_recorded(session, 0, NOW), "it is not marked yet");
+        assert!(!uses.is_recorded(session, 0, NOW), "the pair is not marked yet");
         uses.remember(session, 1);
         uses.remember(session, 0);
         assert!(uses.is_recorded(session, 0, NOW) && uses.is_recorded(session, 1, NOW));
-        assert!(!uses.is_recorded(session, 2, NOW), "another pair");
-        assert!(!uses.is_recorded(session, 1, NOW + 60), "a minute later it is noted anew");
+        assert!(!uses.is_recorded(session, 2, NOW), "pair 2 was never marked");
+        assert!(
+            !uses.is_recorded(session, 1, NOW + 60),
+            "the use was noted a minute ago, so it must be noted again"
+        );
         assert!(uses.note(session, NOW + 60) && uses.is_recorded(session, 1, NOW + 60));
         assert!(!uses.is_recorded(SessionId::new(), 0, NOW));
     }
 
     #[test]
-    fn a_session_that_was_not_used_for_long_is_forgotten() {
+    fn a_session_that_was_not_used_for_the_keep_time_is_forgotten() {
         let (uses, session) = (FirstUses::default(), SessionId::new());
         assert!(uses.note(session, NOW));
         uses.remember(session, 3);

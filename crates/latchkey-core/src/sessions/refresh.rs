@@ -1,10 +1,10 @@
-//! Refreshing: one token in, the next two out.
+//! Exchanges a refresh token for the next pair of tokens. Each refresh token is valid once.
 //!
-//! A refresh token is good once. Its immediate predecessor gets the *same* successor again: within the grace, because
-//! tabs and retries present one token together, and later, as long as that successor was never used, because its answer
-//! was lost. Anything else is a token in two hands, and ends this session and no other (RFC 9700 section 4.14.2).
+//! The immediate predecessor of the current token gets the *same* successor again in two cases: within the grace, because several
+//! tabs and retries present one token at the same time; and later, as long as that successor was never used, because the response
+//! was lost. Any other used token has been copied: presenting it ends this session and no other (RFC 9700 section 4.14.2).
 //!
-//! `refresh_rule.rs` decides by the committed row alone; here each decision is carried out by one conditional update.
+//! `refresh_rule.rs` decides by the committed row alone. The code here carries out each decision with one conditional update.
 
 use super::refresh_rule::{Answer, Event, RefreshState, Terms, step};
 use super::{Sessions, Tokens};
@@ -13,16 +13,16 @@ use crate::throttle::{REFRESHES, UNKNOWN_REFRESH_TOKENS};
 use crate::tokens::TokenGrant;
 use latchkey_store::{Account, Client, EndReason, RetryAfter, Rotation, Session, SessionScope, StoreError};
 
-/// Why there are no new tokens.
+/// Why a refresh token was not exchanged.
 #[derive(Debug)]
 pub enum RefreshError {
-    /// It is not one of our tokens.
+    /// The token is not one of ours.
     Invalid,
-    /// It is, and its session is over.
+    /// The token is genuine, but its session has ended or expired.
     Ended(EndReason),
-    /// Too many tokens that are none came from this address, or this session is refreshed without end.
+    /// Too many tokens that name no session came from this address, or this session was refreshed too often.
     Throttled(RetryAfter),
-    /// The database said no.
+    /// The database failed.
     Store(StoreError),
 }
 
@@ -33,11 +33,10 @@ impl From<StoreError> for RefreshError {
 }
 
 impl Sessions {
-    /// Exchanges a refresh token for the next two tokens. Whatever it finds out is committed before it answers.
+    /// Exchanges a refresh token for the next pair of tokens. Every decision is committed before this returns.
     ///
     /// # Errors
-    /// When the token is none, its session is over, or the database cannot be used: then nothing has changed and the
-    /// same token can be presented again.
+    /// After [`RefreshError::Store`] nothing has changed, and the same token can be presented again.
     pub async fn refresh(&self, token: &str, client: &Client) -> Result<Tokens, RefreshError> {
         let outcome = self.counted(token, client).await;
         self.metrics.count_refresh(match &outcome {
@@ -52,14 +51,15 @@ impl Sessions {
     }
 
     async fn counted(&self, token: &str, client: &Client) -> Result<Tokens, RefreshError> {
-        // Costs no read of the database, and no limit.
+        // A malformed token costs no read of the database and is not charged to a limit.
         let presented = Presented::parse(token).ok_or(RefreshError::Invalid)?;
         let charge = self
             .addresses
             .charge(UNKNOWN_REFRESH_TOKENS, client.address, self.clock.now())
             .map_err(RefreshError::Throttled)?;
         let outcome = self.exchange(token, client).await;
-        // A token of a former secret is refused as well, but names a session: browsers present it on every page.
+        // A token made with a former secret is refused as well, but it names a session. Its charge is refunded, because browsers
+        // present such a token with every page.
         let names_no_session =
             matches!(outcome, Err(RefreshError::Invalid)) && matches!(self.store.session(presented.session).await, Ok(None));
         if !names_no_session {
@@ -95,12 +95,13 @@ impl Sessions {
             if is_committed {
                 return Ok(self.issue(&account, &session.salt, &issued));
             }
-            // Another call changed the row between the read and the update: look again. Everything in it only grows, so this ends.
+            // Another call changed the row between the read and the update: read it again. This loop ends, because every value in
+            // the row only grows.
         }
     }
 
     async fn rotate(&self, session: &Session, issued: &TokenGrant) -> Result<bool, RefreshError> {
-        // The rotation stores this as well, so no refresh goes uncounted.
+        // The rotation stores this charge in the same statement, so every refresh is charged.
         let refreshes_until = REFRESHES
             .take(session.refreshes_until, issued.now)
             .map_err(RefreshError::Throttled)?;
@@ -115,8 +116,8 @@ impl Sessions {
         Ok(self.store.rotate_session(&rotation).await?)
     }
 
-    /// Stores what issuing the current pair again changes: when its grace began, and the expiry of its latest access token, which
-    /// whoever ends the session has to know.
+    /// Stores what changes when the current pair is issued again: the beginning of its grace, and the expiry of its latest access
+    /// token. The code that ends the session needs that expiry.
     async fn issue_again(&self, session: &Session, next: &RefreshState, issued: &TokenGrant) -> Result<bool, RefreshError> {
         let token_exp = self.tokens.expiry(issued).max(session.token_exp);
         if (next.rotated_at, token_exp) == (session.rotated_at, session.token_exp) {
@@ -125,7 +126,8 @@ impl Sessions {
         Ok(self.store.issue_again(session, next.rotated_at, token_exp).await?)
     }
 
-    /// Needs no condition on the counters, unlike a rotation: they only grow, so a copy that was found stays one.
+    /// Ends a session because a copy of its refresh token was presented. Unlike a rotation this needs no condition on the counters:
+    /// they only grow, so a token that is a copy stays one.
     async fn end_copied(&self, session: &Session, account: &Account, client: &Client) -> Result<Tokens, RefreshError> {
         tracing::warn!(user = %account.id, session = %session.id, "a used refresh token was used again; its session ends");
         if self
@@ -138,11 +140,8 @@ impl Sessions {
         Err(RefreshError::Ended(EndReason::Reuse))
     }
 
-    /// Ends the session that a token belongs to, whoever presents it (RFC 7009): a refresh token, also one that was
-    /// exchanged already, or an access token. A token that means nothing changes nothing.
-    ///
-    /// # Errors
-    /// When the database cannot be used.
+    /// Ends the session that a token belongs to, regardless of who presents it (RFC 7009). Accepts access tokens and refresh tokens,
+    /// including refresh tokens that were already exchanged. An invalid token changes nothing and is no error.
     pub async fn revoke(&self, token: &str, client: &Client) -> Result<(), StoreError> {
         let session = match Presented::parse(token) {
             Some(presented) => match self.genuine(&presented).await {
@@ -162,7 +161,7 @@ impl Sessions {
         Ok(())
     }
 
-    /// The session of a token, if the token is genuine.
+    /// Returns the session and the account of a token, if the token is genuine.
     async fn genuine(&self, presented: &Presented) -> Result<(Session, Account), RefreshError> {
         let found = self.store.session(presented.session).await?;
         found

@@ -1,16 +1,17 @@
-//! The refresh rule: what a session's row and an event make of each other. It is pure. `refresh.rs` and the statements in
-//! `store/` carry out what it decides, and tests/prove.rs explores it together with the ways in which they can be interrupted.
+//! The refresh rule: a pure function that takes a session's row and an event and returns the new row and an answer. `refresh.rs`
+//! and the SQL in the crate `latchkey-store` carry out what it decides. `tests/prove.rs` explores the rule together with every way
+//! in which that code can be interrupted.
 
 use latchkey_store::{Counter, EndReason, Session, UnixSeconds};
 
-/// What the row of a session says about its tokens. Nothing else decides about theft, in particular no node's memory.
+/// What the row of a session says about its tokens. Only this decides about theft; the memory of a node never does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct RefreshState {
     /// The counter of the current pair of tokens.
     pub counter: Counter,
-    /// The highest counter whose pair a client has shown; `None` until the first pair comes back.
+    /// The highest counter whose pair a client has presented; `None` until a client presents the first pair.
     pub used_counter: Option<Counter>,
-    /// When the counter last moved, or its pair was last issued again while it was unused.
+    /// When the counter was last increased, or its pair was last issued again while it was unused.
     pub rotated_at: UnixSeconds,
     /// When the session expires unless it is refreshed.
     pub expires_at: UnixSeconds,
@@ -18,14 +19,14 @@ pub struct RefreshState {
     pub ended: Option<EndReason>,
 }
 
-/// What happens to a session. Its tokens are genuine: their signatures were verified before.
+/// What happens to a session. The tokens of events are genuine: their signatures were verified before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Event {
     /// A client presents the refresh token with this counter.
     Present(Counter),
-    /// A client shows the access token of the pair with this counter for the first time.
+    /// A client presents the access token of the pair with this counter for the first time.
     FirstUse(Counter),
-    /// Somebody ends the session.
+    /// The session is ended for this reason.
     End(EndReason),
 }
 
@@ -34,35 +35,36 @@ pub enum Event {
 pub struct Terms {
     /// The time of the node that decides.
     pub now: UnixSeconds,
-    /// Seconds after `rotated_at` during which the predecessor gets the same successor although that one is in use.
+    /// Seconds after `rotated_at` during which the predecessor gets the same successor again although that successor is in use.
     pub grace: i64,
     /// When the session expires if it is refreshed now.
     pub renewed_until: UnixSeconds,
 }
 
-/// What the rule says to an event.
+/// What the rule answers to an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Answer {
-    /// Presented: the current token. Move the counter on and issue the next pair.
+    /// The current token was presented. Increase the counter and issue the next pair.
     Rotate,
-    /// Presented: the predecessor, as retries and other tabs do. Issue the current pair again.
+    /// The predecessor was presented, as retries and other tabs do. Issue the current pair again.
     SameAgain,
-    /// Presented: a token whose successor is in use, so there is a copy of it (RFC 9700 section 4.14.2). The session ends.
+    /// A token was presented whose successor is in use, so there is a copy of it (RFC 9700 section 4.14.2). The session ends.
     Reuse,
-    /// Presented: a token that this session has not issued, because the database was restored from a backup, or the last of
-    /// all counters. Refuse it and change nothing.
+    /// The presented token has a counter ahead of the database, which was restored from a backup; or its counter is the highest
+    /// possible one and cannot be increased. Refuse it and change nothing.
     Refuse,
-    /// The first use is to be written before the request is answered.
+    /// The first use must be written before the request is answered.
     MarkUsed,
     /// The session ends for the given reason.
     End,
     /// There is nothing to write.
     Unchanged,
-    /// The session has ended or has expired. Nothing brings it back.
+    /// The session has ended or has expired. No event revives it.
     Over(EndReason),
 }
 
-/// Decides: the row after the event, and what to answer. The row is unchanged unless the answer says that something is written.
+/// Decides about an event. Returns the row after the event, and the answer. The row is unchanged unless the answer says that
+/// something is written.
 pub fn step(state: RefreshState, event: Event, terms: Terms) -> (RefreshState, Answer) {
     if let Some(reason) = state.over(terms.now) {
         return (state, Answer::Over(reason));
@@ -92,7 +94,7 @@ fn present(state: RefreshState, presented: Counter, terms: Terms) -> (RefreshSta
 }
 
 impl RefreshState {
-    /// Takes from a session what the rule decides by.
+    /// Returns the part of a session's row that the rule decides by.
     pub const fn of(session: &Session) -> Self {
         Self {
             counter: session.counter,
@@ -103,17 +105,18 @@ impl RefreshState {
         }
     }
 
-    /// Why the session is over, if it is.
+    /// Returns why the session has ended or expired, if it has.
     fn over(&self, now: UnixSeconds) -> Option<EndReason> {
         self.ended.or((now >= self.expires_at).then_some(EndReason::Expired))
     }
 
-    /// Whether a client has shown the current pair.
+    /// Returns whether a client has presented the current pair.
     fn is_used(&self) -> bool {
         self.used_counter >= Some(self.counter)
     }
 
-    /// A client that presents a refresh token has received its pair, so a rotation marks that pair as used.
+    /// Returns the row after a rotation. It marks the previous pair as used, because a client that presents a refresh token has
+    /// received its pair.
     fn rotated_to(self, counter: Counter, terms: Terms) -> Self {
         Self {
             counter,
@@ -124,8 +127,8 @@ impl RefreshState {
         }
     }
 
-    /// The grace begins anew: after a lost answer two tabs may present the predecessor together, and one of them may use the
-    /// pair before the other one is answered.
+    /// Returns the row after an unused pair was issued again. The grace starts again, because after a lost response two tabs may
+    /// present the predecessor at the same time, and one tab may use the pair before the other tab gets its response.
     fn issued_again(self, terms: Terms) -> Self {
         Self {
             rotated_at: self.rotated_at.max(terms.now),
@@ -179,19 +182,19 @@ mod tests {
     }
 
     #[test]
-    fn the_current_token_moves_on_and_its_predecessor_gets_the_same_again() {
+    fn the_current_token_rotates_and_its_predecessor_gets_the_same_successor_again() {
         assert_eq!(presented(used(), 5, NOW), Answer::Rotate);
         assert_eq!(presented(used(), 4, NOW + GRACE), Answer::SameAgain, "within the grace");
-        assert_eq!(presented(state(), 4, NOW + 999), Answer::SameAgain, "the answer was lost");
+        assert_eq!(presented(state(), 4, NOW + 999), Answer::SameAgain, "the response was lost");
     }
 
     #[test]
-    fn a_predecessor_whose_successor_is_in_use_is_reused_once_the_grace_is_over() {
+    fn a_predecessor_presented_after_the_grace_is_reuse_if_its_successor_is_in_use() {
         assert_eq!(presented(used(), 4, NOW + GRACE + 1), Answer::Reuse);
     }
 
     #[test]
-    fn the_grace_begins_anew_when_an_unused_pair_is_issued_again_and_never_when_it_is_used() {
+    fn the_grace_restarts_when_an_unused_pair_is_issued_again_but_not_when_the_pair_is_used() {
         let terms = Terms {
             now: NOW + 999,
             grace: GRACE,
@@ -204,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn anything_older_is_reused_at_once() {
+    fn tokens_older_than_the_predecessor_are_reuse_even_within_the_grace() {
         for state in [state(), used()] {
             assert_eq!(presented(state, 3, NOW), Answer::Reuse);
             assert_eq!(presented(state, 0, NOW), Answer::Reuse);
@@ -212,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_ahead_of_the_database_and_the_last_of_all_change_nothing() {
+    fn a_counter_ahead_of_the_database_and_the_highest_counter_change_nothing() {
         assert_eq!(presented(state(), 6, NOW), Answer::Refuse);
         let last = RefreshState {
             counter: Counter::MAX,
@@ -235,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_brings_back_a_session_that_is_over() {
+    fn no_event_revives_an_ended_or_expired_session() {
         let ended = state().ended_by(EndReason::SignedOut);
         let events = (0..7)
             .flat_map(|counter| [Event::Present(counter), Event::FirstUse(counter)])
@@ -247,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_that_steps_back_signs_nobody_out() {
+    fn a_clock_that_steps_back_ends_no_session() {
         assert_eq!(presented(used(), 4, NOW - 3600), Answer::SameAgain);
         assert_eq!(presented(used(), 5, NOW - 3600), Answer::Rotate);
     }

@@ -1,5 +1,5 @@
-//! The check of every request: signature (once), expiry and whether the session has ended (each time). No I/O as long as
-//! there is news, except for the first request of a pair of tokens.
+//! Verifies the access token of every request: its signature once, its expiry and whether its session has ended each time. This
+//! needs no I/O while the revocations in memory are up to date, except for the first request with a pair of tokens.
 
 use std::sync::Arc;
 
@@ -8,23 +8,19 @@ use crate::revocations::TokenStatus;
 use crate::tokens::Claims;
 use latchkey_store::StoreError;
 
-/// Why an access token opens nothing.
+/// Why an access token was refused.
 #[derive(Debug)]
 pub enum Denied {
-    /// It is none of ours, or has expired.
+    /// The token is not one of ours, or it has expired.
     Invalid,
-    /// Its session has ended, or its facts have changed.
+    /// The session of the token has ended, or what the token says about its user has changed.
     Revoked,
-    /// The database does not answer. Without it, it cannot be told whether the session lives, or the first use of the token
-    /// cannot be written down.
+    /// The database is unavailable, so the session may have ended, or the first use of the token cannot be written.
     Unavailable(StoreError),
 }
 
 impl Sessions {
-    /// What a good access token says.
-    ///
-    /// # Errors
-    /// [`Denied`]. In doubt nobody gets in.
+    /// Verifies an access token and returns its claims. In doubt the token is refused.
     pub async fn verify(&self, jwt: &str) -> Result<Arc<Claims>, Denied> {
         let now = self.clock.now();
         let claims = self.tokens.verify(jwt, now).map_err(|_| Denied::Invalid)?;
@@ -36,7 +32,7 @@ impl Sessions {
         match standing {
             TokenStatus::Good => {
                 if !self.first_uses.is_recorded(claims.sid, claims.jti.counter(), now) {
-                    // Boxed: it is large, and every request would carry it.
+                    // The future is large. It is boxed, because otherwise the future of every request would contain it.
                     Box::pin(self.record_first_use(&claims, now)).await.map_err(Denied::Unavailable)?;
                 }
                 Ok(claims)

@@ -1,6 +1,6 @@
-//! What is written after the answer: when sessions were last used, and that somebody failed to sign in. No answer waits for it,
-//! so it adds no time that could be measured. What theft is judged by is not written here but before the answer
-//! (`sessions/first_use.rs`), except for first uses that had to be served while the database was unavailable.
+//! Writes after the response: when sessions were last used, and failed sign-ins. No response waits for these writes, so they add no
+//! time that an attacker could measure. The marks that theft is detected by are written before the response instead
+//! (`sessions/first_use.rs`), except for first uses that were served while the database was unavailable.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -16,19 +16,19 @@ use crate::clock::Clock;
 use latchkey_store::{Client, Counter, EventKind, NewEvent, SessionId, Store, StoreError, UnixSeconds};
 use latchkey_types::UserId;
 
-/// Least time between two rounds of writing.
+/// Shortest time between two rounds of writing.
 const PAUSE: Duration = Duration::from_millis(250);
 
-/// Rows of one transaction. Each transaction keeps its progress, whatever becomes of the next.
+/// Rows written in one transaction. Each transaction is committed separately, so its rows stay written if a later one fails.
 const CHUNK: usize = 500;
 
-/// First uses written at a time, which share a commit on SQLite.
+/// First uses that are written concurrently, so that they share a commit on SQLite.
 const MARKS_AT_ONCE: usize = 64;
 
-/// Failures that wait at most; more are counted in the metrics alone.
+/// Most failed sign-ins that wait. Further ones are counted only in the metrics.
 const MAX_FAILURES: usize = 1000;
 
-/// First uses that wait at most; of others the next request tries again.
+/// Most first uses that wait. For further ones the next request with the same pair tries again.
 const MAX_UNMARKED: usize = 10_000;
 
 /// What waits to be written.
@@ -59,7 +59,7 @@ impl WriteBehind {
         self.added.notify_one();
     }
 
-    /// Notes that the first use of a pair of tokens is still to be marked.
+    /// Notes that the first use of a pair of tokens is not marked in the database yet.
     pub fn unmarked(&self, session: SessionId, counter: Counter) {
         let mut waiting = self.waiting();
         if waiting.unmarked.len() < MAX_UNMARKED || waiting.unmarked.contains_key(&session) {
@@ -69,7 +69,7 @@ impl WriteBehind {
         }
     }
 
-    /// Notes that somebody failed to sign in to an account.
+    /// Notes a failed sign-in to an account.
     pub fn failed(&self, user: &UserId, client: &Client, now: UnixSeconds) {
         let mut waiting = self.waiting();
         if waiting.failures.len() < MAX_FAILURES {
@@ -92,30 +92,25 @@ impl WriteBehind {
 pub struct Writer {
     /// The database.
     pub store: Store,
-    /// The time.
+    /// The clock.
     pub clock: Clock,
-    /// What waits.
+    /// What waits to be written.
     pub write_behind: Arc<WriteBehind>,
-    /// Is told what was marked.
+    /// Remembers the pairs that were marked.
     pub first_uses: Arc<FirstUses>,
 }
 
 impl Writer {
-    /// Writes what waits. An entry waits until its write has succeeded, so that an interruption loses nothing; what is locked by
-    /// others goes on waiting too.
-    ///
-    /// # Errors
-    /// When the database cannot be used; then everything that is not written yet still waits.
+    /// Writes what waits. An entry waits until its write has succeeded, so that an error or an interruption loses nothing. Rows that
+    /// other transactions have locked keep waiting too.
     pub async fn write(&self) -> Result<(), StoreError> {
         self.write_unmarked().await?;
         self.write_failures().await?;
         self.write_uses().await
     }
 
-    /// Marks the first uses of pairs that were served while the database was unavailable. Marking one twice changes nothing.
-    ///
-    /// # Errors
-    /// When the database cannot be used; then those that are not marked yet still wait.
+    /// Marks the first uses of pairs that were served while the database was unavailable. Marking one twice changes nothing. After
+    /// an error, those that are not marked yet still wait.
     pub async fn write_unmarked(&self) -> Result<(), StoreError> {
         let all = copied(&self.write_behind.waiting().unmarked);
         for chunk in all.chunks(MARKS_AT_ONCE) {
@@ -140,7 +135,7 @@ impl Writer {
             });
             self.store.count_or_insert_events(events, FAILURES_SHARED_FOR).await?;
             let mut waiting = self.write_behind.waiting();
-            // New failures are appended behind these.
+            // Failures that arrived meanwhile were appended behind these.
             let written = chunk.len().min(waiting.failures.len());
             waiting.failures.drain(..written);
         }
@@ -154,7 +149,7 @@ impl Writer {
             let settled = self.store.write_last_used(chunk).await?;
             let mut waiting = self.write_behind.waiting();
             for (session, at) in chunk {
-                // Of a row that is gone nothing is settled ever; no lock lasts as long as a minute.
+                // A deleted row is never settled, so its entry is removed after a minute. No lock on an existing row lasts that long.
                 let is_old = !(*at..at.saturating_add(EXACT_TO)).contains(&now);
                 if is_old || settled.contains(session) {
                     remove_unchanged(&mut waiting.uses, session, at);
@@ -167,7 +162,7 @@ impl Writer {
         Ok(())
     }
 
-    /// Writes for as long as the program runs.
+    /// Writes in a loop for as long as the program runs.
     pub async fn keep_writing(self) {
         loop {
             self.write_behind.added.notified().await;
@@ -186,14 +181,14 @@ impl Writer {
     }
 }
 
-/// Failures from one address within this many seconds share a row, so that guessing does not fill the table.
+/// Failed sign-ins from one address within this many seconds share a row, so that password guessing does not fill the table.
 const FAILURES_SHARED_FOR: i64 = 3600;
 
 fn copied<V: Copy>(entries: &HashMap<SessionId, V>) -> Vec<(SessionId, V)> {
     entries.iter().map(|(session, value)| (*session, *value)).collect()
 }
 
-/// Removes what was written, unless there is something newer by now.
+/// Removes an entry that was written, unless it has a newer value by now.
 fn remove_unchanged<K: Eq + Hash, V: PartialEq>(entries: &mut HashMap<K, V>, key: &K, written: &V) {
     if entries.get(key) == Some(written) {
         entries.remove(key);

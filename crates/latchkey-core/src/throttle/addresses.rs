@@ -1,4 +1,4 @@
-//! The limits that are kept in memory: those of an address, and those of an account from one address.
+//! The limits that are kept in memory: limits of an address, and limits of an account from one address.
 
 use std::net::IpAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -7,10 +7,10 @@ use hashlink::LinkedHashMap;
 
 use latchkey_store::{Rate, RetryAfter, UnixSeconds};
 
-/// Entries kept at most; beyond that, the one that was charged longest ago is dropped.
+/// Most entries. Beyond this the entry that was charged longest ago is dropped.
 const MAX_KEPT: usize = 100_000;
 
-/// What a limit counts. Two limits of one address are two entries, also at the same rate.
+/// What a limit counts. Limits of different kinds are separate entries of an address, even at the same rate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Kind {
     Attempts,
@@ -20,22 +20,23 @@ pub(super) enum Kind {
     SignInsToAccount,
 }
 
-/// A limit that each address has for itself.
+/// A limit that applies to each address separately.
 #[derive(Clone, Copy, Debug)]
 pub struct Limit {
     pub(super) kind: Kind,
-    /// How many at once, and how soon one more.
+    /// How many are allowed at once, and how often one more is allowed after that.
     pub rate: Rate,
 }
 
-/// Who is limited: an IPv4 address, or the first half of an IPv6 address, which is what one customer is given.
+/// The network that a limit applies to: an IPv4 address, or the first 64 bits of an IPv6 address, because providers give each customer
+/// such a network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Network {
-    /// An IPv4 address, also one that is written as IPv6.
+    /// An IPv4 address, including an IPv4-mapped IPv6 address.
     V4([u8; 4]),
-    /// The /64 of an IPv6 address.
+    /// The /64 network of an IPv6 address.
     V6([u8; 8]),
-    /// Requests without a known address count as one.
+    /// All requests without a known address share one limit.
     Unknown,
 }
 
@@ -49,7 +50,7 @@ impl From<Option<IpAddr>> for Network {
     }
 }
 
-/// A MAC of the name of an account.
+/// A MAC of an account's name.
 pub(super) type AccountKey = [u8; 16];
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -59,7 +60,7 @@ struct Key {
     account: Option<AccountKey>,
 }
 
-/// A charge that can be refunded to the entry that it was taken from. Dropped, the charge stays.
+/// A charge that can be refunded to the entry that was charged. Dropping it leaves the entry charged.
 #[derive(Debug)]
 pub struct Charge {
     key: Key,
@@ -67,7 +68,7 @@ pub struct Charge {
     at: UnixSeconds,
 }
 
-/// For each entry, when all of its limit is there again; in the order of their last charge.
+/// For each entry, when its limit will be completely restored. The entries are in the order of their last charge.
 type Entries = LinkedHashMap<Key, UnixSeconds>;
 
 /// The limits of all addresses.
@@ -76,17 +77,11 @@ pub struct Addresses(Mutex<Entries>);
 
 impl Addresses {
     /// Charges a limit of an address.
-    ///
-    /// # Errors
-    /// When the limit is used up.
     pub fn charge(&self, limit: Limit, address: Option<IpAddr>, now: UnixSeconds) -> Result<Charge, RetryAfter> {
         self.charge_entry(limit, address, None, now)
     }
 
-    /// Charges a limit that an account has at an address.
-    ///
-    /// # Errors
-    /// When the limit is used up.
+    /// Charges a limit of an account from one address.
     pub(super) fn charge_account(
         &self,
         limit: Limit,
@@ -110,7 +105,8 @@ impl Addresses {
             account,
         };
         let mut entries = self.entries();
-        // A refused try counts as the latest use: who keeps trying stays limited while others fill the table.
+        // A refused attempt also moves the entry to the back, so that a client that keeps trying stays limited while others fill the
+        // table.
         let until = entries.to_back(&key).copied().unwrap_or(now);
         let charged = limit.rate.take(until, now)?;
         entries.insert(key, charged);
@@ -124,7 +120,7 @@ impl Addresses {
         })
     }
 
-    /// Refunds a charge. An entry that is whole again goes, so that tries that are refunded drop nobody else's entry.
+    /// Refunds a charge. An entry without any charge left is removed, so that refunded attempts do not push out the entries of others.
     pub fn refund(&self, charge: Charge) {
         let mut entries = self.entries();
         if let Some(until) = entries.get_mut(&charge.key) {
@@ -135,7 +131,7 @@ impl Addresses {
         }
     }
 
-    /// Drops entries that are whole.
+    /// Removes the entries whose limits are completely restored.
     pub fn forget(&self, now: UnixSeconds) {
         let mut entries = self.entries();
         entries.retain(|_, until| *until > now);
@@ -161,16 +157,18 @@ mod tests {
         text.parse().expect("an address")
     }
 
-    /// As many addresses as there is room for, none of them in a documentation network.
+    /// Charges this many addresses once each, none of them in a documentation network.
     fn fill(addresses: &Addresses, number: usize) {
         for n in 0..number {
             let octets = u32::try_from(n).expect("small").to_be_bytes();
-            addresses.charge(LIMIT, Some(IpAddr::from(octets)), NOW).expect("its first");
+            addresses
+                .charge(LIMIT, Some(IpAddr::from(octets)), NOW)
+                .expect("the first charge of this address");
         }
     }
 
     #[test]
-    fn each_address_has_its_own_limit_and_an_ipv6_network_one() {
+    fn each_ipv4_address_and_each_ipv6_network_has_its_own_limit() {
         let addresses = Addresses::default();
         let take = |text| addresses.charge(LIMIT, Some(address(text)), NOW).is_ok();
         assert_eq!(
@@ -190,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn limits_of_two_kinds_and_of_two_accounts_count_apart() {
+    fn limits_of_different_kinds_and_accounts_are_charged_separately() {
         let addresses = Addresses::default();
         let sign_ups = Limit {
             kind: Kind::SignUps,
@@ -208,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_refunded_can_be_charged_again_and_whole_entries_are_dropped() {
+    fn a_refunded_charge_can_be_charged_again_and_restored_entries_are_removed() {
         let addresses = Addresses::default();
         let take = |now| addresses.charge(LIMIT, Some(address("192.0.2.1")), now);
         for _ in 0..10 {
@@ -218,7 +216,7 @@ mod tests {
         let first = take(NOW).expect("one");
         take(NOW).expect("two");
         addresses.refund(first);
-        take(NOW).expect("two again");
+        take(NOW).expect("the refunded charge");
         take(NOW).expect_err("used up");
         addresses.forget(NOW + 19);
         assert_eq!(addresses.entries().len(), 1);
@@ -235,10 +233,12 @@ mod tests {
             addresses.charge(LIMIT, address, NOW).expect("two");
         }
         fill(&addresses, MAX_KEPT / 2);
-        addresses.charge(LIMIT, guessing, NOW).expect_err("used up, and used again");
+        addresses
+            .charge(LIMIT, guessing, NOW)
+            .expect_err("used up; this refused charge counts as its latest use");
         fill(&addresses, MAX_KEPT - 1);
         addresses.charge(LIMIT, guessing, NOW).expect_err("still used up");
-        addresses.charge(LIMIT, quiet, NOW).expect("dropped");
+        addresses.charge(LIMIT, quiet, NOW).expect("its entry was dropped");
         assert_eq!(addresses.entries().len(), MAX_KEPT);
     }
 
@@ -254,11 +254,13 @@ mod tests {
     }
 
     #[test]
-    fn tries_that_are_refunded_drop_no_entry_of_others() {
+    fn refunded_attempts_drop_no_entries_of_others() {
         let addresses = Addresses::default();
         fill(&addresses, MAX_KEPT - 1);
         for n in 0..u128::from(u16::MAX) {
-            let charge = addresses.charge_account(LIMIT, None, n.to_be_bytes(), NOW).expect("its first");
+            let charge = addresses
+                .charge_account(LIMIT, None, n.to_be_bytes(), NOW)
+                .expect("the first charge of this account");
             addresses.refund(charge);
         }
         assert_eq!(addresses.entries().len(), MAX_KEPT - 1);

@@ -9,15 +9,15 @@ use crate::keys;
 use crate::keys::Use;
 use crate::secret::Secret;
 
-/// RFC 9068 section 2.1: tells an access token from every other JWT.
+/// The `typ` header, which distinguishes an access token from every other JWT (RFC 9068 section 2.1).
 const TYP: &str = "at+jwt";
 
-/// How access tokens are signed. Fixed by configuration, never by what a token says.
+/// The algorithm that signs access tokens. The configuration sets it; the header of a token never does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Algorithm {
-    /// HMAC-SHA256: verified by whoever has the secret, that is, by this program.
+    /// HMAC-SHA256. Only this program can verify a token, because it alone has the secret.
     Hs256,
-    /// Ed25519 (RFC 8037): verified by anybody with the public key.
+    /// Ed25519 (RFC 8037). Any service that has the public key can verify a token.
     EdDsa,
 }
 
@@ -41,13 +41,13 @@ pub struct Jwk {
     pub alg: &'static str,
     /// Always `sig`.
     pub r#use: &'static str,
-    /// Which key it is: the same word stands in the header of a token.
+    /// The id of the key, as in the header of a token.
     pub kid: String,
-    /// The key, in base64url.
+    /// The public key, in base64url.
     pub x: String,
 }
 
-/// Signs.
+/// The key that signs access tokens.
 pub struct SigningKey {
     /// The header of every token.
     pub header: Header,
@@ -55,24 +55,24 @@ pub struct SigningKey {
     pub key: EncodingKey,
 }
 
-/// Verifies.
+/// A key that verifies access tokens.
 pub struct VerifyingKey {
-    /// How a token of this key begins.
+    /// The encoded header, with which every token of this key begins.
     pub encoded_header: String,
     /// The key.
     pub key: DecodingKey,
-    /// The key as others get it.
+    /// The public key for other services; `None` if the key is a shared secret.
     pub jwk: Option<Jwk>,
 }
 
 impl SigningKey {
-    /// The key that a secret signs with.
+    /// Derives the key that signs access tokens from a secret.
     pub fn derive(secret: &Secret, algorithm: Algorithm) -> Self {
         let key = match algorithm {
             Algorithm::Hs256 => EncodingKey::from_secret(keys::derive(secret, Use::AccessToken).as_slice()),
             Algorithm::EdDsa => {
-                #[expect(clippy::expect_used, reason = "a key pair can be written down")]
-                let document = key_pair(secret).to_pkcs8v1().expect("a document");
+                #[expect(clippy::expect_used, reason = "every key pair can be encoded")]
+                let document = key_pair(secret).to_pkcs8v1().expect("a key pair can be encoded");
                 EncodingKey::from_ed_der(document.as_ref())
             }
         };
@@ -84,7 +84,7 @@ impl SigningKey {
 }
 
 impl VerifyingKey {
-    /// The key that a secret's tokens are verified with.
+    /// Derives the key that verifies the access tokens of a secret.
     pub fn derive(secret: &Secret, algorithm: Algorithm) -> Self {
         let (key, jwk) = match algorithm {
             Algorithm::Hs256 => (DecodingKey::from_secret(keys::derive(secret, Use::AccessToken).as_slice()), None),
@@ -118,7 +118,7 @@ fn header(secret: &Secret, algorithm: Algorithm) -> Header {
     }
 }
 
-#[expect(clippy::expect_used, reason = "every 32 bytes are a seed")]
+#[expect(clippy::expect_used, reason = "any 32 bytes are a valid seed")]
 fn key_pair(secret: &Secret) -> Ed25519KeyPair {
-    Ed25519KeyPair::from_seed_unchecked(keys::derive(secret, Use::AccessTokenSeed).as_slice()).expect("a key pair")
+    Ed25519KeyPair::from_seed_unchecked(keys::derive(secret, Use::AccessTokenSeed).as_slice()).expect("32 bytes are a valid seed")
 }

@@ -6,8 +6,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
 
 use latchkey_store::Counter;
 
-/// A token's `jti`: the counter of the refresh token that it was issued beside, then 12 random bytes. So whoever
-/// sees the access token knows that this refresh token has arrived too, without a claim of its own.
+/// The `jti` of an access token: the counter of the refresh token that was issued with it, then 12 random bytes. So a client that
+/// presents the access token proves that it has received that refresh token too, and no additional claim is needed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TokenId {
     counter: Counter,
@@ -15,18 +15,18 @@ pub struct TokenId {
 }
 
 impl TokenId {
-    /// A new one.
+    /// Returns a new id.
     ///
     /// # Panics
-    /// When the system has no randomness; nothing may run then.
+    /// If the system provides no random numbers. The program must not run without them.
     pub fn new(counter: Counter) -> Self {
         let mut random = [0; 12];
-        #[expect(clippy::expect_used, reason = "without randomness nothing may run")]
-        rand::fill(&mut random).expect("the system's random numbers");
+        #[expect(clippy::expect_used, reason = "the program must not run without random numbers")]
+        rand::fill(&mut random).expect("the system provides random numbers");
         Self { counter, random }
     }
 
-    /// The counter of the refresh token that came along.
+    /// Returns the counter of the refresh token that was issued with this access token.
     pub const fn counter(self) -> Counter {
         self.counter
     }
@@ -72,7 +72,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_id_goes_round_and_any_other_text_is_none() {
+    fn a_token_id_round_trips_through_json_and_malformed_ids_are_refused() {
         let id = TokenId::new(4_000_000_000);
         let json = serde_json::to_string(&id).expect("JSON");
         assert_eq!(serde_json::from_str::<TokenId>(&json).expect("an id"), id);

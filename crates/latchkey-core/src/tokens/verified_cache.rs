@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_is_found_by_every_byte_of_its_text_alone() {
+    fn only_the_exact_token_is_found_in_the_cache() {
         let verified = VerifiedCache::default();
         let (jwt, claims) = ("header.claims.signature", claims(NOW));
         verified.insert(jwt, &claims);
@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn a_flood_of_tokens_takes_bounded_memory_and_a_token_in_use_stays() {
+    fn a_flood_of_tokens_stays_within_the_cache_size_and_recently_used_tokens_stay_cached() {
         let verified = VerifiedCache::default();
         let claims = claims(NOW);
         let in_use = "in.use.now";
@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_expired_is_forgotten() {
+    fn expired_tokens_are_removed_from_the_cache() {
         let verified = VerifiedCache::default();
         verified.insert("a.b.c", &claims(NOW));
         verified.insert("a.b.d", &claims(NOW + 1));

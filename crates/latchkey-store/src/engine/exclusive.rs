@@ -1,5 +1,5 @@
-//! A connection apart from those that answer requests, for work that takes longer than any request may. It holds the tables
-//! still in one transaction, from its first word to its last.
+//! A connection outside the pool, for work that takes longer than a request may. It locks the tables in one transaction, from its
+//! first statement to its last.
 
 use std::os::unix::fs::MetadataExt;
 use std::pin::Pin;
@@ -13,16 +13,16 @@ use uuid::Uuid;
 use super::{Query, Row, postgres, sqlite};
 use crate::{DatabaseUrl, StoreError};
 
-/// What the tables are held for. Nobody else changes them until it is over; others may read.
+/// What the tables are locked for. Until the lock is released no one else can change them; others may read.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum LockMode {
-    /// To read them as they stand at one moment, and change nothing.
+    /// To read the tables as they are at one moment, without changing anything.
     Reading,
-    /// To change them.
+    /// To change the tables.
     Writing,
 }
 
-/// The connection and its transaction. Dropped without a commit, it never was.
+/// The connection and its transaction. Rolls back on drop unless committed.
 pub struct ExclusiveConnection {
     url: DatabaseUrl,
     connection: Raw,
@@ -33,14 +33,11 @@ enum Raw {
     Postgres(PgConnection),
 }
 
-/// Rows as they come.
+/// A stream of rows.
 pub type Rows<'c> = Pin<Box<dyn Stream<Item = Result<Row, StoreError>> + Send + 'c>>;
 
 impl ExclusiveConnection {
-    /// Holds the tables still: all of them, with SQLite, whichever are named.
-    ///
-    /// # Errors
-    /// When the database cannot be used, or others do not let go of the tables.
+    /// Locks the tables. SQLite locks all tables, whichever are named. Fails when others do not release the tables in time.
     pub async fn hold(url: &DatabaseUrl, hold: LockMode, tables: &[&str]) -> Result<Self, StoreError> {
         let connection = match url {
             DatabaseUrl::Sqlite(path) => {
@@ -55,26 +52,23 @@ impl ExclusiveConnection {
         })
     }
 
-    /// Whether this is the database of a URL, whatever it is called there.
-    ///
-    /// # Errors
-    /// When one of them cannot be used.
+    /// Returns whether `url` names this database, even if it uses another name or address.
     pub async fn is_at(&mut self, url: &DatabaseUrl) -> Result<bool, StoreError> {
         match (&mut self.connection, url) {
             (Raw::Sqlite(..), DatabaseUrl::Sqlite(other)) => {
                 let DatabaseUrl::Sqlite(path) = &self.url else { return Ok(false) };
                 let inode = |file: std::fs::Metadata| (file.dev(), file.ino());
-                // The other one may not be there yet.
+                // The other file may not exist yet.
                 Ok(other.metadata().ok().map(inode) == Some(path.metadata().map(inode).map_err(sqlx::Error::Io)?))
             }
             (Raw::Postgres(connection), DatabaseUrl::Postgres(options)) => {
-                // Such a lock belongs to one database of one server: names and addresses of it do not matter.
+                // An advisory lock belongs to one database of one server, whatever names and addresses the server has.
                 let key = i64::from_be_bytes(Uuid::now_v7().into_bytes()[8..].try_into().unwrap_or_default());
                 sqlx::query("SELECT pg_advisory_xact_lock($1)")
                     .bind(key)
                     .execute(connection)
                     .await?;
-                let mut other = Box::pin(postgres::alone(options)).await?;
+                let mut other = Box::pin(postgres::connect_unlimited(options)).await?;
                 let (free,): (bool,) = sqlx::query_as("SELECT pg_try_advisory_lock($1)")
                     .bind(key)
                     .fetch_one(&mut other)
@@ -86,8 +80,8 @@ impl ExclusiveConnection {
         }
     }
 
-    /// How many rows one statement may best write. SQLite looks up each of its values among all of them, so the work grows with
-    /// their square; to PostgreSQL each statement is a journey, and 65,535 values are the most of one.
+    /// Returns how many rows one statement should write. SQLite looks up each value among all values of the statement, so its
+    /// work grows with their square. On PostgreSQL each statement is a round trip, and one statement takes at most 65,535 values.
     pub const fn rows_at_once(&self) -> usize {
         match self.connection {
             Raw::Sqlite(..) => 50,
@@ -95,7 +89,7 @@ impl ExclusiveConnection {
         }
     }
 
-    /// All rows of an answer, as they come: there may be more than memory holds.
+    /// Streams the rows of a query, because there may be more than fit into memory.
     pub fn rows<'c>(&'c mut self, query: Query<'c>) -> Rows<'c> {
         match &mut self.connection {
             Raw::Sqlite(connection, _) => Box::pin(query.prepare::<Sqlite>().fetch(connection).map_ok(Row::Sqlite).err_into()),
@@ -103,18 +97,12 @@ impl ExclusiveConnection {
         }
     }
 
-    /// The row of an answer that has one or none.
-    ///
-    /// # Errors
-    /// When the database cannot be used.
+    /// Returns the row of a query that has at most one.
     pub async fn one(&mut self, query: Query<'_>) -> Result<Option<Row>, StoreError> {
         self.rows(query).try_next().await
     }
 
-    /// Makes a part of the change; how many rows it was about.
-    ///
-    /// # Errors
-    /// When the database cannot be used.
+    /// Runs a statement of the transaction. Returns how many rows it affected.
     pub async fn run(&mut self, query: Query<'_>) -> Result<u64, StoreError> {
         Ok(match &mut self.connection {
             Raw::Sqlite(connection, _) => Box::pin(query.prepare::<Sqlite>().execute(connection)).await?.rows_affected(),
@@ -122,18 +110,12 @@ impl ExclusiveConnection {
         })
     }
 
-    /// Makes it durable, and lets go of the tables.
-    ///
-    /// # Errors
-    /// When it is not: then it never was.
+    /// Commits durably and releases the tables. After an error, nothing was changed.
     pub async fn commit(self) -> Result<(), StoreError> {
         self.end("COMMIT").await
     }
 
-    /// Lets go of the tables, and of whatever was changed.
-    ///
-    /// # Errors
-    /// When the database is away.
+    /// Rolls back and releases the tables.
     pub async fn release(self) -> Result<(), StoreError> {
         self.end("ROLLBACK").await
     }

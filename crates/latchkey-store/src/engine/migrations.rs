@@ -1,5 +1,5 @@
-//! The steps that bring the tables up to date: most are one text for both engines, the others have one for each. Which steps a
-//! database has had stands in a table of our own, so that an app can run its own migrations on the same database.
+//! The migrations of the tables. Most are one SQL file for both engines; the others have one file per engine. The applied
+//! migrations are recorded in a table of our own, so that an app can run its own migrations on the same database.
 
 use sqlx::migrate::{MigrateError, Migration, Migrator};
 
@@ -9,35 +9,35 @@ static BOTH: Migrator = sqlx::migrate!("./migrations");
 static SQLITE: Migrator = sqlx::migrate!("./migrations/sqlite");
 static POSTGRES: Migrator = sqlx::migrate!("./migrations/postgres");
 
-/// The table of the steps that a database has had.
+/// The table that records the applied migrations.
 pub const TABLE: &str = "_latchkey_migrations";
 
-/// The same table under sqlx's own name, which the first versions gave it.
+/// The former name of the same table: sqlx's default name, used by the first versions.
 pub const FORMER_TABLE: &str = "_sqlx_migrations";
 
-/// Gives the former table its name of today.
+/// Renames the former table to its current name.
 pub const RENAME: &str = "ALTER TABLE _sqlx_migrations RENAME TO _latchkey_migrations";
 
-/// Reads the table of today.
+/// Reads the applied migrations from the current table.
 pub const APPLIED: &str = "SELECT version, checksum FROM _latchkey_migrations WHERE success";
 
-/// Reads a table with the former name, whoever made it.
+/// Reads the applied migrations from a table with the former name, whichever program created it.
 pub const FORMERLY_APPLIED: &str = "SELECT version, checksum FROM _sqlx_migrations WHERE success";
 
-/// A step that a database has had: its version and checksum.
+/// An applied migration: its version and checksum.
 pub type Applied = (i64, Vec<u8>);
 
-/// Returns the steps of a SQLite file.
+/// Returns the migrations for SQLite.
 pub fn sqlite() -> Migrator {
     with(&SQLITE)
 }
 
-/// Returns the steps of a PostgreSQL database.
+/// Returns the migrations for PostgreSQL.
 pub fn postgres() -> Migrator {
     with(&POSTGRES)
 }
 
-/// Whether a table with the former name is ours, and not that of an app: it has had our first step.
+/// Returns whether a table with the former name is ours and not an app's: ours records our first migration.
 pub fn are_ours(steps: &Migrator, applied: &[Applied]) -> bool {
     let first = steps.iter().min_by_key(|step| step.version);
     first.is_some_and(|first| {
@@ -47,10 +47,8 @@ pub fn are_ours(steps: &Migrator, applied: &[Applied]) -> bool {
     })
 }
 
-/// Returns how many steps a database still needs, told those that it has had.
-///
-/// # Errors
-/// When it has had one of a newer program, or of another one.
+/// Returns how many migrations a database still needs, given the applied ones. Fails when one of those belongs to a newer version
+/// or to another program.
 pub fn pending(steps: &Migrator, applied: &[Applied]) -> Result<usize, StoreError> {
     for (version, checksum) in applied {
         match steps.iter().find(|step| step.version == *version) {
@@ -62,7 +60,7 @@ pub fn pending(steps: &Migrator, applied: &[Applied]) -> Result<usize, StoreErro
     Ok(steps.iter().count() - applied.len())
 }
 
-/// Returns the sentence for the operator.
+/// Converts an error of sqlx into a sentence for the operator.
 pub fn error(error: MigrateError) -> StoreError {
     match error {
         MigrateError::VersionMissing(version) => StoreError::Migration(format!(

@@ -1,7 +1,7 @@
-//! PostgreSQL: a pool of connections, one more that reads the revocation_reader, one more that is told when there is some.
+//! PostgreSQL: a pool of connections, one more connection that reads revocations, and one more that receives NOTIFY.
 //!
-//! Changes run at `READ COMMITTED`. What SQLite's single writer rules out is ruled out here by the row of the account:
-//! whatever begins or ends sessions of an account takes that row first ([`hold`](crate)).
+//! Transactions run at `READ COMMITTED`. What SQLite's single writer rules out is ruled out here by the row of the account: every
+//! transaction that begins or ends sessions of an account locks that row first (`lock_account`).
 
 mod exclusive;
 mod notify;
@@ -16,14 +16,14 @@ use sqlx::postgres::{PgConnectOptions, PgConnection, Postgres};
 use tokio::sync::{Mutex, Notify};
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
-use super::{Inspection, KEY_SALT, OpenMode, PATIENCE, Query, Row, migrations, query};
+use super::{Inspection, KEY_SALT, OpenMode, Query, Row, TIMEOUT, migrations, query};
 use crate::StoreError;
 use crate::engine::migrations::Applied;
-pub use exclusive::{alone, hold};
+pub use exclusive::{connect_unlimited, hold};
 use pool::{Connection, ConnectionManager, connect};
 
-/// Revocations read at a time: a page of them comes well within [`PATIENCE`].
-const NEWS_PAGE: i64 = 10_000;
+/// How many revocations one query reads: a page of them arrives well within [`TIMEOUT`].
+const REVOCATIONS_PAGE: i64 = 10_000;
 
 /// An open database.
 pub struct PostgresStore {
@@ -34,25 +34,22 @@ pub struct PostgresStore {
 }
 
 impl PostgresStore {
-    /// Connects and brings the tables up to date where the mode allows it. Any number of nodes may do so at once: one works,
-    /// the others wait.
-    ///
-    /// # Errors
-    /// When the database cannot be reached, belongs to a newer program, or needs what the mode does not allow.
+    /// Connects and brings the tables up to date if the mode allows it. Any number of nodes may do so at once: one migrates, the
+    /// others wait.
     pub async fn open(options: &PgConnectOptions, connections: usize, mode: OpenMode) -> Result<Self, StoreError> {
-        let mut alone = within(Instant::now() + PATIENCE, connect(options)).await?;
-        if needs_migration(&mut alone, mode).await? {
-            // Waiting for another node, and a step over many rows, may take longer than a request may.
+        let mut connection = within(Instant::now() + TIMEOUT, connect(options)).await?;
+        if needs_migration(&mut connection, mode).await? {
+            // Waiting for another node, and a migration of many rows, may take longer than a request may.
             sqlx::raw_sql("SET statement_timeout = 0; SET lock_timeout = 0")
-                .execute(&mut alone)
+                .execute(&mut connection)
                 .await?;
-            migrate(&mut alone).await?;
+            migrate(&mut connection).await?;
         }
-        alone.close().await?;
+        connection.close().await?;
         let pool = Pool::builder(ConnectionManager(options.clone()))
             .max_size(connections)
-            .wait_timeout(Some(PATIENCE))
-            .create_timeout(Some(PATIENCE))
+            .wait_timeout(Some(TIMEOUT))
+            .create_timeout(Some(TIMEOUT))
             .recycle_timeout(Some(Duration::from_secs(1)))
             .runtime(Runtime::Tokio1)
             .build()
@@ -65,24 +62,21 @@ impl PostgresStore {
         })
     }
 
-    /// Reads what there is to know without changing it; nothing when there are no tables yet.
-    ///
-    /// # Errors
-    /// When the database cannot be reached or belongs to a newer program.
+    /// Reads what can be known about a database without changing it. Returns `None` when there are no tables yet.
     pub async fn inspect(options: &PgConnectOptions) -> Result<Option<Inspection>, StoreError> {
-        let mut connection = within(Instant::now() + PATIENCE, connect(options)).await?;
+        let mut connection = within(Instant::now() + TIMEOUT, connect(options)).await?;
         let found = inspect_tables(&mut connection).await?;
         connection.close().await?;
         Ok(found)
     }
 
-    /// All rows of an answer.
+    /// Returns all rows of a query.
     pub async fn all(&self, query: Query<'_>) -> Result<Vec<Row>, StoreError> {
-        self.connection().await?.all(query, Instant::now() + PATIENCE).await
+        self.connection().await?.all(query, Instant::now() + TIMEOUT).await
     }
 
-    /// Makes a change of one statement; how many rows it was about. In a transaction as well: a statement alone is answered
-    /// before its commit is.
+    /// Makes a change of one statement. Returns how many rows it affected. It uses a transaction too, because a single statement
+    /// is answered before its commit is.
     pub async fn write(&self, query: Query<'static>) -> Result<u64, StoreError> {
         let mut tx = self.begin().await?;
         let count = tx.run(query).await?;
@@ -90,10 +84,10 @@ impl PostgresStore {
         Ok(count)
     }
 
-    /// Begins a change. All of it has to be done within [`PATIENCE`].
+    /// Begins a transaction. All of it has to be done within [`TIMEOUT`].
     pub async fn begin(&self) -> Result<StoreTransaction, StoreError> {
         let mut connection = self.connection().await?;
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + TIMEOUT;
         connection.run(query("BEGIN"), deadline).await?;
         Ok(StoreTransaction {
             connection: Some(connection),
@@ -101,37 +95,39 @@ impl PostgresStore {
         })
     }
 
-    /// A change that gives up rather than wait long for a row that another one has: nothing that an answer waits for
-    /// may be chosen to break a deadlock in its stead.
+    /// Begins a transaction that fails instead of waiting longer than 100 ms for a row that another transaction has locked.
+    /// PostgreSQL breaks a deadlock by aborting one transaction; this one gives up first, so that it is none that a response
+    /// waits for.
     pub async fn begin_yielding(&self) -> Result<StoreTransaction, StoreError> {
         let mut tx = self.begin().await?;
         tx.run(query("SET LOCAL lock_timeout = 100")).await?;
         Ok(tx)
     }
 
-    /// Gives each revocation after a position to `apply`; the position up to which everything was seen. A connection that is new may
-    /// lead to another server than the one before it, so it reads everything there is, page by page: each page has to come in time.
+    /// Passes each revocation after a position to `apply`. Returns the position up to which everything was seen. A new connection
+    /// may lead to another server than the one before it, so it reads all revocations from the start. It reads page by page,
+    /// because each page has to arrive in time.
     pub async fn revocation_rows_after(&self, from: i64, mut apply: impl FnMut(Row) -> Result<(), StoreError>) -> Result<i64, StoreError> {
-        // A transaction that is under way has a number, and those that will begin have higher ones. All below the lowest of them
-        // is decided and visible. The first row is there without news too.
+        // Every running transaction has a number, and later ones get higher numbers. All transactions below the lowest running
+        // number are decided and visible. The outer join returns one row even when there are no new revocations.
         const PAGE: &str = "SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint - 1 AS seen, written_by, seq, session_id, user_id, epoch, at, expires_at FROM (SELECT 1) AS always LEFT JOIN LATERAL (SELECT * FROM revocations WHERE (written_by, seq) > ($1, $2) ORDER BY written_by, seq LIMIT $3) AS page ON TRUE";
-        let begun = Instant::now() + PATIENCE;
-        let mut place = within(begun, async { Ok(self.revocation_reader.lock().await) }).await?;
-        let (mut connection, from) = match place.take() {
+        let begun = Instant::now() + TIMEOUT;
+        let mut reader = within(begun, async { Ok(self.revocation_reader.lock().await) }).await?;
+        let (mut connection, from) = match reader.take() {
             Some(connection) => (connection, from),
             None => (within(begun, connect(&self.options)).await?, 0),
         };
         let mut after = (from, i64::MAX);
         let mut seen = None;
         loop {
-            let page = query(PAGE).bind(after.0).bind(after.1).bind(NEWS_PAGE);
-            let rows = within(Instant::now() + PATIENCE, async {
+            let page = query(PAGE).bind(after.0).bind(after.1).bind(REVOCATIONS_PAGE);
+            let rows = within(Instant::now() + TIMEOUT, async {
                 Ok(page.prepare::<Postgres>().fetch_all(&mut connection).await?)
             })
             .await?;
-            let full = i64::try_from(rows.len()).is_ok_and(|rows| rows == NEWS_PAGE);
+            let full = i64::try_from(rows.len()).is_ok_and(|rows| rows == REVOCATIONS_PAGE);
             for row in rows.into_iter().map(Row::Postgres) {
-                // What commits while later pages are read is read again: the first page says how far everything was seen.
+                // The first page decides the position: what commits while later pages are read is read again.
                 seen = seen.or(Some(row.get("seen")?));
                 if let (Some(transaction), Some(seq)) = (row.get("written_by")?, row.get("seq")?) {
                     after = (transaction, seq);
@@ -143,40 +139,42 @@ impl PostgresStore {
             }
         }
         let seen = seen.unwrap_or(from);
-        // Time does not run backwards on one server: this is another one, or another database in its place.
+        // Transaction numbers never go backwards on one server. A lower one means another server, or another database in its
+        // place.
         if seen >= from {
-            *place = Some(connection);
+            *reader = Some(connection);
         }
         Ok(seen)
     }
 
-    /// Waits until there may be revocation_reader.
+    /// Waits until there may be new revocations.
     pub async fn wait_for_change(&self) {
         self.changed.notified().await;
     }
 
-    /// Rings the changed for as long as the program runs, whenever there may be revocation_reader.
+    /// Wakes [`wait_for_change`](Self::wait_for_change) whenever there may be new revocations, for as long as the program runs.
     pub async fn listen(&self) {
         notify::listen(&self.options, &self.changed).await;
     }
 
-    /// ConnectionManager: open ones, idle ones, and callers that wait for one.
+    /// Returns how many connections are open, how many of these are idle, and how many callers wait for one.
     pub fn connections(&self) -> (usize, usize, usize) {
         let status = self.pool.status();
         (status.size, status.available, status.waiting)
     }
 
-    /// Gives all connections back.
+    /// Closes the pool and the connection that reads revocations.
     pub async fn close(&self) {
         self.pool.close();
         if let Some(connection) = self.revocation_reader.lock().await.take() {
-            let _ = timeout(PATIENCE, connection.close()).await;
+            let _ = timeout(TIMEOUT, connection.close()).await;
         }
     }
 
-    /// A connection that works. Those that hang are tried one after the other, all of them within one patience.
+    /// Takes a working connection from the pool. Connections that hang are tried one after the other, all of them together within
+    /// [`TIMEOUT`].
     async fn connection(&self) -> Result<Object<ConnectionManager>, StoreError> {
-        within(Instant::now() + PATIENCE, async {
+        within(Instant::now() + TIMEOUT, async {
             Box::pin(self.pool.get()).await.map_err(|error| match error {
                 PoolError::Backend(error) => error,
                 _ => StoreError::slow(),
@@ -186,33 +184,33 @@ impl PostgresStore {
     }
 }
 
-/// A change under way. Dropped without a commit, it never was.
+/// A transaction. Rolls back on drop unless committed.
 pub struct StoreTransaction {
     connection: Option<Object<ConnectionManager>>,
     deadline: Instant,
 }
 
 impl StoreTransaction {
-    /// Makes a part of the change; how many rows it was about.
+    /// Runs a statement. Returns how many rows it affected.
     pub async fn run(&mut self, query: Query<'_>) -> Result<u64, StoreError> {
         let deadline = self.deadline;
         self.connection()?.run(query, deadline).await
     }
 
-    /// Makes a part of the change, or asks within it.
+    /// Runs a statement or a query and returns its rows.
     pub async fn all(&mut self, query: Query<'_>) -> Result<Vec<Row>, StoreError> {
         let deadline = self.deadline;
         self.connection()?.all(query, deadline).await
     }
 
-    /// Writes when sessions were last used, of those whose rows nobody else has locked; their ids. It waits for no row, so it
-    /// takes part in no deadlock.
+    /// Writes when sessions were last used, except those whose rows others have locked. Returns the ids of the sessions that were
+    /// not locked. It waits for no row, so it takes part in no deadlock.
     pub async fn write_last_used(&mut self, uses: &str) -> Result<Vec<Row>, StoreError> {
         const WRITE: &str = "WITH free AS (SELECT sessions.id, CAST(uses.value AS BIGINT) AS at FROM json_each_text(CAST($1 AS JSON)) AS uses JOIN sessions ON sessions.id = uses.key FOR UPDATE OF sessions SKIP LOCKED), written AS (UPDATE sessions SET last_used_at = free.at FROM free WHERE sessions.id = free.id AND last_used_at < free.at) SELECT id FROM free";
         self.all(query(WRITE).bind(uses)).await
     }
 
-    /// Makes it durable.
+    /// Commits the transaction, durably.
     pub async fn commit(mut self) -> Result<(), StoreError> {
         let deadline = self.deadline;
         self.connection()?.run(query("COMMIT"), deadline).await?;
@@ -228,13 +226,14 @@ impl StoreTransaction {
 impl Drop for StoreTransaction {
     fn drop(&mut self) {
         if let Some(mut connection) = self.connection.take() {
-            // At once, not when the connection is used next: others wait for the rows.
-            tokio::spawn(async move { connection.run(query("ROLLBACK"), Instant::now() + PATIENCE).await });
+            // Roll back now and not when the connection is used next, because others wait for the rows.
+            tokio::spawn(async move { connection.run(query("ROLLBACK"), Instant::now() + TIMEOUT).await });
         }
     }
 }
 
-/// Whether the tables have to be created or migrated. While another node is about it, their number goes down.
+/// Returns whether the tables have to be created or migrated. Waits while the number of pending migrations goes down, because
+/// another node is migrating then.
 async fn needs_migration(connection: &mut PgConnection, mode: OpenMode) -> Result<bool, StoreError> {
     let mut before = usize::MAX;
     loop {
@@ -262,7 +261,7 @@ async fn inspect_tables(connection: &mut PgConnection) -> Result<Option<Inspecti
     } else {
         return Ok(None);
     };
-    // Another program may have created the table of migrations this moment, and no other one yet.
+    // Another program may have just created the table of migrations without having applied one yet.
     if applied.is_empty() {
         return Ok(None);
     }
@@ -275,22 +274,22 @@ async fn inspect_tables(connection: &mut PgConnection) -> Result<Option<Inspecti
 }
 
 async fn has_table(connection: &mut PgConnection, name: &str) -> Result<bool, StoreError> {
-    let (there,): (bool,) = sqlx::query_as("SELECT to_regclass($1) IS NOT NULL")
+    let (exists,): (bool,) = sqlx::query_as("SELECT to_regclass($1) IS NOT NULL")
         .bind(name)
         .fetch_one(connection)
         .await?;
-    Ok(there)
+    Ok(exists)
 }
 
-async fn read_applied(connection: &mut PgConnection, question: &'static str) -> Result<Vec<Applied>, StoreError> {
-    Ok(sqlx::query_as(question).fetch_all(connection).await?)
+async fn read_applied(connection: &mut PgConnection, statement: &'static str) -> Result<Vec<Applied>, StoreError> {
+    Ok(sqlx::query_as(statement).fetch_all(connection).await?)
 }
 
-/// Renames the table of migrations of the first versions, then makes the steps that are due.
+/// Renames the table of migrations of the first versions, then applies the pending migrations.
 async fn migrate(connection: &mut PgConnection) -> Result<(), StoreError> {
     let steps = migrations::postgres();
     let mut tx = connection.begin().await?;
-    // Nodes that start together rename one after the other; the later ones find it done.
+    // Nodes that start together try the renaming one after the other; the later ones find it done.
     sqlx::raw_sql("SELECT pg_advisory_xact_lock(hashtext('latchkey migrations'))")
         .execute(&mut *tx)
         .await?;
@@ -304,7 +303,7 @@ async fn migrate(connection: &mut PgConnection) -> Result<(), StoreError> {
     steps.run(connection).await.map_err(migrations::error)
 }
 
-/// What takes longer counts as failed.
+/// Fails when the work is not done by the deadline.
 async fn within<T>(deadline: Instant, work: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
     timeout_at(deadline, work).await.map_err(|_| StoreError::slow())?
 }

@@ -1,4 +1,4 @@
-//! A question or a change as one text that both engines take, and what comes back.
+//! A query or a change as one SQL statement that both engines accept, and the rows it returns.
 
 use std::borrow::Cow;
 
@@ -8,20 +8,21 @@ use sqlx::{Decode, Encode, Row as _, SqlSafeStr, SqlStr, Type};
 
 use crate::StoreError;
 
-/// A text with its values. The text names them `$1`, `$2` and so on; columns are TEXT, BIGINT and bytes alone.
+/// A SQL statement with its values. The statement names them `$1`, `$2` and so on. Columns have only the types TEXT, BIGINT and
+/// bytes.
 pub struct Query<'q> {
     text: SqlStr,
     values: Vec<Value<'q>>,
 }
 
-/// What a text is given, typed also when it is absent: PostgreSQL asks for the type of each.
+/// A value of a statement. An absent value has a type too, because PostgreSQL asks for the type of each value.
 pub enum Value<'q> {
     Text(Option<Cow<'q, str>>),
     Integer(Option<i64>),
     Bytes(Option<Vec<u8>>),
 }
 
-/// Begins with the text.
+/// Creates a query from a SQL statement.
 pub fn query<'q>(text: impl SqlSafeStr) -> Query<'q> {
     Query {
         text: text.into_sql_str(),
@@ -30,13 +31,13 @@ pub fn query<'q>(text: impl SqlSafeStr) -> Query<'q> {
 }
 
 impl<'q> Query<'q> {
-    /// Gives it the next value.
+    /// Binds the next value.
     pub fn bind(mut self, value: impl Into<Value<'q>>) -> Self {
         self.values.push(value.into());
         self
     }
 
-    /// For the driver of an engine.
+    /// Converts it into a query of sqlx for one engine.
     pub(super) fn prepare<DB>(self) -> sqlx::query::Query<'q, DB, DB::Arguments>
     where
         DB: sqlx::Database,
@@ -107,17 +108,14 @@ impl From<Option<Vec<u8>>> for Value<'_> {
     }
 }
 
-/// A row of an answer.
+/// A row that a query returns.
 pub enum Row {
     Sqlite(SqliteRow),
     Postgres(PgRow),
 }
 
 impl Row {
-    /// What stands in a column.
-    ///
-    /// # Errors
-    /// When there is no such column or it holds something else.
+    /// Returns the value of a column. Fails when there is no such column or its type differs.
     pub fn get<'r, T>(&'r self, column: &str) -> Result<T, StoreError>
     where
         T: Decode<'r, Sqlite> + Type<Sqlite> + Decode<'r, Postgres> + Type<Postgres>,
@@ -128,10 +126,7 @@ impl Row {
         })
     }
 
-    /// What stands in the column of this number, from 0.
-    ///
-    /// # Errors
-    /// When there is no such column or it holds something else.
+    /// Returns the value of a column by its number, starting at 0. Fails when there is no such column or its type differs.
     pub fn at<'r, T>(&'r self, column: usize) -> Result<T, StoreError>
     where
         T: Decode<'r, Sqlite> + Type<Sqlite> + Decode<'r, Postgres> + Type<Postgres>,

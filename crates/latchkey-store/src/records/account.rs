@@ -1,37 +1,38 @@
-//! An account as a row of `users` holds it, and the row of a new one.
+//! An account as a row of `users` holds it, and the data of a new account.
 
 use latchkey_types::{Email, Role, User, UserId, Username, escape_invisible};
 
 use crate::{Client, UnixSeconds};
 
-/// An account as its owner and the operator see it. Holds no hash.
+/// An account as its owner and the operator see it. It contains no password hash.
 #[derive(Clone, Debug)]
 pub struct Account {
-    /// Never changes, never used again.
+    /// The id; it never changes and is never used again.
     pub id: UserId,
-    /// The public name.
+    /// The sign-in name, which is public.
     pub username: String,
-    /// Private.
+    /// The email address, which is private.
     pub email: Option<String>,
-    /// What it may do.
+    /// The role of the account.
     pub role: Role,
-    /// Tokens of an earlier epoch are stale.
+    /// The current epoch; access tokens of an earlier epoch are stale.
     pub epoch: i64,
-    /// When it was made.
+    /// When the account was created.
     pub created_at: UnixSeconds,
-    /// Since when nobody can sign in to it.
+    /// When the account was disabled. Since then no one can sign in to it.
     pub disabled_at: Option<UnixSeconds>,
-    /// How often its password was replaced: known devices of an earlier generation are void.
+    /// How often the password was replaced. Known devices of an earlier generation are invalid.
     pub password_generation: i64,
 }
 
 impl Account {
-    /// The address as people may see it: one of before may hold characters that show nothing or that a terminal obeys.
+    /// Returns the email address for display, with escapes: an address stored by an earlier version may contain characters that
+    /// are invisible or that a terminal obeys.
     pub fn shown_email(&self) -> Option<String> {
         self.email.as_deref().map(|email| escape_invisible(email).into_owned())
     }
 
-    /// What tokens say of it.
+    /// Returns the user as access tokens describe it.
     pub fn user(&self) -> User {
         User {
             id: self.id.clone(),
@@ -41,38 +42,38 @@ impl Account {
     }
 }
 
-/// The role of a new account: the database tells whether it is the first one.
+/// The role of a new account. The database decides whether the account is the first one.
 #[derive(Clone, Copy, Debug)]
 pub struct InitialRole {
-    /// When no account was ever made before.
+    /// The role if no account has ever been created before.
     pub if_first: Role,
-    /// Otherwise.
+    /// The role in all other cases.
     pub otherwise: Role,
 }
 
-/// A password hash and the kind that it is counted under.
+/// A password hash and the kind under which it is counted.
 #[derive(Clone, Copy, Debug)]
 pub struct HashedPassword<'a> {
-    /// PHC string, or bcrypt's form.
+    /// The hash as a PHC string or in bcrypt's format.
     pub text: &'a str,
-    /// The hash without its salt and digest; `None` for a text that is no known hash.
+    /// The hash without its salt and digest; `None` if `text` is not a known kind of hash.
     pub kind: Option<&'a str>,
 }
 
-/// An account to be made.
+/// The data of an account to be created.
 pub struct NewUser<'a> {
-    /// Its immutable id.
+    /// The immutable id.
     pub id: &'a UserId,
-    /// Its name.
+    /// The sign-in name.
     pub username: &'a Username,
-    /// Its address, if it has one.
+    /// The email address, if any.
     pub email: Option<&'a Email>,
-    /// The hash of its password.
+    /// The hash of the password.
     pub password_hash: HashedPassword<'a>,
-    /// What it may do.
+    /// The role.
     pub role: InitialRole,
-    /// Who makes it.
+    /// The client that creates the account.
     pub client: &'a Client,
-    /// Now.
+    /// The current time.
     pub created_at: UnixSeconds,
 }

@@ -1,34 +1,34 @@
-//! What happened to an account: the trail that its owner sees.
+//! Audit events: what happened to an account, as its owner sees it.
 
 use crate::{Client, EndReason, UnixSeconds};
 use latchkey_types::UserId;
 
-/// What kind of thing happened.
+/// What kind of event it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EventKind {
-    /// The account was made.
+    /// The account was created.
     SignedUp,
-    /// Somebody signed in.
+    /// A user signed in.
     SignedIn,
-    /// Somebody gave a wrong password, or the right one of a disabled account.
+    /// A sign-in failed: the password was wrong, or it was right and the account is disabled.
     SignInFailed,
     /// A session was ended by its own client.
     SignedOut,
-    /// A session was ended from another one.
+    /// A session was ended from another session.
     SessionEnded,
-    /// All other sessions were.
+    /// All other sessions were ended from one session.
     OthersEnded,
-    /// A refresh token was used again after its successor, and its session ended.
+    /// A refresh token was used again after its successor, and its session was ended.
     ReuseDetected,
     /// The password was changed.
     PasswordChanged,
     /// The email address was changed.
     EmailChanged,
-    /// What the account may do was changed.
+    /// The role of the account was changed.
     RoleChanged,
-    /// Nobody can sign in to it any more.
+    /// The account was disabled: no one can sign in to it any more.
     Disabled,
-    /// Its user can sign in again.
+    /// The account was enabled: its user can sign in again.
     Enabled,
 }
 
@@ -48,7 +48,7 @@ impl EventKind {
         Self::Enabled,
     ];
 
-    /// The word in the database and in the log.
+    /// Returns the word for this kind in the database and in the log.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::SignedUp => "signed_up",
@@ -66,12 +66,12 @@ impl EventKind {
         }
     }
 
-    /// The kind of this word.
+    /// Returns the kind that a word stands for.
     pub fn parse(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.as_str() == word)
     }
 
-    /// What the owner of the account is told.
+    /// Returns the sentence that the owner of the account sees.
     pub const fn sentence(self) -> &'static str {
         match self {
             Self::SignedUp => "Account created",
@@ -89,7 +89,7 @@ impl EventKind {
         }
     }
 
-    /// Whether somebody should look twice at it.
+    /// Returns whether the owner should check the event.
     pub const fn is_warning(self) -> bool {
         matches!(self, Self::SignInFailed | Self::ReuseDetected)
     }
@@ -112,28 +112,28 @@ impl From<EndReason> for EventKind {
     }
 }
 
-/// One thing that happened, to be written down with the change itself.
+/// An event to be written in the transaction of the change that it describes.
 #[derive(Clone, Copy, Debug)]
 pub struct NewEvent<'a> {
-    /// To whose account.
+    /// The account.
     pub user: &'a UserId,
-    /// What.
+    /// The kind of event.
     pub kind: EventKind,
-    /// Who did it.
+    /// The client that caused the event.
     pub client: &'a Client,
-    /// When.
+    /// When it happened.
     pub at: UnixSeconds,
 }
 
-/// One thing that happened.
+/// An event, or several of one kind that share a row.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AuditEvent {
-    /// What.
+    /// The kind of event.
     pub kind: EventKind,
-    /// When; the last time, of several.
+    /// When it happened; the last time if it happened more than once.
     pub at: UnixSeconds,
-    /// How often.
+    /// How often it happened.
     pub count: i64,
-    /// Who did it.
+    /// The client that caused the event.
     pub client: Client,
 }

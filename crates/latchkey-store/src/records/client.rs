@@ -1,22 +1,22 @@
-//! Who asks for something, as far as it said.
+//! The client that sends a request, as far as it identifies itself.
 
 use std::net::IpAddr;
 
 use crate::KnownDevice;
 
-/// What kind of client it is.
+/// The kind of a client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ClientKind {
-    /// Holds its tokens in cookies.
+    /// A browser, which holds its tokens in cookies.
     Browser,
-    /// Sends them itself.
+    /// An API client, which sends its tokens itself.
     Api,
-    /// The command line: begins no sessions, but ends some.
+    /// The command line, which begins no sessions but ends some.
     Operator,
 }
 
 impl ClientKind {
-    /// The word in the database.
+    /// Returns the word for this kind in the database.
     pub const fn as_str(self) -> &'static str {
         match self {
             ClientKind::Browser => "browser",
@@ -25,7 +25,7 @@ impl ClientKind {
         }
     }
 
-    /// The kind of this word.
+    /// Returns the kind that a word stands for.
     pub fn parse(word: &str) -> Option<Self> {
         [ClientKind::Browser, ClientKind::Api, ClientKind::Operator]
             .into_iter()
@@ -36,21 +36,21 @@ impl ClientKind {
 /// A client.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Client {
-    /// What kind.
+    /// The kind of client.
     pub kind: ClientKind,
-    /// Its `User-Agent`, cut to [`Client::MAX_USER_AGENT`] characters.
+    /// The `User-Agent` header, cut to [`Client::MAX_USER_AGENT`] characters.
     pub user_agent: String,
-    /// Its network address, where that is known.
+    /// The network address, if known.
     pub address: Option<IpAddr>,
-    /// The known devices that its cookie proves, each of one account.
+    /// The known devices that its cookie proves, each for one account.
     pub devices: Vec<KnownDevice>,
 }
 
 impl Client {
-    /// Longest `User-Agent` kept, in characters.
+    /// The longest stored `User-Agent`, in characters.
     pub const MAX_USER_AGENT: usize = 256;
 
-    /// A client that calls itself something.
+    /// Creates a client; removes control characters from the `User-Agent` and cuts it to [`Client::MAX_USER_AGENT`].
     pub fn new(kind: ClientKind, user_agent: &str, address: Option<IpAddr>) -> Self {
         Self {
             kind,
@@ -60,7 +60,7 @@ impl Client {
         }
     }
 
-    /// Whoever types commands on the server's machine.
+    /// Returns the client of commands that are run on the server's machine.
     pub const fn operator() -> Self {
         Self {
             kind: ClientKind::Operator,

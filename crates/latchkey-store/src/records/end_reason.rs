@@ -1,13 +1,13 @@
-//! Why a session is over.
+//! Why a session ended.
 
-/// Written beside the end of a session; told to the person at the next sign-in page.
+/// The reason for the end of a session. It is stored with the end and shown on the next sign-in page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum EndReason {
     /// Its user signed out.
     SignedOut,
-    /// Somebody signed in anew in the same browser.
+    /// A new sign-in in the same browser replaced it.
     Replaced,
-    /// Its user ended it from another one.
+    /// Its user ended it from another session.
     EndedElsewhere,
     /// The password was changed.
     PasswordChanged,
@@ -15,17 +15,18 @@ pub enum EndReason {
     Disabled,
     /// The operator ended it.
     Operator,
-    /// A refresh token was used again after its successor: it is in two hands (RFC 9700 section 4.14.2).
+    /// A refresh token was used again after its successor, so two parties hold it (RFC 9700 section 4.14.2).
     Reuse,
-    /// A client gave its token back (RFC 7009).
+    /// A client revoked its token (RFC 7009).
     Revoked,
     /// The account was removed.
     Removed,
-    /// The account had more sessions than one may have, and this one was not used for longest.
+    /// The account had more sessions than allowed, and this one had been unused for longest.
     SessionLimit,
-    /// It began in a browser and its cookie never came back.
+    /// It began in a browser that never sent its cookie back.
     Unconfirmed,
-    /// It was not used for too long, or went on for too long. Not written down: the clock says so.
+    /// It was unused for too long or reached its maximum age. This reason is not stored, because the times of the session show
+    /// it.
     Expired,
 }
 
@@ -44,7 +45,7 @@ impl EndReason {
         Self::Unconfirmed,
     ];
 
-    /// The word in the database.
+    /// Returns the word for this reason in the database.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::SignedOut => "signed_out",
@@ -62,7 +63,7 @@ impl EndReason {
         }
     }
 
-    /// What the person is told at the next sign-in page, unless they know.
+    /// Returns the sentence for the next sign-in page, or `None` if the person knows already.
     pub const fn sentence(self) -> Option<&'static str> {
         match self {
             Self::SignedOut | Self::Replaced | Self::Removed | Self::Unconfirmed => None,
@@ -81,7 +82,7 @@ impl EndReason {
         }
     }
 
-    /// The reason of this word.
+    /// Returns the reason that a stored word stands for.
     pub fn parse(word: &str) -> Option<Self> {
         Self::WRITTEN.into_iter().find(|reason| reason.as_str() == word)
     }

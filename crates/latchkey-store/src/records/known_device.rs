@@ -2,13 +2,13 @@
 
 use latchkey_types::UserId;
 
-/// A device that has signed in before.
+/// A device that has signed in to an account before.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KnownDevice {
-    /// To this account.
+    /// The account.
     pub user: UserId,
-    /// While the account's password had this generation.
+    /// The generation of the account's password at that time.
     pub generation: i64,
-    /// Random.
+    /// A random id.
     pub id: [u8; 16],
 }

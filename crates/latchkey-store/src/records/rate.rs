@@ -1,31 +1,29 @@
-//! So many at once, then one every so often (the generic cell rate algorithm): one number to keep for each budget.
+//! Rate limits by the generic cell rate algorithm: a burst of attempts, then one per interval. Each limit stores one number.
 
 use crate::UnixSeconds;
 
-/// How many seconds to wait.
+/// How many seconds to wait before the next attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct RetryAfter(pub i64);
 
-/// A rate.
+/// How many attempts a limit allows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rate {
-    /// How many at once.
+    /// How many attempts are allowed at once.
     pub burst: i64,
-    /// Seconds until one more.
+    /// Seconds until one more attempt is allowed.
     pub interval: i64,
 }
 
 impl Rate {
-    /// Seconds that a whole budget is worth.
+    /// Returns the seconds until a limit that is used up is full again.
     pub const fn whole(self) -> i64 {
         self.burst * self.interval
     }
 
-    /// Takes one from a budget that is whole again at `until`: when it is whole then, or how long to wait. Further away
-    /// than a budget is worth it can only be after a clock stepped back; then it is whole.
-    ///
-    /// # Errors
-    /// When the budget is used up.
+    /// Charges one attempt to a limit that is full again at `until`. Returns when it is full again afterwards, or how long to
+    /// wait if the limit is used up. An `until` further ahead than [`whole`](Self::whole) can only come from a clock that stepped
+    /// back; the limit then counts as full.
     pub fn take(self, until: UnixSeconds, now: UnixSeconds) -> Result<UnixSeconds, RetryAfter> {
         let counts = (now..=now + self.whole()).contains(&until);
         let next = if counts { until } else { now } + self.interval;
@@ -42,16 +40,16 @@ mod tests {
     const NOW: UnixSeconds = 1_800_000_000;
 
     #[test]
-    fn so_many_at_once_then_one_every_so_often() {
+    fn a_burst_is_allowed_and_then_one_attempt_per_interval() {
         let mut until = 0;
         for _ in 0..3 {
             until = RATE.take(until, NOW).expect("within the burst");
         }
         assert_eq!(RATE.take(until, NOW), Err(RetryAfter(60)));
         assert_eq!(RATE.take(until, NOW + 59), Err(RetryAfter(1)));
-        until = RATE.take(until, NOW + 60).expect("one more");
+        until = RATE.take(until, NOW + 60).expect("one more after the interval");
         assert_eq!(RATE.take(until, NOW + 60), Err(RetryAfter(60)));
-        assert!(RATE.take(until, NOW + 60 + RATE.whole()).is_ok(), "whole again");
+        assert!(RATE.take(until, NOW + 60 + RATE.whole()).is_ok(), "full again");
     }
 
     #[test]

@@ -25,7 +25,7 @@ pub struct Revocation {
 }
 
 impl Revocation {
-    /// A revocation of all access tokens of a user that are of an earlier epoch: none of them lives longer than
+    /// Creates a revocation of all access tokens of a user that are of an earlier epoch. None of them lives longer than
     /// [`MAX_TOKEN_LIFE`].
     pub const fn of_user(user: UserId, epoch: i64, written_at: UnixSeconds) -> Self {
         Self {
@@ -39,17 +39,17 @@ impl Revocation {
 /// The longest life of an access token, in seconds: the upper bound of `LATCHKEY_ACCESS_TTL`.
 pub const MAX_TOKEN_LIFE: i64 = 24 * 3600;
 
-/// What has to be over before a revocation may be deleted.
+/// The limits that must have passed before a revocation may be deleted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Horizon {
-    /// A time that is certainly past.
+    /// A time that has certainly passed.
     pub now: UnixSeconds,
-    /// Seconds of real time for which the process is known to have run.
+    /// The seconds of real time that the process is known to have run.
     pub uptime: i64,
 }
 
 impl Horizon {
-    /// Whether a revocation written at one time, of tokens that expire at another, may be deleted.
+    /// Returns whether a revocation may be deleted, given when it was written and when the tokens that it revokes expire.
     pub const fn is_past(&self, written_at: UnixSeconds, expires_at: UnixSeconds) -> bool {
         expires_at <= self.now && expires_at - written_at <= self.uptime
     }

@@ -1,95 +1,95 @@
-//! A session as a row of `sessions` holds it, and what is written when one begins or moves on.
+//! A session as a row of `sessions` holds it, and the data to begin or refresh one.
 
 use latchkey_types::UserId;
 
 use crate::{Client, Counter, EndReason, Rate, Salt, SessionId, UnixSeconds};
 
-/// A session as the database has it.
+/// A session as the database holds it.
 #[derive(Clone)]
 pub struct Session {
-    /// The token's `sid`.
+    /// The `sid` claim of its tokens.
     pub id: SessionId,
-    /// What it was begun by.
+    /// The client that began it.
     pub client: Client,
-    /// Of its refresh tokens.
+    /// The salt of its refresh tokens.
     pub salt: Salt,
-    /// The current refresh token's.
+    /// The counter of the current refresh token.
     pub counter: Counter,
-    /// The highest counter whose pair of tokens a client has shown; `None` until the first pair comes back.
+    /// The highest counter whose token pair a client has presented; `None` until the first pair is presented.
     pub used_counter: Option<Counter>,
-    /// When the counter last moved, or its pair was last issued again while it was unused.
+    /// When the counter last moved, or when its unused token pair was last issued again.
     pub rotated_at: UnixSeconds,
-    /// When all of its refreshes are there again.
+    /// When its refresh limit is full again.
     pub refreshes_until: UnixSeconds,
-    /// When it was begun.
+    /// When it began.
     pub started_at: UnixSeconds,
-    /// When a token of it was last seen, to the minute.
+    /// When one of its tokens was last presented, to the minute.
     pub last_used_at: UnixSeconds,
-    /// When the password was last given in it.
+    /// When the password was last entered in it.
     pub proved_at: UnixSeconds,
-    /// When it ends by itself, unless it is refreshed.
+    /// When it expires, unless it is refreshed.
     pub expires_at: UnixSeconds,
     /// When it ends however often it is refreshed.
     pub ends_at: UnixSeconds,
     /// The latest expiry of its access tokens.
     pub token_exp: UnixSeconds,
-    /// Why it is over, if somebody ended it.
+    /// Why it was ended, if it was; expiry is not recorded here.
     pub ended: Option<EndReason>,
 }
 
 impl Session {
-    /// Whether it is not over.
+    /// Returns whether it is live: neither ended nor expired.
     pub const fn lives(&self, now: UnixSeconds) -> bool {
         self.ended.is_none() && now < self.expires_at
     }
 }
 
-/// A session to be begun.
+/// The data of a session to begin.
 pub struct NewSession<'a> {
-    /// The token's `sid`.
+    /// The `sid` claim of its tokens.
     pub id: SessionId,
-    /// Whose it is.
+    /// The user it belongs to.
     pub user: &'a UserId,
-    /// Who asked for it.
+    /// The client that begins it.
     pub client: &'a Client,
-    /// Of its refresh tokens.
+    /// The salt of its refresh tokens.
     pub salt: &'a Salt,
-    /// Now.
+    /// The current time.
     pub started_at: UnixSeconds,
-    /// When it ends by itself, unless it is refreshed.
+    /// When it expires, unless it is refreshed.
     pub expires_at: UnixSeconds,
     /// When it ends however often it is refreshed.
     pub ends_at: UnixSeconds,
     /// When its first access token expires.
     pub token_exp: UnixSeconds,
-    /// The limit that the attempt at its password was charged to: it is refunded when the session begins.
+    /// The limit to which the password attempt was charged; the attempt is refunded when the session begins.
     pub refund: Option<Refund<'a>>,
-    /// Live sessions that the account may have: beyond it, the ones that were not used for longest end.
+    /// How many live sessions the account may have. Beyond that, the sessions that have been unused for longest end.
     pub live_limit: i64,
-    /// The session in whose place it comes in the same browser, whoever that was: it ends.
+    /// The session of the same browser that this one replaces, whichever user it belongs to; it ends.
     pub replaced: Option<SessionId>,
 }
 
-/// An attempt to be refunded.
+/// An attempt to refund.
 #[derive(Clone, Copy)]
 pub struct Refund<'a> {
     /// The key of its row in `throttles`.
     pub limit_key: &'a str,
-    /// What it was charged at.
+    /// The rate at which it was charged.
     pub rate: Rate,
 }
 
-/// How a session moves on from one refresh token to the next.
+/// The move of a session from one refresh token to the next.
 pub struct Rotation {
-    /// Which session.
+    /// The session.
     pub id: SessionId,
-    /// The counter that it moves on from.
+    /// The counter before the move.
     pub from: Counter,
-    /// Now.
+    /// The current time.
     pub now: UnixSeconds,
-    /// When it ends by itself, unless it is refreshed again.
+    /// When the session expires, unless it is refreshed again.
     pub expires_at: UnixSeconds,
-    /// When all of its refreshes are there again.
+    /// When its refresh limit is full again.
     pub refreshes_until: UnixSeconds,
     /// When the access token expires that is issued now.
     pub token_exp: UnixSeconds,

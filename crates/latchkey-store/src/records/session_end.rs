@@ -1,35 +1,35 @@
-//! Which sessions end, why and when, and what that came to.
+//! Which sessions end, why and when, and the result.
 
 use crate::{EndReason, Revocation, SessionId, UnixSeconds};
 
 /// Which sessions of a user to end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SessionScope {
-    /// This one.
+    /// The given session.
     One(SessionId),
-    /// All but this one.
+    /// All sessions except the given one.
     AllBut(SessionId),
-    /// All.
+    /// All sessions.
     All,
 }
 
 /// Why and when sessions end.
 #[derive(Clone, Copy, Debug)]
 pub struct Ending {
-    /// Why.
+    /// The reason.
     pub reason: EndReason,
-    /// Now.
+    /// The current time.
     pub at: UnixSeconds,
-    /// The latest expiry of an access token that is issued now. A revocation is kept until then, also when the session's own
-    /// tokens seem to have expired: the clock may be wrong.
+    /// The latest expiry of an access token issued now. A revocation is kept until then even if the session's own tokens seem to
+    /// have expired, because the clock may be wrong.
     pub tokens_until: UnixSeconds,
 }
 
-/// What an end came to.
+/// The result of ending sessions.
 #[derive(Debug, Default)]
 pub struct Ended {
-    /// How many live sessions ended; more than [`COUNT_CAP`](crate::COUNT_CAP) are not counted.
+    /// How many live sessions ended, counted up to [`COUNT_CAP`](crate::COUNT_CAP).
     pub sessions: usize,
-    /// What was written for every node to know.
+    /// The revocations that were written, for every node to apply.
     pub revocations: Vec<Revocation>,
 }

@@ -1,32 +1,32 @@
-//! The name of a session.
+//! The id of a session.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-/// The id of a session, the token's `sid`.
+/// The id of a session: the `sid` claim of its tokens.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct SessionId(Uuid);
 
 impl SessionId {
-    /// A new one; later ones are greater.
+    /// Creates a new id. Ids created later are greater.
     pub fn new() -> Self {
         Self(Uuid::now_v7())
     }
 
-    /// Parses what a form or a row holds.
+    /// Parses an id from a form or a row.
     pub fn parse(text: &str) -> Option<Self> {
         Uuid::try_parse(text).ok().map(Self)
     }
 
-    /// As 16 bytes.
+    /// Returns the id as 16 bytes.
     pub const fn to_bytes(self) -> [u8; 16] {
         self.0.into_bytes()
     }
 
-    /// From 16 bytes.
+    /// Creates an id from 16 bytes.
     pub const fn from_bytes(bytes: [u8; 16]) -> Self {
         Self(Uuid::from_bytes(bytes))
     }

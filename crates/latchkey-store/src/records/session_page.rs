@@ -2,30 +2,30 @@
 
 use crate::{Session, SessionId};
 
-/// Sessions counted at most where a page only says how many there are.
+/// The limit of a count that is only displayed: beyond it, sessions are not counted.
 pub const COUNT_CAP: i64 = 1000;
 
-/// A page of the live sessions of a user, the newest first.
+/// A page of the live sessions of a user, newest first.
 #[derive(Default)]
 pub struct SessionPage {
-    /// Those of this page.
+    /// The sessions of this page.
     pub sessions: Vec<Session>,
-    /// Where the page begins: behind this one; nothing on the first page.
+    /// The session behind which this page begins; `None` on the first page.
     pub after: Option<SessionId>,
-    /// Where the next page begins, if there is one.
+    /// The session behind which the next page begins, if there is a next page.
     pub older: Option<SessionId>,
-    /// How many there are.
+    /// How many live sessions the user has.
     pub all: Counted,
     /// How many of them come before this page.
     pub before: Counted,
 }
 
-/// How many there are, or that there are more than [`COUNT_CAP`].
+/// A number, or the information that it is more than [`COUNT_CAP`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counted(Option<usize>);
 
 impl Counted {
-    /// The number, where it is known.
+    /// Returns the number if it is known.
     pub const fn exactly(self) -> Option<usize> {
         self.0
     }

@@ -1,51 +1,51 @@
-//! Why nothing was moved.
+//! The errors of a move.
 
 use thiserror::Error;
 
 use crate::StoreError;
 
-/// One sentence; nothing was changed.
+/// Why a move failed. Nothing was moved.
 #[derive(Debug, Error)]
 pub enum TransferError {
-    /// Two URLs of one database.
+    /// Both URLs name the same database.
     #[error("--from and --to are the same database")]
     Same,
-    /// Nothing to move from.
+    /// The source does not exist.
     #[error("--from: there is no database of this program; a mistake in its name?")]
     NoSource,
-    /// A source that is to be changed by nobody but a server.
+    /// The source has an older schema, which only a server may update.
     #[error(
         "--from: its tables are of an older version, and a move does not change it. Start the server once to update the database. Then stop it and repeat the move"
     )]
     OldSource,
-    /// Nothing in it.
+    /// No account was ever created in the source.
     #[error("--from: no account was ever made there, so there is nothing to move")]
     EmptySource,
-    /// It cannot be read.
+    /// The source cannot be read.
     #[error("--from: {0}")]
     Source(StoreError),
-    /// Somebody else's.
+    /// The target holds, or held, accounts of its own.
     #[error("--to: it holds accounts, or held some, and nothing is written over them: name an empty database")]
     Foreign,
-    /// What was moved there is not what the source holds.
+    /// The target holds a move from another source, or from an earlier state of this one.
     #[error(
         "--to: it holds what was moved from another database, or from this one before it changed: use it as it is, or name an empty one"
     )]
     AnotherMove,
-    /// What was moved there is not what it holds.
+    /// The target holds this move and was used since.
     #[error("--to: this move is there already, and the database has been used since: use it as it is, or name an empty one")]
     Used,
-    /// It cannot be written.
+    /// The target cannot be written.
     #[error("--to: {0}")]
     Target(StoreError),
-    /// What arrived is not what was sent.
+    /// The rows in the target differ from those in the source.
     #[error("--to: {table} hold {there} rows where --from has {here}, or other ones; nothing was kept")]
     Differs {
-        /// In which table.
+        /// The table that differs.
         table: String,
-        /// Rows of the source.
+        /// The number of rows in the source.
         here: i64,
-        /// Rows of the target.
+        /// The number of rows in the target.
         there: i64,
     },
 }

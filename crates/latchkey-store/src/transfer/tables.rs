@@ -1,5 +1,5 @@
-//! What a transfer takes along: every table that the migrations make, with every column. Both are read from an empty database,
-//! so that a table that is added later is taken along too.
+//! What a transfer moves: every table that the migrations create, with every column. They are read from an empty database, so
+//! that a table that is added later is moved too.
 
 use std::collections::HashSet;
 
@@ -9,21 +9,21 @@ use sqlx::{AssertSqlSafe, ConnectOptions, Connection};
 use crate::StoreError;
 use crate::engine::{Query, Row, migrations, query};
 
-/// Marks, in `meta`, what was moved here. It belongs to the database and is never moved on.
+/// The key in `meta` that records what was moved into this database. It belongs to the database and is never moved on.
 pub const MARK: &str = "moved_from";
 
-/// A table that is moved.
+/// A table to move.
 #[derive(Clone, Debug)]
 pub struct Table {
     /// Its name.
     pub name: String,
-    /// Its columns, but for one that the database itself numbers.
+    /// Its columns, except one that the database numbers itself.
     pub columns: Vec<Column>,
-    /// The column that the database numbers: rows are read in its order, and numbered anew.
+    /// The column that the database numbers: rows are read in its order and numbered again in the target.
     numbered_by: Option<String>,
 }
 
-/// A column and what it holds.
+/// A column and its type.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Column {
     /// TEXT
@@ -34,10 +34,7 @@ pub enum Column {
     Bytes(String),
 }
 
-/// All tables, those first that others refer to.
-///
-/// # Errors
-/// When the migrations cannot be run in memory.
+/// Returns all tables, each after those that it refers to. Runs the migrations in memory.
 pub async fn tables() -> Result<Vec<Table>, StoreError> {
     let mut connection = SqliteConnectOptions::new().in_memory(true).connect().await?;
     migrations::sqlite().run(&mut connection).await.map_err(migrations::error)?;
@@ -82,7 +79,7 @@ async fn of_table(connection: &mut SqliteConnection, name: String) -> Result<Tab
     };
     for (column, kind, key) in found {
         match kind.as_str() {
-            // SQLite numbers the rows of such a key by itself.
+            // SQLite numbers the rows of such a key itself.
             "INTEGER" if key == 1 => table.numbered_by = Some(column),
             "TEXT" => table.columns.push(Column::Text(column)),
             "BIGINT" | "INTEGER" => table.columns.push(Column::Integer(column)),
@@ -94,7 +91,7 @@ async fn of_table(connection: &mut SqliteConnection, name: String) -> Result<Tab
 }
 
 impl Column {
-    /// What it is called.
+    /// Returns the name of the column.
     pub fn name(&self) -> &str {
         match self {
             Self::Text(name) | Self::Integer(name) | Self::Bytes(name) => name,
@@ -103,7 +100,7 @@ impl Column {
 }
 
 impl Table {
-    /// Reads all of it.
+    /// Returns the statement that reads the whole table.
     pub fn select(&self) -> AssertSqlSafe<String> {
         let order = self.numbered_by.as_ref().map(|column| format!(" ORDER BY {column}"));
         AssertSqlSafe(format!(
@@ -115,10 +112,8 @@ impl Table {
         ))
     }
 
-    /// Writes rows that were read by [`select`](Self::select).
-    ///
-    /// # Errors
-    /// When a row holds something else than its columns do.
+    /// Returns the statement that writes rows that were read by [`select`](Self::select). Fails when a row does not match the
+    /// columns.
     pub fn insert<'r>(&self, rows: &'r [Row]) -> Result<Query<'r>, StoreError> {
         let width = self.columns.len();
         let values = |row: usize| {
@@ -142,8 +137,9 @@ impl Table {
         Ok(insert)
     }
 
-    /// Counts its rows, and sums up what is in them: the lengths of texts and bytes and the last digits of numbers, each column
-    /// with another weight. Both engines come to the same, and a change of a row to something else.
+    /// Returns the statement that counts the rows and sums up their content: the lengths of texts and bytes and the last digits
+    /// of numbers (modulo 1,000,003), each column with its own weight. Both engines return the same sum for the same rows, and
+    /// another sum when a row changes.
     pub fn tally(&self) -> AssertSqlSafe<String> {
         let terms = self.columns.iter().zip(1..).map(|(column, weight)| match column {
             Column::Text(name) | Column::Bytes(name) => format!("{weight} * COALESCE(LENGTH({name}), -1)"),
@@ -173,12 +169,16 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_table_that_is_added_is_taken_along_after_those_that_it_refers_to() {
-        let mut connection = SqliteConnectOptions::new().in_memory(true).connect().await.expect("opened");
+    async fn an_added_table_is_moved_after_the_tables_that_it_refers_to() {
+        let mut connection = SqliteConnectOptions::new()
+            .in_memory(true)
+            .connect()
+            .await
+            .expect("open a database in memory");
         let added = "CREATE TABLE keys (id INTEGER PRIMARY KEY, user_id TEXT REFERENCES users (id), public_key BLOB, used BIGINT);
              CREATE TABLE users (id TEXT PRIMARY KEY)";
-        connection.execute(added).await.expect("created");
-        let tables = of_schema(&mut connection).await.expect("read");
+        connection.execute(added).await.expect("create the tables");
+        let tables = of_schema(&mut connection).await.expect("read the tables");
         let [users, keys] = &tables[..] else { panic!("{tables:?}") };
         assert_eq!((users.name.as_str(), keys.name.as_str()), ("users", "keys"));
         assert_eq!(
@@ -193,8 +193,8 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn every_table_of_the_migrations_is_taken_along_but_theirs() {
-        let tables = tables().await.expect("read");
+    async fn every_table_except_that_of_the_migrations_is_moved() {
+        let tables = tables().await.expect("read the tables");
         let names: Vec<&str> = tables.iter().map(|table| table.name.as_str()).collect();
         for name in ["users", "sessions", "events", "revocations", "throttles", "meta"] {
             assert!(names.contains(&name), "{name}: {names:?}");

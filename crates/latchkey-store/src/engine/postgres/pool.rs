@@ -1,4 +1,4 @@
-//! ConnectionManager to PostgreSQL: how each is set up, and when it is used no more.
+//! Connections to PostgreSQL: how each is set up, and when it is no longer used.
 
 use std::pin::Pin;
 
@@ -11,23 +11,23 @@ use super::within;
 use crate::StoreError;
 use crate::engine::{Query, Row};
 
-/// What a connection is told first. The server's own limits end what nobody waits for any more; `READ COMMITTED` is what the
-/// changes are written for; an answer is given only for what is on disk.
+/// The settings of each connection. The server's time limits end what no one waits for any more. The changes are written for
+/// `READ COMMITTED`. `synchronous_commit` puts each change on disk before it is answered.
 const SETTINGS: &str = "SET statement_timeout = '5s'; SET lock_timeout = '4s'; SET idle_in_transaction_session_timeout = '10s'; \
     SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL READ COMMITTED; \
     SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'";
 
-/// Makes connections for the pool.
+/// Opens connections for the pool.
 pub struct ConnectionManager(pub PgConnectOptions);
 
 /// A connection of the pool.
 pub struct Connection {
     raw: PgConnection,
-    /// Whether something was begun on it and did not come to its end: what it is in the middle of, nobody knows.
+    /// Whether work on it was begun and not finished; its state is then unknown.
     interrupted: bool,
 }
 
-/// What is done on a connection.
+/// Work on a connection.
 type Work<'c, T> = Pin<Box<dyn Future<Output = Result<T, sqlx::Error>> + Send + 'c>>;
 
 impl Manager for ConnectionManager {
@@ -39,7 +39,7 @@ impl Manager for ConnectionManager {
         Ok(Connection { raw, interrupted: false })
     }
 
-    /// Tried each time: one that broke meanwhile costs nobody a 503.
+    /// Pings the connection before each use, so that one that broke in the meantime causes no 503.
     async fn recycle(&self, connection: &mut Connection, _: &Metrics) -> RecycleResult<StoreError> {
         if connection.interrupted {
             return Err(RecycleError::message("interrupted"));
@@ -52,7 +52,7 @@ impl Manager for ConnectionManager {
 }
 
 impl Connection {
-    /// All rows of an answer.
+    /// Returns all rows of a query.
     pub async fn all(&mut self, query: Query<'_>, deadline: Instant) -> Result<Vec<Row>, StoreError> {
         let rows = self
             .uninterrupted(deadline, |raw| Box::pin(query.prepare::<Postgres>().fetch_all(raw)))
@@ -60,7 +60,7 @@ impl Connection {
         Ok(rows.into_iter().map(Row::Postgres).collect())
     }
 
-    /// How many rows a change was about.
+    /// Runs a statement. Returns how many rows it affected.
     pub async fn run(&mut self, query: Query<'_>, deadline: Instant) -> Result<u64, StoreError> {
         let done = self
             .uninterrupted(deadline, |raw| Box::pin(query.prepare::<Postgres>().execute(raw)))
@@ -68,8 +68,8 @@ impl Connection {
         Ok(done.rows_affected())
     }
 
-    /// Does something to its end, or never uses the connection again: when it took too long, when its caller went away, or
-    /// when the connection broke. What the server itself refuses leaves the connection as it was.
+    /// Finishes the work, or never uses the connection again: when the work takes too long, when its caller is cancelled, or when
+    /// the connection breaks. After an error that the server itself reports, the connection stays usable.
     async fn uninterrupted<'c, T>(
         &'c mut self,
         deadline: Instant,
@@ -86,10 +86,7 @@ impl Connection {
     }
 }
 
-/// A connection that is set up.
-///
-/// # Errors
-/// When the server cannot be reached, refuses, or only follows another one.
+/// Opens a connection and sets it up. Fails when the server is a standby.
 pub async fn connect(options: &PgConnectOptions) -> Result<PgConnection, StoreError> {
     let mut connection = PgConnection::connect_with(options).await?;
     sqlx::raw_sql(SETTINGS).execute(&mut connection).await?;

@@ -1,4 +1,4 @@
-//! A connection that holds the file still.
+//! A connection that holds the write lock of the file.
 
 use std::path::Path;
 use std::time::Duration;
@@ -12,29 +12,26 @@ use crate::engine::LockMode;
 use crate::engine::sqlite::file_identity::FileIdentity;
 use crate::engine::sqlite::file_lock::FileLock;
 
-/// Longest wait for a program that writes.
+/// The longest wait for another program that writes.
 const WAIT: Duration = Duration::from_secs(30);
 
-/// What keeps the file from being replaced while the connection is used. To be dropped after it.
+/// Keeps the file from being replaced while the connection is used. Drop it after the connection.
 pub struct Held {
-    _place: FileIdentity,
+    _identity: FileIdentity,
     _lock: FileLock,
 }
 
-/// Opens a file that is there and takes its write lock.
-///
-/// # Errors
-/// When the file cannot be used, or another program does not let go of it.
+/// Opens an existing file and takes its write lock. Fails when another program does not release the file in time.
 pub async fn hold(path: &Path, hold: LockMode) -> Result<(SqliteConnection, Held), StoreError> {
-    let (place, lock) = attach(path).await?;
+    let (identity, lock) = attach(path).await?;
     let mut connection = SqliteConnectOptions::new()
         .filename(path)
         .synchronous(SqliteSynchronous::Full)
         .foreign_keys(true)
         .busy_timeout(WAIT)
-        // Rows that wait to be taken.
+        // How many rows may be read ahead.
         .row_buffer_size(500)
-        // 64 MiB: much of what a large change touches is touched again.
+        // 64 MiB, because a large change touches many pages again.
         .pragma("cache_size", "-65536")
         .connect()
         .await?;
@@ -43,7 +40,7 @@ pub async fn hold(path: &Path, hold: LockMode) -> Result<(SqliteConnection, Held
         raw_sql("PRAGMA query_only = ON").execute(&mut connection).await?;
     }
     let locks = Held {
-        _place: place,
+        _identity: identity,
         _lock: lock,
     };
     Ok((connection, locks))

@@ -1,4 +1,4 @@
-//! Which file the database is, so that one that was moved, removed or overwritten is noticed.
+//! The identity of the open database file, which shows when the file was moved, removed or overwritten.
 
 use std::fs::File;
 use std::io;
@@ -9,18 +9,18 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use crate::StoreError;
 
-/// Where the header of a database file has the number that `PRAGMA user_version` sets: big-endian, 32 bits. Each start of the
-/// server puts a random id there, and the lock file names it: a file without it was put there by somebody else.
+/// The offset in the header of a database file of the number that `PRAGMA user_version` sets: 32 bits, big-endian. Each start of
+/// the server writes a random id there and into the lock file, so a file with another id was put there by someone else.
 const ID_OFFSET: u64 = 60;
 
-/// Files by device and inode that this process has open beside SQLite.
+/// The files, by device and inode, that this process has open in addition to SQLite.
 type OpenFiles = Vec<((u64, u64), Weak<File>)>;
 
-/// One handle for each database file, however often this process has it open: to close a second one drops SQLite's locks.
+/// One handle for each database file, however often this process has it open: closing a second handle drops SQLite's locks.
 static OPEN: Mutex<OpenFiles> = Mutex::new(Vec::new());
 
-/// The file that was opened. An open file can be moved, removed or overwritten: what is then written to it would be lost, or
-/// would destroy the file that was put there.
+/// The file that was opened. An open file can be moved, removed or overwritten; what is written to it afterwards would be lost or
+/// would destroy the file that replaced it.
 #[derive(Clone)]
 pub struct FileIdentity(Arc<Inner>);
 
@@ -32,10 +32,7 @@ struct Inner {
 }
 
 impl FileIdentity {
-    /// Opens the file beside SQLite, before SQLite does.
-    ///
-    /// # Errors
-    /// When it cannot be opened.
+    /// Opens the file in addition to SQLite, and before SQLite does.
     pub fn of(path: &Path) -> io::Result<Self> {
         let identity = identity(path)?;
         let mut open = OPEN.lock().unwrap_or_else(PoisonError::into_inner);
@@ -57,10 +54,7 @@ impl FileIdentity {
         })))
     }
 
-    /// The id in the header of the file itself, whatever its write-ahead log holds; 0 when it has none.
-    ///
-    /// # Errors
-    /// When it cannot be read.
+    /// Returns the id in the header of the file itself, whatever its write-ahead log contains; 0 when it has none.
     pub fn id(&self) -> io::Result<u32> {
         let mut bytes = [0; 4];
         match self.0.header.read_exact_at(&mut bytes, ID_OFFSET) {
@@ -69,11 +63,8 @@ impl FileIdentity {
         }
     }
 
-    /// Whether it is still where it was, and still bears one of these ids. A file that was overwritten is not used again: the
-    /// pages in memory and in the log belong to another one.
-    ///
-    /// # Errors
-    /// When it is not.
+    /// Checks that the file is still at its path and still has one of these ids. An overwritten file is not used again, because
+    /// the pages in memory and in the log belong to another file.
     pub fn check(&self, ids: &[u32]) -> Result<(), StoreError> {
         if self.is_overwritten() {
             return Err(StoreError::Moved(OVERWRITTEN));
@@ -96,13 +87,14 @@ impl FileIdentity {
         Err(StoreError::Moved(OVERWRITTEN))
     }
 
-    /// Whether another file was written over this one. Closing it would write the log of the one before into it.
+    /// Returns whether another file was written over this one. Closing the database would then write the log of the old file into
+    /// the new one.
     pub fn is_overwritten(&self) -> bool {
         self.0.overwritten.load(Ordering::Relaxed)
     }
 }
 
-/// What is wrong then, and what to do.
+/// What is wrong with an overwritten file, and what to do.
 const OVERWRITTEN: &str = "another file was written over the database: nothing is read from it or written to it any more; stop the server, move that file away and run `latchkey restore` with it";
 
 fn identity(path: &Path) -> io::Result<(u64, u64)> {

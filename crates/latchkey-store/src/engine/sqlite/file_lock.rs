@@ -1,7 +1,7 @@
-//! The lock file beside a database file. Every program that has the database open holds a shared lock on it; whoever creates,
-//! migrates or replaces the file holds it exclusively. Its text names the ids that the database file may bear (see
-//! [`FileIdentity`](crate::engine::sqlite::file_identity::Place)). It is a file of its own because to open and close the database file itself would drop
-//! SQLite's locks on it.
+//! The lock file beside a database file. Every program that has the database open holds a shared lock on it; a program that
+//! creates, migrates or replaces the database holds it exclusively. The lock file contains the ids that the database file may
+//! have (see [`FileIdentity`](crate::engine::sqlite::file_identity::FileIdentity)). It is a separate file, because opening and
+//! closing the database file itself would drop SQLite's locks on it.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, Write};
@@ -14,10 +14,10 @@ use tokio::time::{Instant, sleep};
 use super::files::{beside, restrict};
 use crate::StoreError;
 
-/// Longest wait for a program that holds the lock exclusively.
+/// The longest wait for a program that holds the lock exclusively.
 const WAIT: Duration = Duration::from_secs(10);
 
-/// Time between two tries.
+/// The time between two attempts.
 const PAUSE: Duration = Duration::from_millis(20);
 
 /// How the lock is held.
@@ -25,7 +25,7 @@ const PAUSE: Duration = Duration::from_millis(20);
 pub enum FileLockMode {
     /// No other program has the database open.
     Exclusive,
-    /// Others may have it open as well.
+    /// Other programs may have the database open too.
     Shared,
 }
 
@@ -37,10 +37,7 @@ pub struct FileLock {
 }
 
 impl FileLock {
-    /// Opens the lock file, created with mode 0600, and locks nothing yet.
-    ///
-    /// # Errors
-    /// When it cannot be opened.
+    /// Opens the lock file, creating it with mode 0600 if it does not exist, without locking it.
     pub fn open(database: &Path) -> Result<Self, StoreError> {
         let path = beside(database, "-lock");
         let opened = OpenOptions::new()
@@ -59,16 +56,14 @@ impl FileLock {
         })
     }
 
-    /// Locks exclusively if no other program holds the lock, else shared.
-    ///
-    /// # Errors
-    /// When another program holds it exclusively until the deadline.
+    /// Locks exclusively if no other program holds the lock, otherwise shared. Fails when another program holds it exclusively
+    /// until the deadline.
     pub async fn lock(&self) -> Result<FileLockMode, StoreError> {
         loop {
             if self.try_lock()? {
                 return Ok(FileLockMode::Exclusive);
             }
-            if self.taken(self.file.try_lock_shared())? {
+            if self.acquired(self.file.try_lock_shared())? {
                 return Ok(FileLockMode::Shared);
             }
             self.pause("another program keeps it locked; stop that program, or remove the file if it belongs to another user")
@@ -76,47 +71,37 @@ impl FileLock {
         }
     }
 
-    /// Locks exclusively unless another program holds the lock. Whether it did.
-    ///
-    /// # Errors
-    /// When the file cannot be locked at all.
+    /// Locks exclusively unless another program holds the lock. Returns whether it did.
     pub fn try_lock(&self) -> Result<bool, StoreError> {
-        self.taken(self.file.try_lock())
+        self.acquired(self.file.try_lock())
     }
 
-    /// Lets other programs open the database as well. The exclusive lock may pass through other hands before this returns, so
-    /// whatever was read under it has to be read again.
-    ///
-    /// # Errors
-    /// When another program holds it exclusively until the deadline.
+    /// Changes to a shared lock, so that other programs can open the database too. Another program may hold the exclusive lock
+    /// before this returns, so everything that was read under this program's exclusive lock has to be read again. Fails when
+    /// another program holds the lock exclusively until the deadline.
     pub async fn share(&self) -> Result<(), StoreError> {
-        while !self.taken(self.file.try_lock_shared())? {
+        while !self.acquired(self.file.try_lock_shared())? {
             self.pause("another program keeps it locked; stop that program").await?;
         }
         Ok(())
     }
 
-    /// Gives up the lock, to try again for an exclusive one.
-    ///
-    /// # Errors
-    /// When others have held it shared until the deadline.
+    /// Releases the lock and waits before another attempt to lock exclusively. Fails when others have held it shared until the
+    /// deadline.
     pub async fn retry(&self) -> Result<(), StoreError> {
         self.release();
         self.pause("the database has to be created or updated, and another program has it open; stop that program first")
             .await
     }
 
-    /// Gives up the lock.
+    /// Releases the lock.
     pub fn release(&self) {
         if let Err(error) = self.file.unlock() {
             tracing::warn!(%error, "the lock file of the database could not be unlocked");
         }
     }
 
-    /// The ids that the database file may bear. None are known of a file that only an older version has opened.
-    ///
-    /// # Errors
-    /// When the lock file cannot be read.
+    /// Returns the ids that the database file may have; none if only an older version has opened it.
     pub fn ids(&self) -> Result<Vec<u32>, StoreError> {
         let mut text = String::new();
         let mut file = &self.file;
@@ -125,10 +110,7 @@ impl FileLock {
         Ok(parse_ids(&text))
     }
 
-    /// Replaces those ids, durably.
-    ///
-    /// # Errors
-    /// When the lock file cannot be written.
+    /// Replaces these ids, durably.
     pub fn set_ids(&self, ids: &[u32]) -> Result<(), StoreError> {
         let text: String = ids.iter().map(|id| format!("{id:08x}\n")).collect();
         let mut file = &self.file;
@@ -140,7 +122,7 @@ impl FileLock {
         written.map_err(|error| self.error("written", &error))
     }
 
-    fn taken(&self, tried: Result<(), TryLockError>) -> Result<bool, StoreError> {
+    fn acquired(&self, tried: Result<(), TryLockError>) -> Result<bool, StoreError> {
         match tried {
             Ok(()) => Ok(true),
             Err(TryLockError::WouldBlock) => Ok(false),
@@ -167,7 +149,7 @@ pub fn read_ids(database: &Path) -> Vec<u32> {
     parse_ids(&text)
 }
 
-/// A file cut short by a crash holds a part of an id; every whole one has eight digits.
+/// Parses the ids. Ignores the partial id of a file that a crash cut short; every whole id has eight digits.
 fn parse_ids(text: &str) -> Vec<u32> {
     let whole = text.lines().filter(|line| line.len() == 8);
     whole.filter_map(|line| u32::from_str_radix(line, 16).ok()).collect()

@@ -5,18 +5,15 @@ use std::io;
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-/// The file of this suffix beside a database file.
+/// Returns the path of a file beside the database file: its path with a suffix.
 pub fn beside(database: &Path, suffix: &str) -> PathBuf {
     let mut name = database.as_os_str().to_owned();
     name.push(suffix);
     name.into()
 }
 
-/// Whether the database file exists. Unlike [`Path::exists`] it does not take a directory that cannot be read for an absent
-/// file: a new one would be created in the place of accounts.
-///
-/// # Errors
-/// When that cannot be found out.
+/// Returns whether the database file exists. Unlike [`Path::exists`] it reports an error for a directory that cannot be read. If
+/// that counted as an absent file, a new database would be created in place of the accounts.
 pub fn exists(database: &Path) -> io::Result<bool> {
     match database.metadata() {
         Ok(_) => Ok(true),
@@ -25,22 +22,20 @@ pub fn exists(database: &Path) -> io::Result<bool> {
     }
 }
 
-/// Whether there is a write-ahead log with something in it: SQLite replays it into whatever database file it finds beside it.
+/// Returns whether there is a write-ahead log that is not empty. SQLite replays it into whatever database file it finds beside
+/// it.
 pub fn has_log(database: &Path) -> bool {
     beside(database, "-wal").metadata().is_ok_and(|log| log.len() > 0)
 }
 
-/// Creates an empty file that its owner alone may read, whatever the umask is.
-///
-/// # Errors
-/// When it exists or cannot be created.
+/// Creates an empty file that only its owner may read, whatever the umask is. Fails when the file exists.
 pub fn create_private(path: &Path) -> io::Result<()> {
     let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
     file.set_permissions(Permissions::from_mode(0o600))
 }
 
-/// Takes a database file and those beside it away from other users. SQLite creates the log and its index with the mode of
-/// the database file.
+/// Removes the access of other users to a database file and the files beside it. SQLite creates the log and its index with the
+/// mode of the database file.
 pub fn restrict_all(database: &Path) {
     restrict(database);
     for suffix in ["-wal", "-shm"] {
@@ -48,7 +43,7 @@ pub fn restrict_all(database: &Path) {
     }
 }
 
-/// Takes an existing file away from other users. A file that belongs to somebody else keeps its mode.
+/// Removes the access of other users to an existing file. A file that belongs to another user keeps its mode.
 pub fn restrict(path: &Path) {
     let Ok(metadata) = path.metadata() else { return };
     let mode = metadata.permissions().mode() & 0o777;

@@ -1,5 +1,5 @@
-//! Changes of one statement that wait at the same time share a commit: each has to be on the disk before its answer, and
-//! one wait for the disk is enough for all of them.
+//! Lets changes of one statement that wait at the same time share a commit: each has to be on disk before its response, and one
+//! wait for the disk is enough for all of them.
 
 use std::sync::Arc;
 
@@ -7,13 +7,13 @@ use sqlx::sqlite::{Sqlite, SqlitePool};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
-use super::{PATIENCE, Query};
+use super::{Query, TIMEOUT};
 use crate::StoreError;
 
-/// Most changes of one commit, and most that wait for the next: together they take a few milliseconds.
-const MOST: usize = 64;
+/// The most changes in one commit, and the most that wait for the next one: together they take a few milliseconds.
+const MAX_BATCH: usize = 64;
 
-/// Where changes wait for their commit.
+/// The queue of changes that wait for their commit.
 #[derive(Clone)]
 pub struct GroupCommit(mpsc::Sender<Waiting>);
 
@@ -23,36 +23,34 @@ struct Waiting {
 }
 
 impl GroupCommit {
-    /// Writes for as long as somebody may have something to write.
+    /// Starts the task that writes, which runs as long as there is a sender.
     pub fn new(writer: SqlitePool) -> Self {
-        let (sender, receiver) = mpsc::channel(MOST);
-        // A task of its own: a caller that goes away takes nobody else's change with it.
+        let (sender, receiver) = mpsc::channel(MAX_BATCH);
+        // A task of its own, so that a cancelled caller does not cancel the changes of others.
         tokio::spawn(keep_writing(writer, receiver));
         Self(sender)
     }
 
-    /// How many rows a change was about, once it is durable.
-    ///
-    /// # Errors
-    /// When it cannot be made in time, or another one that would have shared its commit: then neither was made.
+    /// Makes a change. Returns how many rows it affected, once it is durable. Fails when it cannot be made in time, or when
+    /// another change that would have shared its commit fails; then neither was made.
     pub async fn run(&self, query: Query<'static>) -> Result<u64, StoreError> {
         let (done, outcome) = oneshot::channel();
         let written = async {
             self.0.send(Waiting { query, done }).await.ok()?;
             outcome.await.ok()
         };
-        // As long as for the writing connection and a lock on the file.
-        let written = timeout(2 * PATIENCE, written).await.map_err(|_| StoreError::slow())?;
+        // The limit covers the wait for the writing connection and the wait for a lock on the file.
+        let written = timeout(2 * TIMEOUT, written).await.map_err(|_| StoreError::slow())?;
         written.unwrap_or(Err(StoreError::Unavailable(sqlx::Error::PoolClosed)))
     }
 }
 
 async fn keep_writing(writer: SqlitePool, mut receiver: mpsc::Receiver<Waiting>) {
-    let mut waiting = Vec::with_capacity(MOST);
-    while receiver.recv_many(&mut waiting, MOST).await > 0 {
-        let still_there = waiting.drain(..).filter(|one| !one.done.is_closed());
-        let (queries, callers): (Vec<_>, Vec<_>) = still_there.map(|one| (one.query, one.done)).unzip();
-        // Whoever goes away meanwhile does not need to know.
+    let mut waiting = Vec::with_capacity(MAX_BATCH);
+    while receiver.recv_many(&mut waiting, MAX_BATCH).await > 0 {
+        let wanted = waiting.drain(..).filter(|one| !one.done.is_closed());
+        let (queries, callers): (Vec<_>, Vec<_>) = wanted.map(|one| (one.query, one.done)).unzip();
+        // A caller that was cancelled in the meantime needs no result.
         match write(&writer, queries).await {
             Ok(counts) => callers.into_iter().zip(counts).for_each(|(caller, count)| {
                 let _ = caller.send(Ok(count));
@@ -67,7 +65,7 @@ async fn keep_writing(writer: SqlitePool, mut receiver: mpsc::Receiver<Waiting>)
     }
 }
 
-/// All of them or none: after an error SQLite may have undone those before it already.
+/// Makes all changes or none: after an error, SQLite may have rolled back the earlier ones already.
 async fn write(writer: &SqlitePool, queries: Vec<Query<'static>>) -> Result<Vec<u64>, StoreError> {
     let mut transaction = writer.begin_with("BEGIN IMMEDIATE").await?;
     let mut counts = Vec::with_capacity(queries.len());
@@ -93,50 +91,53 @@ mod tests {
     }
 
     async fn rows(file: &SqliteStore) -> i64 {
-        let counted = file.all(query("SELECT COUNT(*) AS total FROM throttles")).await.expect("an answer");
-        counted[0].get("total").expect("a number")
+        let counted = file
+            .all(query("SELECT COUNT(*) AS total FROM throttles"))
+            .await
+            .expect("run the query");
+        counted[0].get("total").expect("read the count")
     }
 
-    /// What a commit writes there: a page, or two or three.
+    /// Returns how many pages the log holds. A commit writes one to three pages.
     fn written(dir: &Path) -> u64 {
-        let log = dir.join("latchkey.db-wal").metadata().expect("a log");
+        let log = dir.join("latchkey.db-wal").metadata().expect("read the size of the log");
         log.len() / 4096
     }
 
     #[tokio::test]
     async fn changes_that_wait_at_the_same_time_share_a_commit() {
-        let dir = tempfile::tempdir().expect("a directory");
+        let dir = tempfile::tempdir().expect("create a temporary directory");
         let file = SqliteStore::open(&dir.path().join("latchkey.db"), OpenMode::Migrate)
             .await
-            .expect("opened");
+            .expect("open the store");
         let before = written(dir.path());
         let counts = join_all((0..50).map(|number| file.write(insert(number)))).await;
-        assert!(counts.into_iter().all(|count| count.expect("written") == 1));
+        assert!(counts.into_iter().all(|count| count.expect("write the change") == 1));
         assert_eq!(rows(&file).await, 50);
         let pages = written(dir.path()) - before;
         assert!(pages < 10, "{pages} pages for one commit");
     }
 
     #[tokio::test]
-    async fn when_one_cannot_be_made_none_is_that_shared_its_commit_and_the_next_is() {
-        let dir = tempfile::tempdir().expect("a directory");
+    async fn a_failed_change_fails_all_that_share_its_commit_but_not_the_next() {
+        let dir = tempfile::tempdir().expect("create a temporary directory");
         let file = SqliteStore::open(&dir.path().join("latchkey.db"), OpenMode::Migrate)
             .await
-            .expect("opened");
-        file.write(insert(7)).await.expect("written");
+            .expect("open the store");
+        file.write(insert(7)).await.expect("write the change");
         let outcomes = join_all((0..10).map(|number| file.write(insert(number)))).await;
-        assert!(outcomes.into_iter().all(|outcome| outcome.is_err()), "the seventh is there already");
+        assert!(outcomes.into_iter().all(|outcome| outcome.is_err()), "row 7 exists already");
         assert_eq!(rows(&file).await, 1);
-        file.write(insert(8)).await.expect("written");
+        file.write(insert(8)).await.expect("write the change");
     }
 
     #[tokio::test]
-    async fn a_caller_that_goes_away_takes_nobody_with_it() {
-        let dir = tempfile::tempdir().expect("a directory");
+    async fn a_cancelled_caller_does_not_cancel_the_changes_of_others() {
+        let dir = tempfile::tempdir().expect("create a temporary directory");
         let file = SqliteStore::open(&dir.path().join("latchkey.db"), OpenMode::Migrate)
             .await
-            .expect("opened");
-        let busy = file.begin().await.expect("begun");
+            .expect("open the store");
+        let busy = file.begin().await.expect("begin a transaction");
         let [gone, stays] = [1, 2].map(|number| {
             tokio::spawn({
                 let file = file.clone();
@@ -146,6 +147,6 @@ mod tests {
         tokio::task::yield_now().await;
         gone.abort();
         drop(busy);
-        assert_eq!(stays.await.expect("not aborted").expect("written"), 1);
+        assert_eq!(stays.await.expect("the task was not aborted").expect("write the change"), 1);
     }
 }

@@ -1,5 +1,5 @@
-//! Opens a database file: finds out whether it is the one that its write-ahead log belongs to, creates it or brings its tables
-//! up to date where the command may, and gives it a new id at each start of the server.
+//! Opens a database file: checks that its write-ahead log belongs to it, creates it or brings its tables up to date if the
+//! command may do so, and gives it a new id at each start of the server.
 
 use std::path::Path;
 
@@ -8,91 +8,84 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, Sq
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, raw_sql};
 
 use super::files::{beside, create_private, exists, has_log, restrict_all};
-use super::{PATIENCE, migrations};
+use super::{TIMEOUT, migrations};
 use crate::StoreError;
 use crate::engine::migrations::Applied;
 use crate::engine::sqlite::file_identity::FileIdentity;
 use crate::engine::sqlite::file_lock::{FileLock, FileLockMode, read_ids};
 use crate::engine::{Inspection, KEY_SALT, OpenMode};
 
-/// A database file that may be opened, as long as the lock is held.
+/// A database file that may be opened for as long as the lock is held.
 pub struct Prepared {
-    pub place: FileIdentity,
+    pub identity: FileIdentity,
     pub lock: FileLock,
-    /// The ids that the file may bear.
+    /// The ids that the file may have.
     pub ids: Vec<u32>,
 }
 
-/// How every connection is opened.
+/// Returns the options of every connection.
 pub fn options(path: &Path) -> SqliteConnectOptions {
     SqliteConnectOptions::new()
         .filename(path)
         .journal_mode(SqliteJournalMode::Wal)
-        // Durable before the answer: an acknowledged change survives a power cut.
+        // Durable before the response: an acknowledged change survives a power cut.
         .synchronous(SqliteSynchronous::Full)
         .foreign_keys(true)
-        .busy_timeout(PATIENCE)
+        .busy_timeout(TIMEOUT)
 }
 
-/// Makes the file ready to be opened, as far as the mode allows, and shares the lock on it.
-///
-/// # Errors
-/// When there is no database and the mode creates none, its schema is older and the mode migrates none or newer, its
-/// write-ahead log belongs to another file, or the lock is not to be had.
+/// Prepares the file for opening, as far as the mode allows, and takes the shared lock. Fails when the mode does not allow to
+/// create or migrate the database, when its schema is newer, when its write-ahead log belongs to another file, or when the lock
+/// cannot be taken.
 pub async fn prepare(path: &Path, mode: OpenMode) -> Result<Prepared, StoreError> {
-    // Before the lock file is created: a command that is refused leaves no file behind.
+    // Check before the lock file is created, so that a refused command leaves no file behind.
     if mode != OpenMode::Migrate && !beside(path, "-lock").exists() {
         refuse_early(path, mode).await?;
     }
     let lock = FileLock::open(path)?;
     loop {
-        let alone = lock.lock().await? == FileLockMode::Exclusive;
-        if let Some(place) = try_prepare(path, mode, &lock, alone).await? {
-            if alone {
+        let exclusive = lock.lock().await? == FileLockMode::Exclusive;
+        if let Some(identity) = try_prepare(path, mode, &lock, exclusive).await? {
+            if exclusive {
                 lock.share().await?;
             }
             let ids = lock.ids()?;
-            place.check(&ids)?;
-            return Ok(Prepared { place, lock, ids });
+            identity.check(&ids)?;
+            return Ok(Prepared { identity, lock, ids });
         }
         lock.retry().await?;
     }
 }
 
-/// Shares the lock on a file that is there, to read it on a connection of its own.
-///
-/// # Errors
-/// When its write-ahead log belongs to another file, or the lock is not to be had.
+/// Takes the shared lock on an existing file, to read it on a connection of its own. Fails when the write-ahead log belongs to
+/// another file or when the lock cannot be taken.
 pub async fn attach(path: &Path) -> Result<(FileIdentity, FileLock), StoreError> {
     let lock = FileLock::open(path)?;
-    let alone = lock.lock().await? == FileLockMode::Exclusive;
-    let place = FileIdentity::of(path).map_err(sqlx::Error::Io)?;
-    refuse_foreign(path, &place, &lock.ids()?, alone)?;
-    if alone {
+    let exclusive = lock.lock().await? == FileLockMode::Exclusive;
+    let identity = FileIdentity::of(path).map_err(sqlx::Error::Io)?;
+    refuse_foreign(path, &identity, &lock.ids()?, exclusive)?;
+    if exclusive {
         lock.share().await?;
-        refuse_foreign(path, &place, &lock.ids()?, alone)?;
+        refuse_foreign(path, &identity, &lock.ids()?, exclusive)?;
     }
-    Ok((place, lock))
+    Ok((identity, lock))
 }
 
-/// Reads what there is to know about a file without changing it and without creating one beside it. Nothing when there is no
-/// database.
-///
-/// # Errors
-/// When it cannot be read, belongs to a newer program, or its write-ahead log belongs to another file.
+/// Reads what can be known about a file, without changing it and without creating a file beside it. Returns `None` when there is
+/// no database. Fails when its write-ahead log belongs to another file.
 pub async fn inspect(path: &Path) -> Result<Option<Inspection>, StoreError> {
     if !exists(path).map_err(sqlx::Error::Io)? {
         return Ok(None);
     }
-    let place = FileIdentity::of(path).map_err(sqlx::Error::Io)?;
-    refuse_foreign(path, &place, &read_ids(path), true)?;
-    // Reading a log needs its index, which is created where it is missing. Without a log the file alone is read.
+    let identity = FileIdentity::of(path).map_err(sqlx::Error::Io)?;
+    refuse_foreign(path, &identity, &read_ids(path), true)?;
+    // Reading a log needs its index, which SQLite creates if it is missing. Without a log only the file itself is read.
     let in_use = has_log(path);
     let mut connection = SqliteConnectOptions::new()
         .filename(path)
         .read_only(true)
         .immutable(!in_use)
-        .busy_timeout(PATIENCE)
+        .busy_timeout(TIMEOUT)
         .connect()
         .await?;
     let inspected = inspect_tables(&mut connection).await;
@@ -113,7 +106,7 @@ async fn inspect_tables(connection: &mut SqliteConnection) -> Result<Option<Insp
     } else {
         return Ok(None);
     };
-    // It was created, and interrupted before the first migration.
+    // The database was created, and interrupted before the first migration.
     if applied.is_empty() {
         return Ok(None);
     }
@@ -133,11 +126,11 @@ async fn has_table(connection: &mut SqliteConnection, name: &str) -> Result<bool
     Ok(tables > 0)
 }
 
-async fn read_applied(connection: &mut SqliteConnection, question: &'static str) -> Result<Vec<Applied>, StoreError> {
-    Ok(sqlx::query_as(question).fetch_all(connection).await?)
+async fn read_applied(connection: &mut SqliteConnection, statement: &'static str) -> Result<Vec<Applied>, StoreError> {
+    Ok(sqlx::query_as(statement).fetch_all(connection).await?)
 }
 
-/// Renames the table of migrations of the first versions, then makes the steps that are due.
+/// Renames the table of migrations of the first versions, then applies the pending migrations.
 async fn migrate(connection: &mut SqliteConnection) -> Result<(), StoreError> {
     let steps = migrations::sqlite();
     if !has_table(connection, migrations::TABLE).await? && has_table(connection, migrations::FORMER_TABLE).await? {
@@ -150,17 +143,17 @@ async fn migrate(connection: &mut SqliteConnection) -> Result<(), StoreError> {
 }
 
 async fn refuse_early(path: &Path, mode: OpenMode) -> Result<(), StoreError> {
-    let there = inspect(path).await?;
-    mode.accept(there.map(|found| found.pending_migrations)).map(drop)
+    let found = inspect(path).await?;
+    mode.accept(found.map(|found| found.pending_migrations)).map(drop)
 }
 
-/// Nothing when it has to be done under the exclusive lock.
-async fn try_prepare(path: &Path, mode: OpenMode, lock: &FileLock, alone: bool) -> Result<Option<FileIdentity>, StoreError> {
+/// Prepares the file. Returns `None` when that needs the exclusive lock and the lock is only shared.
+async fn try_prepare(path: &Path, mode: OpenMode, lock: &FileLock, exclusive: bool) -> Result<Option<FileIdentity>, StoreError> {
     if !exists(path).map_err(sqlx::Error::Io)? {
         if mode == OpenMode::Existing {
             return Err(StoreError::NoDatabase);
         }
-        if !alone {
+        if !exclusive {
             return Ok(None);
         }
         if has_log(path) {
@@ -169,13 +162,13 @@ async fn try_prepare(path: &Path, mode: OpenMode, lock: &FileLock, alone: bool) 
         create_private(path).map_err(|error| StoreError::File(format!("the file cannot be created: {error}")))?;
     }
     restrict_all(path);
-    let place = FileIdentity::of(path).map_err(sqlx::Error::Io)?;
+    let identity = FileIdentity::of(path).map_err(sqlx::Error::Io)?;
     let known = lock.ids()?;
-    refuse_foreign(path, &place, &known, alone)?;
-    let id = place.id().map_err(sqlx::Error::Io)?;
+    refuse_foreign(path, &identity, &known, exclusive)?;
+    let id = identity.id().map_err(sqlx::Error::Io)?;
     let migrate = mode.accept(inspect(path).await?.map(|found| found.pending_migrations))?;
-    if !alone {
-        return Ok((!migrate).then_some(place));
+    if !exclusive {
+        return Ok((!migrate).then_some(identity));
     }
     if id != 0 && !known.is_empty() && !known.contains(&id) {
         tracing::warn!(
@@ -183,16 +176,16 @@ async fn try_prepare(path: &Path, mode: OpenMode, lock: &FileLock, alone: bool) 
         );
     }
     if migrate || mode == OpenMode::Migrate || id == 0 || !known.contains(&id) {
-        renew(path, &place, lock, id, migrate).await?;
+        renew(path, &identity, lock, id, migrate).await?;
     }
-    Ok(Some(place))
+    Ok(Some(identity))
 }
 
-/// Brings the tables up to date where that is due, and gives the file a new id. Until the new one has reached the file itself,
-/// the lock file names both.
-async fn renew(path: &Path, place: &FileIdentity, lock: &FileLock, id: u32, is_due: bool) -> Result<(), StoreError> {
+/// Brings the tables up to date if that is due, and gives the file a new id. The lock file names both ids until the new one has
+/// reached the file itself.
+async fn renew(path: &Path, identity: &FileIdentity, lock: &FileLock, id: u32, is_due: bool) -> Result<(), StoreError> {
     let new = new_id();
-    // Before SQLite writes a log that the next start has to recognise.
+    // Do this before SQLite writes a log, because the next start has to recognise that log.
     lock.set_ids(&[id, new])?;
     let mut connection = options(path).connect().await?;
     if is_due {
@@ -201,33 +194,30 @@ async fn renew(path: &Path, place: &FileIdentity, lock: &FileLock, id: u32, is_d
     set_id(&mut connection, new).await?;
     raw_sql("PRAGMA wal_checkpoint(TRUNCATE)").execute(&mut connection).await?;
     connection.close().await?;
-    if place.id().map_err(sqlx::Error::Io)? == new {
+    if identity.id().map_err(sqlx::Error::Io)? == new {
         lock.set_ids(&[new])?;
     }
     Ok(())
 }
 
 /// Writes an id into the header of a database.
-///
-/// # Errors
-/// When it cannot be written.
 pub async fn set_id(connection: &mut SqliteConnection, id: u32) -> Result<(), StoreError> {
     let statement = format!("PRAGMA user_version = {}", id.cast_signed());
     raw_sql(AssertSqlSafe(statement)).execute(connection).await?;
     Ok(())
 }
 
-/// A random id, never 0.
+/// Returns a random id, never 0.
 pub fn new_id() -> u32 {
     let mut bytes = [0; 4];
-    // Without randomness no session can begin; the id only tells files apart.
+    // An error may be ignored: the id only tells files apart, and without randomness no session can begin anyway.
     let _ = rand::fill(&mut bytes);
     u32::from_be_bytes(bytes).max(1)
 }
 
-fn refuse_foreign(path: &Path, place: &FileIdentity, known: &[u32], alone: bool) -> Result<(), StoreError> {
-    let id = place.id().map_err(sqlx::Error::Io)?;
-    if known.is_empty() || known.contains(&id) || (alone && !has_log(path)) {
+fn refuse_foreign(path: &Path, identity: &FileIdentity, known: &[u32], exclusive: bool) -> Result<(), StoreError> {
+    let id = identity.id().map_err(sqlx::Error::Io)?;
+    if known.is_empty() || known.contains(&id) || (exclusive && !has_log(path)) {
         return Ok(());
     }
     Err(foreign_log(path))

@@ -1,5 +1,5 @@
-//! Connections that only read. Each is a thread, and a journey to it and back costs more than most answers. A pool of sqlx makes
-//! three for one question, since it tries a connection before and after; a file that is open needs no trying.
+//! Connections that only read. Each is a thread, and a round trip to it costs more than most queries. A pool of sqlx makes three
+//! round trips per query, because it tests a connection before and after; an open file needs no test.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -9,28 +9,25 @@ use sqlx::{ConnectOptions, Connection};
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::timeout;
 
-use super::{PATIENCE, Query, Row};
+use super::{Query, Row, TIMEOUT};
 use crate::StoreError;
 
-/// How many questions are answered at the same time.
+/// How many queries run at the same time.
 const READERS: u32 = 4;
 
-/// The connections, and whose turn it is.
+/// The connections and the permits to use them.
 #[derive(Clone)]
 pub struct ReaderPool(Arc<Inner>);
 
 struct Inner {
     options: SqliteConnectOptions,
-    /// The one that has been idle for longest first: one that was left in the middle of an answer is asked last.
+    /// The connection that has been idle for longest comes first, so that one whose query was abandoned is used last.
     idle: Mutex<VecDeque<SqliteConnection>>,
-    turns: Semaphore,
+    permits: Semaphore,
 }
 
 impl ReaderPool {
-    /// Opens them all: one that is opened later could hang with the disk, and another one after it.
-    ///
-    /// # Errors
-    /// When the file cannot be used.
+    /// Opens all connections now: a connection that is opened later could hang with the disk, and then another one after it.
     pub async fn open(options: SqliteConnectOptions) -> Result<Self, StoreError> {
         let options = options.read_only(true);
         let mut idle = VecDeque::new();
@@ -40,14 +37,11 @@ impl ReaderPool {
         Ok(Self(Arc::new(Inner {
             options,
             idle: Mutex::new(idle),
-            turns: Semaphore::new(READERS as usize),
+            permits: Semaphore::new(READERS as usize),
         })))
     }
 
-    /// All rows of an answer.
-    ///
-    /// # Errors
-    /// When no connection is free in time, or the database cannot be used.
+    /// Returns all rows of a query. Fails when no connection is free in time.
     pub async fn all(&self, query: Query<'_>) -> Result<Vec<Row>, StoreError> {
         let mut reader = self.0.reader().await?;
         let rows = query.prepare::<Sqlite>().fetch_all(reader.connection().await?).await;
@@ -57,27 +51,27 @@ impl ReaderPool {
         Ok(rows?.into_iter().map(Row::Sqlite).collect())
     }
 
-    /// Waits for what is under way and closes them.
+    /// Waits for running queries and closes the connections.
     pub async fn close(&self) {
-        let all = self.0.turns.acquire_many(READERS).await;
+        let all = self.0.permits.acquire_many(READERS).await;
         let connections = std::mem::take(&mut *self.0.idle());
         for connection in connections {
-            // It only read: whatever goes wrong here loses nothing.
+            // It only read, so an error here loses nothing.
             let _ = connection.close().await;
         }
-        self.0.turns.close();
+        self.0.permits.close();
         drop(all);
     }
 }
 
 impl Inner {
     async fn reader(&self) -> Result<Reader<'_>, StoreError> {
-        let turn = timeout(PATIENCE, self.turns.acquire()).await.map_err(|_| StoreError::slow())?;
-        let turn = turn.map_err(|_| StoreError::Unavailable(sqlx::Error::PoolClosed))?;
+        let permit = timeout(TIMEOUT, self.permits.acquire()).await.map_err(|_| StoreError::slow())?;
+        let permit = permit.map_err(|_| StoreError::Unavailable(sqlx::Error::PoolClosed))?;
         Ok(Reader {
             all: self,
             connection: self.idle().pop_front(),
-            _turn: turn,
+            _permit: permit,
         })
     }
 
@@ -86,16 +80,16 @@ impl Inner {
     }
 }
 
-/// A connection in use. It goes back also when whoever asked goes away: the next question waits behind this one, so a disk that
-/// hangs holds no more threads than these.
+/// A connection in use. It returns to the pool even when its caller is cancelled; the next query on it then waits behind the
+/// abandoned one, so that a hanging disk blocks no more threads than there are readers.
 struct Reader<'a> {
     all: &'a Inner,
     connection: Option<SqliteConnection>,
-    _turn: SemaphorePermit<'a>,
+    _permit: SemaphorePermit<'a>,
 }
 
 impl Reader<'_> {
-    /// Opened anew where its thread is gone.
+    /// Returns the connection; opens a new one if its thread has ended.
     async fn connection(&mut self) -> Result<&mut SqliteConnection, StoreError> {
         Ok(match &mut self.connection {
             Some(connection) => connection,
@@ -120,15 +114,15 @@ mod tests {
     use super::*;
     use crate::engine::{OpenMode, query};
 
-    /// Counts to a number.
+    /// Counts up to a number.
     const COUNT: &str =
         "WITH RECURSIVE numbers (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < $1) SELECT COUNT(*) AS total FROM numbers";
 
     async fn file() -> (tempfile::TempDir, SqliteStore) {
-        let dir = tempfile::tempdir().expect("a directory");
+        let dir = tempfile::tempdir().expect("create a temporary directory");
         let file = SqliteStore::open(&dir.path().join("latchkey.db"), OpenMode::Migrate)
             .await
-            .expect("opened");
+            .expect("open the store");
         (dir, file)
     }
 
@@ -137,41 +131,43 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn more_questions_than_connections_are_all_answered() {
+    async fn more_queries_than_connections_are_all_answered() {
         let (_dir, file) = file().await;
         let answers = join_all((1..=100).map(|number| count(&file, number))).await;
         for (number, answer) in (1..=100).zip(answers) {
-            assert_eq!(answer.expect("an answer"), number);
+            assert_eq!(answer.expect("run the query"), number);
         }
     }
 
     #[tokio::test]
-    async fn whoever_goes_away_in_the_middle_of_an_answer_leaves_the_connection_behind() {
+    async fn a_cancelled_query_returns_its_connection() {
         let (_dir, file) = file().await;
         for _ in 0..3 * READERS {
             let left = timeout(Duration::from_millis(1), count(&file, 100_000)).await;
-            assert!(left.is_err(), "counted in no time");
+            assert!(left.is_err(), "the query finished before the timeout");
         }
-        assert_eq!(count(&file, 7).await.expect("an answer"), 7);
+        assert_eq!(count(&file, 7).await.expect("run the query"), 7);
         assert_eq!(file.readers.0.idle().len(), READERS as usize);
     }
 
     #[tokio::test]
-    async fn the_next_question_does_not_wait_behind_an_answer_that_nobody_wants_any_more() {
+    async fn the_next_query_does_not_wait_behind_an_abandoned_one() {
         let (_dir, file) = file().await;
         let long = 20_000_000;
         assert!(
             timeout(Duration::from_millis(1), count(&file, long)).await.is_err(),
-            "counted in no time"
+            "the query finished before the timeout"
         );
         for _ in 1..READERS {
-            let quick = timeout(Duration::from_secs(1), count(&file, 7)).await.expect("at once");
-            assert_eq!(quick.expect("an answer"), 7);
+            let quick = timeout(Duration::from_secs(1), count(&file, 7))
+                .await
+                .expect("the query finishes within a second");
+            assert_eq!(quick.expect("run the query"), 7);
         }
     }
 
     #[tokio::test]
-    async fn once_closed_they_refuse() {
+    async fn a_closed_pool_refuses_queries() {
         let (_dir, file) = file().await;
         file.close().await;
         assert!(count(&file, 7).await.is_err());

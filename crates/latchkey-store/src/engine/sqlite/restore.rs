@@ -14,11 +14,9 @@ use crate::engine::sqlite::file_lock::FileLock;
 use crate::engine::{Restored, SET_KEY_SALT};
 use crate::{EndReason, StoreError, UnixSeconds};
 
-/// Puts a copy of a backup in the place of the database, with a new salt for the keys of tokens and with every session ended:
-/// what ended after the backup was made does not come back. The database that was there is kept beside it.
-///
-/// # Errors
-/// When a program has the database open, or the backup is damaged or not one of this program. Then nothing was changed.
+/// Replaces the database by a copy of a backup, with a new salt for the token keys and with every session ended, so that what
+/// ended after the backup was made does not become live again. The replaced database is kept beside it. Fails when a program has
+/// the database open, or when the backup is damaged or is not a database of this program; nothing is changed then.
 pub async fn restore(database: &Path, backup: &Path, salt: &str, now: UnixSeconds) -> Result<Restored, StoreError> {
     if same_file(database, backup) {
         return Err(refused("this is the database itself: name a backup that is in another place"));
@@ -48,22 +46,19 @@ pub async fn restore(database: &Path, backup: &Path, salt: &str, now: UnixSecond
     done
 }
 
-/// Gives a copy another id than the database has that it was made of.
-///
-/// # Errors
-/// When it cannot be written.
+/// Gives a copy of a database an id of its own.
 pub async fn change_id(copy: &Path) -> Result<(), StoreError> {
-    let mut connection = alone(copy).connect().await?;
+    let mut connection = single_file_options(copy).connect().await?;
     set_id(&mut connection, new_id()).await?;
     Ok(connection.close().await?)
 }
 
-/// A file that no other program has open and that needs no log beside it.
-fn alone(path: &Path) -> SqliteConnectOptions {
+/// Returns the options for a file that no other program has open and that needs no log beside it.
+fn single_file_options(path: &Path) -> SqliteConnectOptions {
     SqliteConnectOptions::new().filename(path).synchronous(SqliteSynchronous::Full)
 }
 
-/// Copies the backup if it is whole. How many accounts it has, and how many migrations it still needs.
+/// Copies the backup if it is intact. Returns how many accounts it has and how many migrations it still needs.
 async fn copy(backup: &Path, draft: &Path, salt: &str, now: UnixSeconds) -> Result<(i64, usize), StoreError> {
     if !exists(backup).map_err(|error| cannot("read", backup, &error))? {
         return Err(refused("there is no such file"));
@@ -103,10 +98,11 @@ async fn check_integrity(source: &mut SqliteConnection) -> Result<(), StoreError
 }
 
 async fn prepare(draft: &Path, salt: &str, now: UnixSeconds) -> Result<i64, StoreError> {
-    let mut connection = alone(draft).foreign_keys(true).connect().await?;
+    let mut connection = single_file_options(draft).foreign_keys(true).connect().await?;
     let mut tx = connection.begin().await?;
     sqlx::query(SET_KEY_SALT).bind(salt).execute(&mut *tx).await?;
-    // No token opens them any more. In the words of the first version, because the backup may be as old.
+    // No token is valid for them any more. The statement uses only columns of the first version, because the backup may be that
+    // old.
     sqlx::query("UPDATE sessions SET ended_at = $1, end_reason = $2 WHERE ended_at IS NULL")
         .bind(now)
         .bind(EndReason::Operator.as_str())
@@ -119,32 +115,32 @@ async fn prepare(draft: &Path, salt: &str, now: UnixSeconds) -> Result<i64, Stor
     Ok(accounts)
 }
 
-/// Exchanges the files. Wherever this is interrupted, the next start finds the database as it was, or the restored one, or
+/// Exchanges the files. If this is interrupted at any point, the next start finds the old database or the restored one, or it
 /// refuses a log that belongs to neither.
 async fn put_in_place(database: &Path, draft: &Path, lock: &FileLock) -> Result<Option<PathBuf>, StoreError> {
     let kept = keep(database, lock).await?;
-    // No file bears this id, so a log that is left is refused until it is removed.
+    // No file has this id, so a log that is left over is refused until it is removed.
     lock.set_ids(&[new_id()])?;
     fs::rename(draft, database).map_err(|error| cannot("replace", database, &error))?;
     for suffix in ["-wal", "-shm", "-journal"] {
         remove(&beside(database, suffix))?;
     }
-    let place = FileIdentity::of(database).map_err(sqlx::Error::Io)?;
+    let identity = FileIdentity::of(database).map_err(sqlx::Error::Io)?;
     sync_directory(database).map_err(|error| cannot("replace", database, &error))?;
-    lock.set_ids(&[place.id().map_err(sqlx::Error::Io)?])?;
+    lock.set_ids(&[identity.id().map_err(sqlx::Error::Io)?])?;
     Ok(kept)
 }
 
-/// Gives the present file a second name, after what its log holds was written into it.
+/// Gives the present file a second name, after the content of its log was written into it.
 async fn keep(database: &Path, lock: &FileLock) -> Result<Option<PathBuf>, StoreError> {
     if !exists(database).map_err(|error| cannot("read", database, &error))? {
         return Ok(None);
     }
     if has_log(database) {
-        let place = FileIdentity::of(database).map_err(sqlx::Error::Io)?;
-        let (ids, id) = (lock.ids()?, place.id().map_err(sqlx::Error::Io)?);
+        let identity = FileIdentity::of(database).map_err(sqlx::Error::Io)?;
+        let (ids, id) = (lock.ids()?, identity.id().map_err(sqlx::Error::Io)?);
         if ids.is_empty() || ids.contains(&id) {
-            // A damaged file, which may be why it is replaced, is kept as it is.
+            // A damaged file may be the reason for the restore; it is kept as it is.
             let _ = apply_log(database).await;
         }
     }
