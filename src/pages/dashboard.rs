@@ -3,21 +3,22 @@
 use std::sync::Arc;
 
 use axum::extract::State;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use latchkey_core::tokens::Header;
 use leptos::prelude::*;
 
 use latchkey_axum::state::AppState;
 use latchkey_axum::visitor::SignedIn;
+use latchkey_core::accounts::Refusal;
 use latchkey_core::tokens::Claims;
 use latchkey_islands::countdown::clock;
 use latchkey_islands::{CopyButton, Countdown};
 use latchkey_pages::client_name::client_name;
 use latchkey_pages::description_list::fact;
-use latchkey_pages::error_pages::unavailable;
+use latchkey_pages::error_pages;
 use latchkey_pages::page::Page;
 use latchkey_pages::time;
-use latchkey_store::{Account, AuditEvent, COUNT_CAP, SessionId, SessionPage, StoreError};
+use latchkey_store::{Account, AuditEvent, COUNT_CAP, SessionId, SessionPage};
 
 /// Sessions shown here; the others are on their own page.
 const SESSIONS_SHOWN: usize = 4;
@@ -28,9 +29,8 @@ const EVENTS_SHOWN: i64 = 8;
 /// `GET /dashboard`
 pub async fn dashboard(State(state): State<AppState>, page: Page, signed_in: SignedIn) -> Response {
     let loaded = match load(&state, &signed_in).await {
-        Ok(Some(loaded)) => loaded,
-        Ok(None) => return latchkey_pages::pages::gone(&state).into_response(),
-        Err(error) => return unavailable(page, &error),
+        Ok(loaded) => loaded,
+        Err(refusal) => return error_pages::refused(&state, page, &refusal),
     };
     let seconds_left = signed_in.claims.exp - state.clock.now();
     let Loaded { account, sessions, events } = loaded;
@@ -59,17 +59,15 @@ struct Loaded {
     events: Vec<AuditEvent>,
 }
 
-async fn load(state: &AppState, signed_in: &SignedIn) -> Result<Option<Loaded>, StoreError> {
+async fn load(state: &AppState, signed_in: &SignedIn) -> Result<Loaded, Refusal> {
     let user = &signed_in.user.id;
-    let Some(account) = state.store.user(user).await? else {
-        return Ok(None);
-    };
+    let account = state.store.user(user).await?.ok_or(Refusal::NotSignedIn)?;
     let (here, now) = (signed_in.claims.sid, state.clock.now());
-    Ok(Some(Loaded {
+    Ok(Loaded {
         account,
         sessions: state.store.live_sessions(user, here, None, now, SESSIONS_SHOWN).await?,
         events: state.store.events(user, EVENTS_SHOWN).await?,
-    }))
+    })
 }
 
 #[component]

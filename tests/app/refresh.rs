@@ -17,7 +17,11 @@ fn refused(answer: &Answer) {
             answer.json()["error"].as_str(),
             answer.json()["error_description"].as_str()
         ),
-        (400, Some("invalid_grant"), Some("The refresh token is not good, or no longer."))
+        (
+            400,
+            Some("invalid_grant"),
+            Some("The refresh token is invalid, or its session has ended.")
+        )
     );
     assert_eq!(answer.header("cache-control"), Some("no-store"));
 }

@@ -1,4 +1,4 @@
-//! Refusals as HTTP: one table from what happened to what is answered.
+//! Refusals in HTTP: one table from what the rules say to what is answered.
 
 use std::borrow::Cow;
 
@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::flash::Notice;
 use latchkey_core::accounts::Refusal;
-use latchkey_store::{RetryAfter, StoreError};
+use latchkey_store::RetryAfter;
 
 /// When to try again after a 503, in seconds.
 pub const RETRY_AFTER: HeaderValue = HeaderValue::from_static("2");
@@ -30,7 +30,7 @@ pub fn detail(status: StatusCode, sentence: impl Into<String>) -> Response {
     response
 }
 
-/// Whether the client shows pages: a browser says `text/html`, programs do not.
+/// Returns whether the client shows pages: browsers accept `text/html`, programs do not.
 pub fn wants_page(headers: &HeaderMap) -> bool {
     headers
         .get(header::ACCEPT)
@@ -39,7 +39,7 @@ pub fn wants_page(headers: &HeaderMap) -> bool {
 }
 
 /// Why a request was refused, in the extensions of the answer: a browser is shown a page that says so
-/// ([`App`](crate::app::App)), a program gets the JSON that is there already.
+/// ([`layers`](crate::layers)), a program gets the JSON that is there already.
 #[derive(Clone, Debug)]
 pub struct RefusedRequest {
     /// The status of the answer.
@@ -56,31 +56,26 @@ pub fn refuse(status: StatusCode, sentence: impl Into<String>) -> Response {
     response
 }
 
-/// Refuses a visitor of whom it cannot be told who it is.
+/// Refuses a visitor who cannot be identified because the database is unavailable.
 pub fn cannot_tell() -> Response {
     refuse(StatusCode::SERVICE_UNAVAILABLE, Notice::Unavailable.sentence())
 }
 
-/// The database is away.
-pub fn unavailable() -> Response {
-    detail(StatusCode::SERVICE_UNAVAILABLE, Notice::Unavailable.sentence())
-}
-
-/// What HTTP makes of a refusal.
+/// How HTTP answers a refusal.
 pub trait HttpRefusal {
-    /// The status of the answer.
+    /// Returns the status of the answer.
     fn status(&self) -> StatusCode;
 
-    /// The sentence for the whole form, where one is due.
+    /// Returns the sentence for the whole form, if there is one.
     fn notice(&self) -> Option<Notice>;
 
-    /// The sentence for programs.
+    /// Returns the sentence for programs.
     fn sentence(&self) -> Cow<'static, str>;
 
-    /// When to try again, where that may help (RFC 9110 section 10.2.3).
+    /// Returns when to try again, if that may help (RFC 9110 section 10.2.3).
     fn retry_after(&self) -> Option<HeaderValue>;
 
-    /// Logs what only the operator is told.
+    /// Logs the cause that only the operator may see. Called once, where a refusal becomes an answer.
     fn log(&self);
 }
 
@@ -88,7 +83,9 @@ impl HttpRefusal for Refusal {
     fn status(&self) -> StatusCode {
         match self {
             Refusal::Fields(_) => StatusCode::UNPROCESSABLE_ENTITY,
-            Refusal::BadCredentials | Refusal::NotSignedIn => StatusCode::UNAUTHORIZED,
+            Refusal::BadCredentials | Refusal::NotSignedIn | Refusal::InvalidToken | Refusal::InvalidRefreshToken => {
+                StatusCode::UNAUTHORIZED
+            }
             Refusal::NoSuchSession => StatusCode::NOT_FOUND,
             Refusal::SignupClosed => StatusCode::FORBIDDEN,
             Refusal::Throttled(_) => StatusCode::TOO_MANY_REQUESTS,
@@ -98,7 +95,7 @@ impl HttpRefusal for Refusal {
 
     fn notice(&self) -> Option<Notice> {
         match self {
-            Refusal::Fields(_) | Refusal::NotSignedIn => None,
+            Refusal::Fields(_) | Refusal::NotSignedIn | Refusal::InvalidToken | Refusal::InvalidRefreshToken => None,
             Refusal::BadCredentials => Some(Notice::BadCredentials),
             Refusal::NoSuchSession => Some(Notice::SessionGone),
             Refusal::SignupClosed => Some(Notice::SignupClosed),
@@ -111,6 +108,8 @@ impl HttpRefusal for Refusal {
     fn sentence(&self) -> Cow<'static, str> {
         match self {
             Refusal::NotSignedIn => "Not authenticated".into(),
+            Refusal::InvalidToken => "Could not validate credentials".into(),
+            Refusal::InvalidRefreshToken => "The refresh token is invalid, or its session has ended.".into(),
             refusal => refusal.notice().map_or("Check the fields.".into(), Notice::sentence),
         }
     }
@@ -125,23 +124,35 @@ impl HttpRefusal for Refusal {
 
     fn log(&self) {
         if let Refusal::Store(error) = self {
-            tracing::error!(%error, "the database refused");
+            tracing::error!(%error, "the database failed");
         }
     }
 }
 
-/// The database refused, in the middle of an API call.
-pub struct DatabaseError(StoreError);
+/// A refusal as the API answers it: `{"detail": "…"}`. This is the one boundary between rules and the API; only `/token` and its
+/// like use the form of RFC 6749 instead ([`OAuthError`](crate::api::token::OAuthError)).
+#[derive(Debug)]
+pub struct ApiError(pub Refusal);
 
-impl From<StoreError> for DatabaseError {
-    fn from(error: StoreError) -> Self {
-        Self(error)
+impl<E: Into<Refusal>> From<E> for ApiError {
+    fn from(error: E) -> Self {
+        Self(error.into())
     }
 }
 
-impl IntoResponse for DatabaseError {
+impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
-        tracing::error!(error = %self.0, "the database refused");
-        unavailable()
+        let Self(refusal) = self;
+        refusal.log();
+        let mut response = detail(refusal.status(), refusal.sentence());
+        let headers = response.headers_mut();
+        if let Some(when) = refusal.retry_after() {
+            headers.insert(header::RETRY_AFTER, when);
+        }
+        if refusal.status() == StatusCode::UNAUTHORIZED {
+            // RFC 6750 section 3: the same for every defect of a token.
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        response
     }
 }

@@ -7,16 +7,17 @@ use std::sync::Arc;
 use axum::extract::{FromRequestParts, OptionalFromRequestParts};
 use axum::response::{IntoResponse, Redirect, Response};
 use http::request::Parts;
-use http::{Extensions, HeaderMap, HeaderValue, StatusCode, header};
+use http::{Extensions, HeaderMap, header};
 
 use super::cookies::CookieKind;
-use super::errors::{detail, unavailable};
 use super::state::AppState;
 use crate::client_ip;
-use crate::errors::cannot_tell;
+use crate::errors::HttpRefusal;
+use crate::errors::{ApiError, cannot_tell};
+use latchkey_core::accounts::Refusal;
 use latchkey_core::sessions::{Denied, RefreshError, Tokens};
 use latchkey_core::tokens::Claims;
-use latchkey_store::{Client, ClientKind, EndReason, UnixSeconds};
+use latchkey_store::{Client, ClientKind, EndReason, StoreError, UnixSeconds};
 use latchkey_types::{Next, User};
 
 /// Longest before its end that a token in a cookie is renewed, in seconds: so an open page need not wait for it.
@@ -93,7 +94,7 @@ pub async fn resolve(state: &AppState, headers: &HeaderMap, extensions: &Extensi
     };
     let access = match access {
         Ok(claims) if state.clock.now() < renewed_at(state, &claims) => return Visitor::from(claims).into(),
-        Err(Denied::Unavailable(error)) => return unknown(&error).into(),
+        Err(Denied::Unavailable(error)) => return unknown(error).into(),
         access => access.ok(),
     };
     let Some(refresh) = state.cookies.read(headers, CookieKind::Refresh) else {
@@ -108,7 +109,7 @@ pub async fn resolve(state: &AppState, headers: &HeaderMap, extensions: &Extensi
         (Err(RefreshError::Ended(reason)), _) => Visitor::Ended(reason).into(),
         // Too early is not too late: what is still good stays so.
         (Err(_), Some(claims)) => Visitor::from(claims).into(),
-        (Err(RefreshError::Store(error)), _) => unknown(&error).into(),
+        (Err(RefreshError::Store(error)), _) => unknown(error).into(),
         // Neighbours who guess sign nobody out.
         (Err(RefreshError::Throttled(_)), _) => Visitor::Unknown.into(),
         (Err(RefreshError::Invalid), _) => Visitor::Anonymous.into(),
@@ -122,8 +123,8 @@ pub fn renewed_at(state: &AppState, claims: &Claims) -> UnixSeconds {
     claims.exp - if cut_short { 0 } else { RENEWED_BEFORE.min(life / 4) }
 }
 
-fn unknown(error: &latchkey_store::StoreError) -> Visitor {
-    tracing::error!(%error, "whether a session lives cannot be told");
+fn unknown(error: StoreError) -> Visitor {
+    Refusal::Store(error).log();
     Visitor::Unknown
 }
 
@@ -179,45 +180,12 @@ fn with_query(path: &str, next: &Next) -> String {
 #[derive(Clone, Debug)]
 pub struct Bearer(pub Arc<Claims>);
 
-/// Why a bearer token was not accepted; the same for every defect.
-#[derive(Debug)]
-pub enum BearerRejection {
-    /// There is no `Authorization` header.
-    Absent,
-    /// There is one, and it is not a good one.
-    Invalid,
-    /// Whether its session lives cannot be told while the database is away.
-    Unavailable,
-}
-
-impl IntoResponse for BearerRejection {
-    fn into_response(self) -> Response {
-        let sentence = match self {
-            BearerRejection::Absent => "Not authenticated",
-            BearerRejection::Invalid => "Could not validate credentials",
-            BearerRejection::Unavailable => return unavailable(),
-        };
-        let mut response = detail(StatusCode::UNAUTHORIZED, sentence);
-        response
-            .headers_mut()
-            .insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
-        response
-    }
-}
-
 impl FromRequestParts<AppState> for Bearer {
-    type Rejection = BearerRejection;
+    type Rejection = ApiError;
 
-    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, BearerRejection> {
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, ApiError> {
         let token = bearer_token(&parts.headers)?;
-        match state.sessions.verify(token).await {
-            Ok(claims) => Ok(Self(claims)),
-            Err(Denied::Invalid | Denied::Revoked) => Err(BearerRejection::Invalid),
-            Err(Denied::Unavailable(error)) => {
-                tracing::error!(%error, "whether a session lives cannot be told");
-                Err(BearerRejection::Unavailable)
-            }
-        }
+        Ok(Self(state.sessions.verify(token).await?))
     }
 }
 
@@ -225,20 +193,20 @@ impl FromRequestParts<AppState> for Bearer {
 ///
 /// # Errors
 /// When there is no such header, or it holds anything else.
-pub fn bearer_token(headers: &HeaderMap) -> Result<&str, BearerRejection> {
+pub fn bearer_token(headers: &HeaderMap) -> Result<&str, Refusal> {
     let mut values = headers.get_all(header::AUTHORIZATION).into_iter();
-    let value = values.next().ok_or(BearerRejection::Absent)?;
+    let value = values.next().ok_or(Refusal::NotSignedIn)?;
     if values.next().is_some() {
-        return Err(BearerRejection::Invalid);
+        return Err(Refusal::InvalidToken);
     }
     let (scheme, token) = std::str::from_utf8(value.as_bytes())
         .ok()
         .and_then(|value| value.split_once(' '))
-        .ok_or(BearerRejection::Invalid)?;
+        .ok_or(Refusal::InvalidToken)?;
     if scheme.eq_ignore_ascii_case("bearer") {
         Ok(token.trim_matches(' '))
     } else {
-        Err(BearerRejection::Invalid)
+        Err(Refusal::InvalidToken)
     }
 }
 

@@ -14,14 +14,14 @@ pub use refusal::Refusal;
 
 use self::new_password::{Chosen, new_password};
 use super::passwords::{MANY_ACCOUNTS, hashed_password};
-use super::sessions::{PendingSession, Tokens};
+use super::sessions::Tokens;
 use super::throttle::SIGN_UPS;
 use crate::audit::AUDIT;
 use crate::clock::Clock;
 use crate::passwords::{Passwords, Verified};
 use crate::sessions::Sessions;
 use crate::throttle::{Attempt, Throttle};
-use latchkey_store::{Account, Client, EndReason, InitialRole, NewUser, SessionId, Store, StoreError};
+use latchkey_store::{Account, Client, EndReason, InitialRole, NewSession, NewUser, SessionId, Store, StoreError};
 use latchkey_types::{Email, Field, FieldError, Password, Problem, Role, UserId, Username};
 use std::sync::Arc;
 
@@ -119,9 +119,9 @@ impl Accounts {
             .addresses
             .charge(SIGN_UPS, client.address, self.clock.now())
             .map_err(Refusal::Throttled)?;
-        let draft = self.sessions.pending(replaced);
-        match self.make(typed, admin_if_first(Role::User), client, Some(&draft)).await {
-            Ok(account) => Ok(self.sessions.first_tokens(&draft, &account)),
+        let session = self.sessions.pending(replaced);
+        match self.make(typed, admin_if_first(Role::User), client, Some(&session)).await {
+            Ok(account) => Ok(self.sessions.first_tokens(&session, &account)),
             Err(refusal) if refusal.is_taken() => self.repeat_sign_up(typed, client, replaced).await,
             Err(refusal) => Err(refusal),
         }
@@ -155,7 +155,7 @@ impl Accounts {
         typed: SignUpInput<'_>,
         role: InitialRole,
         client: &Client,
-        session: Option<&PendingSession>,
+        session: Option<&NewSession>,
     ) -> Result<Account, Refusal> {
         let parsed = typed.parse()?;
         // This only saves the hash. Whether the name is free is decided by the insert.
@@ -180,7 +180,7 @@ impl Accounts {
         hash: &str,
         role: InitialRole,
         client: &Client,
-        session: Option<&PendingSession>,
+        session: Option<&NewSession>,
     ) -> Result<Account, Refusal> {
         let mut account = Account {
             id: UserId(Uuid::now_v7().to_string()),
@@ -201,8 +201,7 @@ impl Accounts {
             client,
             created_at: account.created_at,
         };
-        let session = session.map(|draft| draft.of(&account, client));
-        let (role, revocations) = self.store.insert_user(&user, session.as_ref()).await?.ok_or_else(taken)?;
+        let (role, revocations) = self.store.insert_user(&user, session).await?.ok_or_else(taken)?;
         self.sessions.revocations.apply(&revocations);
         account.role = role;
         Ok(account)

@@ -9,7 +9,6 @@ pub mod refresh_rule;
 mod verify;
 pub mod write_behind;
 
-pub use begin::PendingSession;
 pub use first_use::{EXACT_TO, FirstUses};
 pub use refresh::RefreshError;
 pub use verify::Denied;

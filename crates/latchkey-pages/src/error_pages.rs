@@ -1,15 +1,16 @@
 //! Answers to what cannot be done: a page for people, a JSON detail for programs.
 
-use axum::response::{IntoResponse, Redirect, Response};
+use axum::response::{AppendHeaders, IntoResponse, Redirect, Response};
 use http::{HeaderMap, Method, StatusCode, Uri, header};
 use leptos::prelude::*;
 
 use super::page::Page;
 use super::pages;
 use crate::actions;
-use latchkey_axum::errors::{RETRY_AFTER, RefusedRequest, detail, wants_page};
-use latchkey_axum::flash::Notice;
-use latchkey_store::StoreError;
+use latchkey_axum::errors::{HttpRefusal, RefusedRequest, detail, wants_page};
+use latchkey_axum::paths;
+use latchkey_axum::state::AppState;
+use latchkey_core::accounts::Refusal;
 
 /// No such address. One of a page with a slash at its end leads to the page.
 pub async fn not_found(page: Page, method: Method, uri: Uri, headers: HeaderMap) -> Response {
@@ -31,7 +32,7 @@ pub async fn method_not_allowed(page: Page, method: Method, headers: HeaderMap) 
     const STATUS: StatusCode = StatusCode::METHOD_NOT_ALLOWED;
     if is_read(&method)
         && wants_page(&headers)
-        && let Some(form) = actions::page_of_form(&page.0.path)
+        && let Some(form) = actions::page_of_form(&page.visit.path)
     {
         return Redirect::to(form).into_response();
     }
@@ -56,22 +57,29 @@ fn is_read(method: &Method) -> bool {
     matches!(*method, Method::GET | Method::HEAD)
 }
 
-/// The page for a database that is away.
-pub fn unavailable(page: Page, error: &StoreError) -> Response {
-    tracing::error!(%error, "the database refused");
-    let mut response = self::page(
-        page,
-        StatusCode::SERVICE_UNAVAILABLE,
-        "Something went wrong",
-        &Notice::Unavailable.sentence(),
-    );
-    response.headers_mut().insert(header::RETRY_AFTER, RETRY_AFTER);
+/// Answers a page that cannot be shown. This is the one boundary between rules and pages.
+pub fn refused(state: &AppState, page: Page, refusal: &Refusal) -> Response {
+    refusal.log();
+    if let Refusal::NotSignedIn = refusal {
+        return account_gone(state);
+    }
+    let status = refusal.status();
+    let mut response = self::page(page, status, title(status), &refusal.sentence());
+    if let Some(when) = refusal.retry_after() {
+        response.headers_mut().insert(header::RETRY_AFTER, when);
+    }
     response
+}
+
+/// The token is valid, but its account was removed: clears the cookies and leads to the sign-in page.
+fn account_gone(state: &AppState) -> Response {
+    let cookies = state.cookies.sign_out().map(|cookie| (header::SET_COOKIE, cookie));
+    (AppendHeaders(cookies), Redirect::to(paths::LOG_IN)).into_response()
 }
 
 fn title(status: StatusCode) -> &'static str {
     match status {
-        StatusCode::FORBIDDEN => "Nothing was done",
+        StatusCode::FORBIDDEN => "Request blocked",
         StatusCode::NOT_FOUND => "Page not found",
         StatusCode::MISDIRECTED_REQUEST => "Wrong address",
         status if status.is_client_error() => "This cannot be done",

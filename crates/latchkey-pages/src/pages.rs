@@ -14,17 +14,13 @@ use std::borrow::Cow;
 use std::convert::Infallible;
 
 use axum::extract::FromRequestParts;
-use axum::response::{AppendHeaders, IntoResponse, Redirect, Response};
+use axum::response::{IntoResponse, Redirect, Response};
+use http::Uri;
 use http::request::Parts;
-use http::{HeaderMap, Uri, header};
 use percent_encoding::{CONTROLS, utf8_percent_encode};
 
-use crate::actions::LogIn;
 use axum::Router;
 use axum::routing::get;
-use latchkey_axum::cookie_check;
-use latchkey_axum::cookies::CookieKind;
-use latchkey_axum::flash::Flash;
 use latchkey_axum::state::AppState;
 use latchkey_types::Next;
 
@@ -62,37 +58,6 @@ pub fn query_value<'q>(parts: &'q Parts, name: &str) -> Option<Cow<'q, str>> {
 /// Whoever is signed in already goes where signing in would lead.
 pub fn already_signed_in(next: &Next) -> Response {
     Redirect::to(next.as_str()).into_response()
-}
-
-/// What the last post had to say to this page.
-pub fn flash(state: &AppState, headers: &HeaderMap, page: &str) -> Flash {
-    let value = state.cookies.read(headers, CookieKind::Flash);
-    value
-        .and_then(|value| state.flash.open(value, page, state.clock.now()))
-        .unwrap_or_default()
-}
-
-/// Once shown, it is gone.
-pub fn shown(state: &AppState, flash: &Flash, mut page: Response) -> Response {
-    if *flash != Flash::default() {
-        page.headers_mut()
-            .append(header::SET_COOKIE, state.cookies.clear(CookieKind::Flash));
-    }
-    page
-}
-
-/// Like [`shown`], for the sign-in pages: sees to it that a browser that keeps cookies has one to send with the form.
-fn shown_with_probe(state: &AppState, headers: &HeaderMap, flash: &Flash, mut page: Response) -> Response {
-    if let Some(cookie) = cookie_check::after_sign_in_page(state, headers, *flash != Flash::default()) {
-        page.headers_mut().append(header::SET_COOKIE, cookie);
-    }
-    page
-}
-
-/// Somebody whose account was removed this moment.
-pub fn gone(state: &AppState) -> impl IntoResponse + use<> {
-    let cookies = state.cookies.sign_out().map(|cookie| (header::SET_COOKIE, cookie));
-    (AppendHeaders(cookies), Redirect::to(LogIn::PAGE))
 }
 
 /// The routes of the pages. A protected one takes a `SignedIn` and cannot be rendered without.

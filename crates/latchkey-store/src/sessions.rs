@@ -7,54 +7,62 @@ use crate::account_lock::lock_account;
 use crate::audit_events::{address, client};
 use crate::engine::{Row, StoreTransaction, query};
 use crate::{
-    Account, Counter, EndReason, Ending, EventKind, NewEvent, NewSession, Revocation, Rotation, Salt, Session, SessionId, UnixSeconds,
+    Account, Client, Counter, EndReason, Ending, EventKind, NewEvent, NewSession, Refund, Revocation, Rotation, Salt, Session, SessionId,
+    UnixSeconds,
 };
+use latchkey_types::UserId;
 
-impl NewSession<'_> {
+/// Whose session begins.
+pub(super) struct Owner<'a> {
+    pub user: &'a UserId,
+    /// The client that begins it.
+    pub client: &'a Client,
+    /// The hash that the password was verified against.
+    pub password_hash: &'a str,
+}
+
+impl NewSession {
     /// Begins the session, but only if the account is enabled and still has the password that was verified. Returns the
     /// revocations of the sessions that end because of it, or `None` if it did not begin.
-    pub(super) async fn insert(&self, tx: &mut StoreTransaction, password_hash: &str) -> Result<Option<Vec<Revocation>>, StoreError> {
-        lock_account(tx, self.user).await?;
-        if !self.insert_row(tx, password_hash).await? {
+    pub(super) async fn insert(&self, tx: &mut StoreTransaction, by: &Owner<'_>) -> Result<Option<Vec<Revocation>>, StoreError> {
+        lock_account(tx, by.user).await?;
+        if !self.insert_row(tx, by).await? {
             return Ok(None);
-        }
-        if let Some(refund) = self.refund {
-            throttles::refund_within(tx, refund.limit_key, refund.rate).await?;
         }
         let mut revocations = match self.replaced {
             Some(replaced) => end_one(tx, replaced, None, &self.ending(EndReason::Replaced)).await?,
             None => Vec::new(),
         };
-        revocations.extend(end_over_limit(tx, self.user, self.id, self.live_limit, &self.ending(EndReason::SessionLimit)).await?);
+        revocations.extend(end_over_limit(tx, by.user, self.id, self.live_limit, &self.ending(EndReason::SessionLimit)).await?);
         Ok(Some(revocations))
     }
 
     /// Ends the session that this one replaces. Returns no revocation if that session has ended already: a session that was ended
     /// in the meantime must not live on in a new one.
-    pub(super) async fn end_replaced(&self, tx: &mut StoreTransaction) -> Result<Vec<Revocation>, StoreError> {
-        lock_account(tx, self.user).await?;
+    pub(super) async fn end_replaced(&self, tx: &mut StoreTransaction, user: &UserId) -> Result<Vec<Revocation>, StoreError> {
+        lock_account(tx, user).await?;
         match self.replaced {
-            Some(replaced) => end_one(tx, replaced, Some(self.user), &self.ending(EndReason::Replaced)).await,
+            Some(replaced) => end_one(tx, replaced, Some(user), &self.ending(EndReason::Replaced)).await,
             None => Ok(Vec::new()),
         }
     }
 
     /// Inserts the session in the current epoch of its account. Returns whether it did: the account has to be enabled and have
     /// the password that was verified.
-    pub(super) async fn insert_row(&self, tx: &mut StoreTransaction, password_hash: &str) -> Result<bool, StoreError> {
+    pub(super) async fn insert_row(&self, tx: &mut StoreTransaction, by: &Owner<'_>) -> Result<bool, StoreError> {
         let made = tx.run(query(
             "INSERT INTO sessions (id, user_id, epoch, client, user_agent, address, salt, started_at, rotated_at, last_used_at, proved_at, expires_at, ends_at, token_exp, used_counter) SELECT $1, id, epoch, $3, $4, $5, $6, $7, $7, $7, $7, $8, $9, $11, -1 FROM users WHERE id = $2 AND password_hash = $10 AND disabled_at IS NULL AND removed_at IS NULL",
         )
         .bind(self.id.to_string())
-        .bind(&self.user.0)
-        .bind(self.client.kind.as_str())
-        .bind(&self.client.user_agent)
-        .bind(address(self.client))
+        .bind(&by.user.0)
+        .bind(by.client.kind.as_str())
+        .bind(&by.client.user_agent)
+        .bind(address(by.client))
         .bind(self.salt.as_str())
         .bind(self.started_at)
         .bind(self.expires_at)
         .bind(self.ends_at)
-        .bind(password_hash)
+        .bind(by.password_hash)
         .bind(self.token_exp)).await?;
         Ok(made == 1)
     }
@@ -69,17 +77,30 @@ impl NewSession<'_> {
 }
 
 impl Store {
-    /// Begins a session at a sign-in. Returns the revocations, or `None` when the account is disabled or its password is not the
+    /// Begins a session at a sign-in, and refunds the password attempt. Returns the revocations, or `None` when the account is disabled or its password is not the
     /// one that was verified.
-    pub async fn insert_session(&self, session: &NewSession<'_>, password_hash: &str) -> Result<Option<Vec<Revocation>>, StoreError> {
+    pub async fn insert_session(
+        &self,
+        session: &NewSession,
+        user: &UserId,
+        client: &Client,
+        password_hash: &str,
+        refund: Refund<'_>,
+    ) -> Result<Option<Vec<Revocation>>, StoreError> {
         let mut tx = self.database.begin().await?;
-        let Some(revocations) = session.insert(&mut tx, password_hash).await? else {
+        let owner = Owner {
+            user,
+            client,
+            password_hash,
+        };
+        let Some(revocations) = session.insert(&mut tx, &owner).await? else {
             return Ok(None);
         };
+        throttles::refund_within(&mut tx, refund.limit_key, refund.rate).await?;
         let event = NewEvent {
-            user: session.user,
+            user,
             kind: EventKind::SignedIn,
-            client: session.client,
+            client,
             at: session.started_at,
         };
         event.insert(&mut tx).await?;

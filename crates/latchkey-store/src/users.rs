@@ -2,6 +2,7 @@
 
 use super::revocations::insert_for_user;
 use super::session_ends::end_all;
+use super::sessions::Owner;
 use super::{Ending, NewSession, Store, StoreError};
 use crate::engine::{Row, StoreTransaction, query};
 use crate::{Account, EventKind, HashedPassword, NewEvent, NewUser, Revocation, UnixSeconds};
@@ -15,7 +16,7 @@ impl Store {
     pub async fn insert_user(
         &self,
         user: &NewUser<'_>,
-        session: Option<&NewSession<'_>>,
+        session: Option<&NewSession>,
     ) -> Result<Option<(Role, Vec<Revocation>)>, StoreError> {
         let mut tx = self.database.begin().await?;
         let made = tx.run(query("INSERT INTO users (id, username, email, password_hash, role, epoch, created_at) VALUES ($1, $2, $3, $4, $5, 0, $6) ON CONFLICT (username) DO NOTHING")
@@ -42,7 +43,14 @@ impl Store {
             .await?;
         }
         let revocations = match session {
-            Some(session) => session.insert(&mut tx, user.password_hash.text).await?.unwrap_or_default(),
+            Some(session) => {
+                let owner = Owner {
+                    user: user.id,
+                    client: user.client,
+                    password_hash: user.password_hash.text,
+                };
+                session.insert(&mut tx, &owner).await?.unwrap_or_default()
+            }
             None => Vec::new(),
         };
         let event = NewEvent {
@@ -104,7 +112,7 @@ impl Store {
         hash: HashedPassword<'_>,
         replaced: Option<&str>,
         ending: Option<&Ending>,
-        session: Option<&NewSession<'_>>,
+        session: Option<&NewSession>,
         event: &NewEvent<'_>,
     ) -> Result<Option<(Vec<Revocation>, i64)>, StoreError> {
         let mut tx = self.database.begin().await?;
@@ -123,7 +131,7 @@ impl Store {
         let mut revocations = Vec::new();
         if let Some(session) = session {
             // Do this before all other sessions end, because that ends this one too.
-            revocations = session.end_replaced(&mut tx).await?;
+            revocations = session.end_replaced(&mut tx, event.user).await?;
             if revocations.is_empty() {
                 return Ok(None);
             }
@@ -135,7 +143,7 @@ impl Store {
         let Some((epoch, revocation)) = begun else { return Ok(None) };
         revocations.push(revocation);
         if let Some(session) = session
-            && !session.insert_row(&mut tx, hash.text).await?
+            && !session.insert_row(&mut tx, &owner_of(event, hash.text)).await?
         {
             return Ok(None);
         }
@@ -245,14 +253,14 @@ impl Store {
     pub async fn set_email(
         &self,
         email: Option<&Email>,
-        proven: Option<(&NewSession<'_>, &str)>,
+        proven: Option<(&NewSession, &str)>,
         event: &NewEvent<'_>,
     ) -> Result<Option<Vec<Revocation>>, StoreError> {
         let mut tx = self.database.begin().await?;
         let mut revocations = Vec::new();
         if let Some((session, hash)) = proven {
-            revocations = session.end_replaced(&mut tx).await?;
-            if revocations.is_empty() || !session.insert_row(&mut tx, hash).await? {
+            revocations = session.end_replaced(&mut tx, event.user).await?;
+            if revocations.is_empty() || !session.insert_row(&mut tx, &owner_of(event, hash)).await? {
                 return Ok(None);
             }
         }
@@ -277,6 +285,15 @@ async fn set_hash_kind(tx: &mut StoreTransaction, user: &UserId, hash: HashedPas
     tx.run(query("UPDATE users SET hash_kind = $1 WHERE id = $2").bind(hash.kind).bind(&user.0))
         .await?;
     Ok(())
+}
+
+/// Returns the owner of a session that begins with a change of the account.
+const fn owner_of<'a>(event: &NewEvent<'a>, password_hash: &'a str) -> Owner<'a> {
+    Owner {
+        user: event.user,
+        client: event.client,
+        password_hash,
+    }
 }
 
 /// Makes every access token of a user stale. The sessions go on, and their next tokens carry the new state of the account.

@@ -7,7 +7,7 @@ use http::header;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::errors::{DatabaseError, Detail};
+use crate::errors::{ApiError, Detail};
 use crate::state::AppState;
 
 /// All is well.
@@ -44,7 +44,7 @@ pub async fn live() -> Json<Health> {
         (status = 503, description = "The database cannot be reached or read", body = Detail),
     ),
 )]
-pub async fn ready(State(state): State<AppState>) -> Result<Json<Health>, DatabaseError> {
+pub async fn ready(State(state): State<AppState>) -> Result<Json<Health>, ApiError> {
     state.store.ping().await?;
     Ok(OK)
 }

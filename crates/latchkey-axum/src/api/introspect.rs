@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::token::{SentToken, TokenError, no_store};
-use crate::errors::{Detail, unavailable};
+use crate::errors::{ApiError, Detail};
 use crate::state::AppState;
 use crate::visitor::Bearer;
 use latchkey_core::sessions::Denied;
@@ -85,7 +85,7 @@ pub struct ActiveToken {
         (status = 503, description = "The database is away; try again after `Retry-After` seconds", body = Detail),
     ),
 )]
-pub async fn introspect(State(state): State<AppState>, _: Bearer, SentToken(token): SentToken) -> Response {
+pub async fn introspect(State(state): State<AppState>, _: Bearer, SentToken(token): SentToken) -> Result<Response, ApiError> {
     let answer = match state.sessions.verify(&token).await {
         Ok(claims) => Introspection::Active(Box::new(ActiveToken {
             active: true,
@@ -101,10 +101,7 @@ pub async fn introspect(State(state): State<AppState>, _: Bearer, SentToken(toke
             exp: claims.exp,
         })),
         Err(Denied::Invalid | Denied::Revoked) => Introspection::Inactive(InactiveToken { active: false }),
-        Err(Denied::Unavailable(error)) => {
-            tracing::error!(%error, "whether a session lives cannot be told");
-            return unavailable();
-        }
+        Err(denied) => return Err(denied.into()),
     };
-    no_store(Json(answer))
+    Ok(no_store(Json(answer)))
 }

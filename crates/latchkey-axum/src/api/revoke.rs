@@ -6,7 +6,7 @@ use http::StatusCode;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::token::{Program, SentToken, TokenError, no_store, refused};
+use super::token::{OAuthError, Program, SentToken, TokenError, no_store};
 use crate::state::AppState;
 
 /// What to send.
@@ -32,9 +32,7 @@ pub struct RevokeRequest {
         (status = 503, description = "The database is away; try again after `Retry-After` seconds", body = TokenError),
     ),
 )]
-pub async fn revoke(State(state): State<AppState>, Program(client): Program, SentToken(token): SentToken) -> Response {
-    match state.sessions.revoke(&token, &client).await {
-        Ok(()) => no_store(StatusCode::OK),
-        Err(error) => refused(&error.into()),
-    }
+pub async fn revoke(State(state): State<AppState>, Program(client): Program, SentToken(token): SentToken) -> Result<Response, OAuthError> {
+    state.sessions.revoke(&token, &client).await?;
+    Ok(no_store(StatusCode::OK))
 }

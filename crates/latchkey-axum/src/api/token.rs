@@ -15,7 +15,7 @@ use crate::state::AppState;
 use crate::strict_form::{Form, FormError};
 use crate::visitor;
 use latchkey_core::accounts::Refusal;
-use latchkey_core::sessions::{RefreshError, Tokens};
+use latchkey_core::sessions::Tokens;
 use latchkey_store::{Client, ClientKind};
 
 /// What to send: one of these.
@@ -94,15 +94,11 @@ pub struct TokenError {
         (status = 503, description = "Too busy, or the database is away; try again after `Retry-After` seconds", body = TokenError),
     ),
 )]
-pub async fn token(State(state): State<AppState>, Program(client): Program, TokenForm(form): TokenForm) -> Response {
+pub async fn token(State(state): State<AppState>, Program(client): Program, TokenForm(form): TokenForm) -> Result<Response, OAuthError> {
     match form.get("grant_type").unwrap_or("password") {
         "password" if state.config.password_grant => password_grant(&state, &form, &client).await,
         "refresh_token" => refresh_grant(&state, &form, &client).await,
-        _ => error(
-            StatusCode::BAD_REQUEST,
-            "unsupported_grant_type",
-            "This grant type cannot be used here.",
-        ),
+        _ => Err(OAuthError::UnsupportedGrantType),
     }
 }
 
@@ -121,12 +117,12 @@ impl FromRequestParts<AppState> for Program {
 pub struct TokenForm(pub Form);
 
 impl FromRequest<AppState> for TokenForm {
-    type Rejection = Response;
+    type Rejection = OAuthError;
 
-    async fn from_request(request: Request, _: &AppState) -> Result<Self, Response> {
+    async fn from_request(request: Request, _: &AppState) -> Result<Self, OAuthError> {
         let form = Form::read(request).await;
         form.map(Self)
-            .map_err(|FormError { status, sentence }| error(status, "invalid_request", sentence))
+            .map_err(|FormError { status, sentence }| OAuthError::InvalidRequest(status, sentence))
     }
 }
 
@@ -134,42 +130,30 @@ impl FromRequest<AppState> for TokenForm {
 pub struct SentToken(pub String);
 
 impl FromRequest<AppState> for SentToken {
-    type Rejection = Response;
+    type Rejection = OAuthError;
 
-    async fn from_request(request: Request, state: &AppState) -> Result<Self, Response> {
+    async fn from_request(request: Request, state: &AppState) -> Result<Self, OAuthError> {
         let TokenForm(form) = TokenForm::from_request(request, state).await?;
         let token = form.get("token").map(str::to_owned);
         token
             .map(Self)
-            .ok_or_else(|| error(StatusCode::BAD_REQUEST, "invalid_request", "Send token."))
+            .ok_or(OAuthError::InvalidRequest(StatusCode::BAD_REQUEST, "Send token."))
     }
 }
 
-async fn password_grant(state: &AppState, form: &Form, client: &Client) -> Response {
+async fn password_grant(state: &AppState, form: &Form, client: &Client) -> Result<Response, OAuthError> {
     let (Some(username), Some(password)) = (form.get("username"), form.get("password")) else {
-        return error(StatusCode::BAD_REQUEST, "invalid_request", "Send username and password.");
+        return Err(OAuthError::InvalidRequest(StatusCode::BAD_REQUEST, "Send username and password."));
     };
-    match state.accounts.sign_in(username, password, client, None).await {
-        Ok(tokens) => granted(tokens),
-        Err(refusal) => refused(&refusal),
-    }
+    Ok(granted(state.accounts.sign_in(username, password, client, None).await?))
 }
 
 /// RFC 6749 section 6. Every refused token gets the same answer.
-async fn refresh_grant(state: &AppState, form: &Form, client: &Client) -> Response {
+async fn refresh_grant(state: &AppState, form: &Form, client: &Client) -> Result<Response, OAuthError> {
     let Some(token) = form.get("refresh_token") else {
-        return error(StatusCode::BAD_REQUEST, "invalid_request", "Send refresh_token.");
+        return Err(OAuthError::InvalidRequest(StatusCode::BAD_REQUEST, "Send refresh_token."));
     };
-    match state.sessions.refresh(token, client).await {
-        Ok(tokens) => granted(tokens),
-        Err(RefreshError::Invalid | RefreshError::Ended(_)) => error(
-            StatusCode::BAD_REQUEST,
-            "invalid_grant",
-            "The refresh token is not good, or no longer.",
-        ),
-        Err(RefreshError::Throttled(wait)) => refused(&Refusal::Throttled(wait)),
-        Err(RefreshError::Store(error)) => refused(&error.into()),
-    }
+    Ok(granted(state.sessions.refresh(token, client).await?))
 }
 
 fn granted(tokens: Tokens) -> Response {
@@ -182,25 +166,52 @@ fn granted(tokens: Tokens) -> Response {
     }))
 }
 
-/// Why something was not done, likewise.
-pub fn refused(refusal: &Refusal) -> Response {
-    refusal.log();
-    let (status, code) = match refusal {
-        Refusal::BadCredentials => (StatusCode::BAD_REQUEST, "invalid_grant"),
-        Refusal::Throttled(_) | Refusal::Busy | Refusal::Unavailable | Refusal::Store(_) => (refusal.status(), "temporarily_unavailable"),
-        Refusal::Fields(_) | Refusal::SignupClosed | Refusal::NotSignedIn | Refusal::NoSuchSession => {
-            (StatusCode::BAD_REQUEST, "invalid_request")
-        }
-    };
-    let mut response = error(status, code, &refusal.sentence());
-    if let Some(when) = refusal.retry_after() {
-        response.headers_mut().insert(header::RETRY_AFTER, when);
-    }
-    response
+/// A refusal in the form of RFC 6749 section 5.2, for `/token`, `/revoke` and `/introspect`.
+#[derive(Debug)]
+pub enum OAuthError {
+    /// The form could not be read, or a field is missing.
+    InvalidRequest(StatusCode, &'static str),
+    /// The grant type is not one that this server offers.
+    UnsupportedGrantType,
+    /// The rules refused.
+    Refused(Refusal),
 }
 
-/// An error in the words of RFC 6749 section 5.2.
-pub fn error(status: StatusCode, error: &'static str, sentence: &str) -> Response {
+impl<E: Into<Refusal>> From<E> for OAuthError {
+    fn from(error: E) -> Self {
+        Self::Refused(error.into())
+    }
+}
+
+impl IntoResponse for OAuthError {
+    fn into_response(self) -> Response {
+        match self {
+            Self::InvalidRequest(status, sentence) => error(status, "invalid_request", sentence),
+            Self::UnsupportedGrantType => error(
+                StatusCode::BAD_REQUEST,
+                "unsupported_grant_type",
+                "This grant type cannot be used here.",
+            ),
+            Self::Refused(refusal) => {
+                refusal.log();
+                let (status, code) = match refusal {
+                    Refusal::BadCredentials | Refusal::InvalidRefreshToken => (StatusCode::BAD_REQUEST, "invalid_grant"),
+                    Refusal::Throttled(_) | Refusal::Busy | Refusal::Unavailable | Refusal::Store(_) => {
+                        (refusal.status(), "temporarily_unavailable")
+                    }
+                    _ => (StatusCode::BAD_REQUEST, "invalid_request"),
+                };
+                let mut response = error(status, code, &refusal.sentence());
+                if let Some(when) = refusal.retry_after() {
+                    response.headers_mut().insert(header::RETRY_AFTER, when);
+                }
+                response
+            }
+        }
+    }
+}
+
+fn error(status: StatusCode, error: &'static str, sentence: &str) -> Response {
     let body = TokenError {
         error,
         error_description: sentence.to_owned(),

@@ -1,12 +1,13 @@
-//! The error of actions on accounts.
+//! Why the rules refuse something: one type for all of them.
 
 use latchkey_store::{RetryAfter, StoreError};
 use latchkey_types::{Field, FieldError, Problem};
 
 use crate::passwords::Busy;
+use crate::sessions::{Denied, RefreshError};
 use crate::throttle::ThrottleError;
 
-/// Why an action on an account was refused. Nothing was changed.
+/// Why something was refused. Nothing was changed.
 #[derive(Debug)]
 pub enum Refusal {
     /// The input breaks the rules of these fields.
@@ -17,6 +18,10 @@ pub enum Refusal {
     NoSuchSession,
     /// The action needs a signed-in user.
     NotSignedIn,
+    /// The access token is not one of ours, has expired, or its session has ended. The error deliberately does not say which.
+    InvalidToken,
+    /// The refresh token is not one of ours, or its session has ended.
+    InvalidRefreshToken,
     /// Sign-up is closed.
     SignupClosed,
     /// There were too many attempts; try again after this many seconds.
@@ -59,6 +64,25 @@ impl From<ThrottleError> for Refusal {
         match error {
             ThrottleError::UsedUp(wait) => Self::Throttled(wait),
             ThrottleError::Store(error) => Self::Store(error),
+        }
+    }
+}
+
+impl From<Denied> for Refusal {
+    fn from(denied: Denied) -> Self {
+        match denied {
+            Denied::Invalid | Denied::Revoked => Self::InvalidToken,
+            Denied::Unavailable(error) => Self::Store(error),
+        }
+    }
+}
+
+impl From<RefreshError> for Refusal {
+    fn from(error: RefreshError) -> Self {
+        match error {
+            RefreshError::Invalid | RefreshError::Ended(_) => Self::InvalidRefreshToken,
+            RefreshError::Throttled(wait) => Self::Throttled(wait),
+            RefreshError::Store(error) => Self::Store(error),
         }
     }
 }

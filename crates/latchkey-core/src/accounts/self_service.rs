@@ -32,8 +32,7 @@ impl Accounts {
             from: client.address,
         };
         let hash = self.hash_new(&new, chosen).await?;
-        let draft = self.sessions.pending(Some(claims.sid));
-        let session = draft.of(&account, client);
+        let session = self.sessions.pending(Some(claims.sid));
         let ending = end_others.then(|| self.sessions.ending(EndReason::PasswordChanged));
         let event = NewEvent {
             user: &account.id,
@@ -50,7 +49,7 @@ impl Accounts {
         account.epoch = epoch;
         // The generation grew by exactly one, because the stored hash was still the one that was read with the account.
         account.password_generation += 1;
-        Ok(self.sessions.first_tokens(&draft, &account))
+        Ok(self.sessions.first_tokens(&session, &account))
     }
 
     /// Changes or removes the email address. Needs the password if the last password check of the session is more than
@@ -65,22 +64,21 @@ impl Accounts {
             }
             proof = Some(self.proven(&claims.user(), Field::Password, password, client).await?);
         }
-        let draft = self.sessions.pending(Some(claims.sid));
-        let session = proof.as_ref().map(|(account, hash)| (draft.of(account, client), hash.as_str()));
+        let session = self.sessions.pending(Some(claims.sid));
+        let proven = proof.as_ref().map(|(_, hash)| (&session, hash.as_str()));
         let event = NewEvent {
             user: &claims.sub,
             kind: EventKind::EmailChanged,
             client,
             at: self.clock.now(),
         };
-        let session = session.as_ref().map(|(session, hash)| (session, *hash));
         let revocations = self
             .store
-            .set_email(email.as_ref(), session, &event)
+            .set_email(email.as_ref(), proven, &event)
             .await?
             .ok_or(Refusal::NotSignedIn)?;
         self.sessions.revocations.apply(&revocations);
-        Ok(proof.map(|(account, _)| self.sessions.first_tokens(&draft, &account)))
+        Ok(proof.map(|(account, _)| self.sessions.first_tokens(&session, &account)))
     }
 
     /// Removes the account of the signed-in user. The user must type its name and password to confirm.

@@ -1,14 +1,13 @@
 //! `POST /api/change_email`
 
-use leptos::prelude::*;
-
-use crate::actions::form_error::Refused;
-use crate::actions::maybe_field::Sent;
-use crate::actions::respond::{Caller, Destination, FormPlace};
 use latchkey_axum::flash::Notice;
 use latchkey_core::accounts::Refusal;
-use latchkey_core::sessions::Tokens;
-use latchkey_types::{Field, Next, Problem};
+use latchkey_types::{Field, Problem};
+use leptos::prelude::*;
+
+use super::form_error::Refused;
+use super::maybe_field::Sent;
+use super::respond::{Caller, Destination, Done, FormPlace};
 
 /// Changes the caller's email address, or takes it away.
 #[server(endpoint = "change_email")]
@@ -21,29 +20,21 @@ pub async fn change_email(
     password: String,
 ) -> Result<Destination, Refused> {
     let caller = Caller::from_context();
-    match change(&caller, email.0.as_deref(), &password).await {
-        Ok(renewed) => {
-            if let Some(tokens) = renewed {
-                caller.sign_in(&tokens);
-            }
-            Ok(caller.done(ChangeEmail::PLACE.flash(), Notice::EmailChanged))
-        }
-        Err(refusal) => {
-            let mut typed = ChangeEmail::PLACE.flash();
-            typed.keep("email", &String::from(email));
-            Err(caller.refuse(&refusal, &Next::default(), typed))
-        }
-    }
+    let outcome = change(&caller, email.0.as_deref(), &password).await;
+    let mut flash = ChangeEmail::PLACE.flash();
+    flash.keep("email", &String::from(email));
+    caller.respond(outcome, flash.into())
 }
 
-async fn change(caller: &Caller, email: Option<&str>, password: &str) -> Result<Option<Tokens>, Refusal> {
-    let who = caller.signed_in()?;
+async fn change(caller: &Caller, email: Option<&str>, password: &str) -> Result<Done, Refusal> {
+    let claims = &caller.signed_in()?.claims;
     let email = email.ok_or_else(|| Refusal::field(Field::Email, Problem::Missing))?;
-    caller
-        .state
-        .accounts
-        .change_email(&who.claims, email, password, &caller.client)
-        .await
+    let accounts = &caller.state.accounts;
+    let renewed = accounts.change_email(claims, email, password, &caller.client).await?;
+    Ok(Done::Changed {
+        notice: Notice::EmailChanged,
+        renewed,
+    })
 }
 
 impl ChangeEmail {

@@ -1,13 +1,11 @@
 //! `POST /api/change_password`
 
-use leptos::prelude::*;
-
-use crate::actions::form_error::Refused;
-use crate::actions::respond::{Caller, Destination, FormPlace};
 use latchkey_axum::flash::Notice;
 use latchkey_core::accounts::Refusal;
-use latchkey_core::sessions::Tokens;
-use latchkey_types::Next;
+use leptos::prelude::*;
+
+use super::form_error::Refused;
+use super::respond::{Caller, Destination, Done, FormPlace, TypedForm};
 
 /// Changes the caller's password. This browser stays signed in, in a session of its own.
 #[server(endpoint = "change_password")]
@@ -23,21 +21,18 @@ pub async fn change_password(
     keep_others: String,
 ) -> Result<Destination, Refused> {
     let caller = Caller::from_context();
-    match change(&caller, &current_password, &new_password, keep_others.is_empty()).await {
-        Ok(tokens) => {
-            caller.sign_in(&tokens);
-            Ok(caller.done(ChangePassword::PLACE.flash(), Notice::PasswordChanged))
-        }
-        Err(refusal) => Err(caller.refuse(&refusal, &Next::default(), ChangePassword::PLACE.flash())),
-    }
+    let outcome = change(&caller, &current_password, &new_password, keep_others.is_empty()).await;
+    caller.respond(outcome, TypedForm::at(ChangePassword::PLACE))
 }
 
-async fn change(caller: &Caller, current: &str, new: &str, end_others: bool) -> Result<Tokens, Refusal> {
-    caller
-        .state
-        .accounts
-        .change_password(&caller.signed_in()?.claims, current, new, end_others, &caller.client)
-        .await
+async fn change(caller: &Caller, current: &str, new: &str, end_others: bool) -> Result<Done, Refusal> {
+    let claims = &caller.signed_in()?.claims;
+    let accounts = &caller.state.accounts;
+    let tokens = accounts.change_password(claims, current, new, end_others, &caller.client).await?;
+    Ok(Done::Changed {
+        notice: Notice::PasswordChanged,
+        renewed: Some(tokens),
+    })
 }
 
 impl ChangePassword {

@@ -1,32 +1,25 @@
 //! `POST /api/end_other_sessions`
 
-use leptos::prelude::*;
-
-use crate::actions::form_error::Refused;
-use crate::actions::respond::{Caller, Destination, FormPlace};
 use latchkey_axum::flash::Notice;
 use latchkey_core::accounts::Refusal;
 use latchkey_store::{EndReason, SessionScope};
-use latchkey_types::Next;
+use leptos::prelude::*;
+
+use super::form_error::Refused;
+use super::respond::{Caller, Destination, Done, FormPlace, TypedForm};
 
 /// Ends every session of the caller but this one.
 #[server(endpoint = "end_other_sessions")]
 pub async fn end_other_sessions() -> Result<Destination, Refused> {
     let caller = Caller::from_context();
-    let place = FormPlace::page(super::EndSession::PAGE);
-    match end(&caller).await {
-        Ok(()) => Ok(caller.done(place.flash(), Notice::OthersEnded)),
-        Err(refusal) => Err(caller.refuse(&refusal, &Next::default(), place.flash())),
-    }
+    let outcome = end(&caller).await;
+    caller.respond(outcome, TypedForm::at(FormPlace::page(super::EndSession::PAGE)))
 }
 
-async fn end(caller: &Caller) -> Result<(), Refusal> {
+async fn end(caller: &Caller) -> Result<Done, Refusal> {
     let claims = &caller.signed_in()?.claims;
     let others = SessionScope::AllBut(claims.sid);
-    caller
-        .state
-        .sessions
-        .end(&claims.sub, others, EndReason::EndedElsewhere, &caller.client)
-        .await?;
-    Ok(())
+    let sessions = &caller.state.sessions;
+    sessions.end(&claims.sub, others, EndReason::EndedElsewhere, &caller.client).await?;
+    Ok(Done::said(Notice::OthersEnded))
 }

@@ -1,13 +1,12 @@
 //! `POST /api/end_session`
 
-use leptos::prelude::*;
-
-use crate::actions::form_error::Refused;
-use crate::actions::respond::{Caller, Destination};
 use latchkey_axum::flash::{Flash, Notice};
 use latchkey_core::accounts::Refusal;
 use latchkey_store::{EndReason, SessionId, SessionScope};
-use latchkey_types::Next;
+use leptos::prelude::*;
+
+use super::form_error::Refused;
+use super::respond::{Caller, Destination, Done};
 
 /// Ends one of the caller's sessions, on every device at once; their own means signing out.
 #[server(endpoint = "end_session")]
@@ -24,29 +23,23 @@ pub async fn end_session(
         page: EndSession::page(SessionId::parse(&after)),
         ..Flash::default()
     };
-    match end(&caller, &session).await {
-        Ok(Some(Notice::SignedOut)) => Ok(caller.signed_out(Notice::SignedOut)),
-        Ok(Some(notice)) => Ok(caller.done(place, notice)),
-        // Somebody else's, or none: the same answer.
-        Ok(None) => Err(caller.refuse(&Refusal::NoSuchSession, &Next::default(), place)),
-        Err(refusal) => Err(caller.refuse(&refusal, &Next::default(), place)),
-    }
+    let outcome = end(&caller, &session).await;
+    caller.respond(outcome, place.into())
 }
 
-async fn end(caller: &Caller, session: &str) -> Result<Option<Notice>, Refusal> {
+async fn end(caller: &Caller, session: &str) -> Result<Done, Refusal> {
     let claims = &caller.signed_in()?.claims;
-    let Some(id) = SessionId::parse(session) else { return Ok(None) };
-    let (reason, notice) = if id == claims.sid {
-        (EndReason::SignedOut, Notice::SignedOut)
-    } else {
-        (EndReason::EndedElsewhere, Notice::SessionEnded)
-    };
-    let ended = caller
-        .state
-        .sessions
-        .end(&claims.sub, SessionScope::One(id), reason, &caller.client)
-        .await?;
-    Ok((ended > 0).then_some(notice))
+    let id = SessionId::parse(session).ok_or(Refusal::NoSuchSession)?;
+    let is_own = id == claims.sid;
+    let reason = if is_own { EndReason::SignedOut } else { EndReason::EndedElsewhere };
+    let sessions = &caller.state.sessions;
+    let ended = sessions.end(&claims.sub, SessionScope::One(id), reason, &caller.client).await?;
+    match (ended, is_own) {
+        // Another user's session gets the same answer as no session.
+        (0, _) => Err(Refusal::NoSuchSession),
+        (_, true) => Ok(Done::SignedOut(Notice::SignedOut)),
+        (_, false) => Ok(Done::said(Notice::SessionEnded)),
+    }
 }
 
 impl EndSession {

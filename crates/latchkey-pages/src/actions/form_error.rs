@@ -43,7 +43,7 @@ impl FromServerFnError for Refused {
     fn from_server_fn_error(error: ServerFnErrorErr) -> Self {
         tracing::error!(%error, "a server function failed");
         Self {
-            detail: "The fault is on our side. Try again in a moment.".to_owned(),
+            detail: "Something went wrong on our side. Check whether your change was saved, then try again.".to_owned(),
             errors: BTreeMap::new(),
         }
     }

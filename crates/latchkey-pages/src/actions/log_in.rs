@@ -1,10 +1,10 @@
 //! `POST /api/log_in`
 
+use latchkey_types::Next;
 use leptos::prelude::*;
 
-use crate::actions::form_error::Refused;
-use crate::actions::respond::{Caller, Destination, FormPlace};
-use latchkey_types::Next;
+use super::form_error::Refused;
+use super::respond::{Caller, Destination, Done, FormPlace, TypedForm};
 
 /// Signs in and sets the cookies of a new session. Unknown name and wrong password get the same answer for the same work.
 #[server(endpoint = "log_in")]
@@ -25,9 +25,10 @@ pub async fn log_in(
         .accounts
         .sign_in(&username, &password, &caller.client, caller.session())
         .await;
-    let mut typed = FormPlace::page(LogIn::PAGE).flash();
-    typed.keep("username", &username);
-    caller.answer(outcome, &Next::parse(&next), typed)
+    let mut flash = FormPlace::page(LogIn::PAGE).flash();
+    flash.keep("username", &username);
+    let next = Next::parse(&next);
+    caller.respond(outcome.map(Done::SignedIn), TypedForm { flash, next })
 }
 
 impl LogIn {

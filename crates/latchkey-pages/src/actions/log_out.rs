@@ -1,32 +1,30 @@
 //! `POST /api/log_out`
 
-use leptos::prelude::*;
-
-use crate::actions::form_error::Refused;
-use crate::actions::respond::{Caller, Destination, FormPlace};
 use latchkey_axum::flash::Notice;
 use latchkey_core::accounts::Refusal;
 use latchkey_store::{EndReason, SessionScope};
-use latchkey_types::Next;
+use leptos::prelude::*;
+
+use super::form_error::Refused;
+use super::respond::{Caller, Destination, Done, FormPlace, TypedForm};
 
 /// Ends the session, everywhere and at once, and clears its cookies. Signing out twice does no harm.
 #[server(endpoint = "log_out")]
 pub async fn log_out() -> Result<Destination, Refused> {
     let caller = Caller::from_context();
-    match end(&caller).await {
-        Ok(()) | Err(Refusal::NotSignedIn) => Ok(caller.signed_out(Notice::SignedOut)),
-        // Nobody is told that they are signed out while the session goes on.
-        Err(refusal) => Err(caller.refuse(&refusal, &Next::default(), FormPlace::page(LogOut::PAGE).flash())),
-    }
+    let outcome = match end(&caller).await {
+        Ok(()) | Err(Refusal::NotSignedIn) => Ok(Done::SignedOut(Notice::SignedOut)),
+        // As long as the session goes on, the answer must not say that it ended.
+        Err(refusal) => Err(refusal),
+    };
+    caller.respond(outcome, TypedForm::at(FormPlace::page(LogOut::PAGE)))
 }
 
 async fn end(caller: &Caller) -> Result<(), Refusal> {
     let claims = &caller.signed_in()?.claims;
-    caller
-        .state
-        .sessions
-        .end(&claims.sub, SessionScope::One(claims.sid), EndReason::SignedOut, &caller.client)
-        .await?;
+    let this = SessionScope::One(claims.sid);
+    let sessions = &caller.state.sessions;
+    sessions.end(&claims.sub, this, EndReason::SignedOut, &caller.client).await?;
     Ok(())
 }
 

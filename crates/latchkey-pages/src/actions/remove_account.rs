@@ -1,12 +1,11 @@
 //! `POST /api/remove_account`
 
-use leptos::prelude::*;
-
-use crate::actions::form_error::Refused;
-use crate::actions::respond::{Caller, Destination, FormPlace};
 use latchkey_axum::flash::Notice;
 use latchkey_core::accounts::Refusal;
-use latchkey_types::Next;
+use leptos::prelude::*;
+
+use super::form_error::Refused;
+use super::respond::{Caller, Destination, Done, FormPlace};
 
 /// Removes the caller's account for good.
 #[server(endpoint = "remove_account")]
@@ -19,22 +18,17 @@ pub async fn remove_account(
     password: String,
 ) -> Result<Destination, Refused> {
     let caller = Caller::from_context();
-    match remove(&caller, &username, &password).await {
-        Ok(()) => Ok(caller.signed_out(Notice::AccountRemoved)),
-        Err(refusal) => {
-            let mut typed = RemoveAccount::PLACE.flash();
-            typed.keep("username", &username);
-            Err(caller.refuse(&refusal, &Next::default(), typed))
-        }
-    }
+    let outcome = remove(&caller, &username, &password).await;
+    let mut flash = RemoveAccount::PLACE.flash();
+    flash.keep("username", &username);
+    caller.respond(outcome, flash.into())
 }
 
-async fn remove(caller: &Caller, username: &str, password: &str) -> Result<(), Refusal> {
-    caller
-        .state
-        .accounts
-        .remove_own(&caller.signed_in()?.claims, username, password, &caller.client)
-        .await
+async fn remove(caller: &Caller, username: &str, password: &str) -> Result<Done, Refusal> {
+    let claims = &caller.signed_in()?.claims;
+    let accounts = &caller.state.accounts;
+    accounts.remove_own(claims, username, password, &caller.client).await?;
+    Ok(Done::SignedOut(Notice::AccountRemoved))
 }
 
 impl RemoveAccount {

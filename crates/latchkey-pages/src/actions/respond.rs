@@ -51,7 +51,53 @@ impl FormPlace {
     }
 }
 
-/// Whoever posted a form.
+/// A form as it was posted.
+pub struct TypedForm {
+    /// Where it is, and what was typed into it; never a password.
+    pub flash: Flash,
+    /// Where signing in leads on to.
+    pub next: Next,
+}
+
+impl TypedForm {
+    /// A form into which nothing was typed that could be shown again.
+    pub fn at(place: FormPlace) -> Self {
+        place.flash().into()
+    }
+}
+
+impl From<Flash> for TypedForm {
+    fn from(flash: Flash) -> Self {
+        Self {
+            flash,
+            next: Next::default(),
+        }
+    }
+}
+
+/// What posting a form did.
+pub enum Done {
+    /// A session began.
+    SignedIn(Tokens),
+    /// Something changed. If the session was renewed, the browser gets its new tokens.
+    Changed {
+        /// What the page says about it.
+        notice: Notice,
+        /// The new tokens.
+        renewed: Option<Tokens>,
+    },
+    /// The browser's session ended.
+    SignedOut(Notice),
+}
+
+impl Done {
+    /// Something changed, and the session goes on as it is.
+    pub const fn said(notice: Notice) -> Self {
+        Self::Changed { notice, renewed: None }
+    }
+}
+
+/// The sender of a form.
 pub struct Caller {
     /// What every request needs.
     pub state: AppState,
@@ -95,22 +141,34 @@ impl Caller {
         self.signed_in().ok().map(|signed_in| signed_in.claims.sid)
     }
 
-    /// Answers a form that signs somebody in: on to `next` with the tokens in their cookies, or back to the form.
+    /// Answers a form: with what was done, or with the form again, what is wrong with it and what was typed.
     ///
     /// # Errors
-    /// What the refusal says, for callers that want JSON.
-    pub fn answer(&self, outcome: Result<Tokens, Refusal>, next: &Next, typed: Flash) -> Result<Destination, Refused> {
+    /// The refusal, for callers that want JSON.
+    pub fn respond(&self, outcome: Result<Done, Refusal>, form: TypedForm) -> Result<Destination, Refused> {
         match outcome {
-            Ok(tokens) => {
+            Ok(Done::SignedIn(tokens)) => {
                 self.sign_in(&tokens);
-                Ok(self.go(&self.marked(next.as_str())))
+                Ok(self.go(&self.marked(form.next.as_str())))
             }
-            Err(refusal) => Err(self.refuse(&refusal, next, typed)),
+            Ok(Done::Changed { notice, renewed }) => {
+                if let Some(tokens) = renewed {
+                    self.sign_in(&tokens);
+                }
+                Ok(self.done(form.flash, notice))
+            }
+            Ok(Done::SignedOut(notice)) => {
+                for cookie in self.state.cookies.sign_out() {
+                    self.cookie(cookie);
+                }
+                Ok(self.done(FormPlace::page(super::LogIn::PAGE).flash(), notice))
+            }
+            Err(refusal) => Err(self.refuse(&refusal, form)),
         }
     }
 
-    /// Puts the tokens of a session into the browser, and makes it known to the account.
-    pub fn sign_in(&self, tokens: &Tokens) {
+    /// Puts the tokens of a session into the browser and remembers the browser as a known device of the account.
+    fn sign_in(&self, tokens: &Tokens) {
         for cookie in self.state.cookies.sign_in(tokens) {
             self.cookie(cookie);
         }
@@ -120,16 +178,8 @@ impl Caller {
         }
     }
 
-    /// Takes the tokens from the browser and leads to the sign-in page.
-    pub fn signed_out(&self, notice: Notice) -> Destination {
-        for cookie in self.state.cookies.sign_out() {
-            self.cookie(cookie);
-        }
-        self.done(FormPlace::page(super::LogIn::PAGE).flash(), notice)
-    }
-
     /// Leads to a page that says what was done.
-    pub fn done(&self, mut place: Flash, notice: Notice) -> Destination {
+    fn done(&self, mut place: Flash, notice: Notice) -> Destination {
         place.notice = Some(notice);
         if self.wants_page {
             self.flash(&place);
@@ -137,26 +187,27 @@ impl Caller {
         self.go(&anchored(&place.page, &place.form))
     }
 
-    /// Answers with a status, or leads back to the form, which says what was wrong and keeps what was typed.
-    pub fn refuse(&self, refusal: &Refusal, next: &Next, mut typed: Flash) -> Refused {
+    /// Answers a program with a status; leads a browser back to the form. This is the one boundary between rules and forms.
+    fn refuse(&self, refusal: &Refusal, form: TypedForm) -> Refused {
         refusal.log();
+        let TypedForm { mut flash, next } = form;
         if !self.wants_page {
             self.response.set_status(refusal.status());
             if let Some(when) = refusal.retry_after() {
                 self.response.insert_header(header::RETRY_AFTER, when);
             }
         } else if matches!(refusal, Refusal::NotSignedIn) {
-            self.go(&with_next(super::LogIn::PAGE, &Next::parse(&typed.page)));
+            self.go(&with_next(super::LogIn::PAGE, &Next::parse(&flash.page)));
         } else {
-            let back = self.marked(&anchored(&with_next(&typed.page, next), &typed.form));
-            typed.notice = refusal.notice();
+            let back = self.marked(&anchored(&with_next(&flash.page, &next), &flash.form));
+            flash.notice = refusal.notice();
             if let Refusal::Fields(errors) = refusal {
-                typed.problems = errors
+                flash.problems = errors
                     .iter()
                     .map(|error| (error.field.name().to_owned(), error.problem.code().to_owned()))
                     .collect();
             }
-            self.flash(&typed);
+            self.flash(&flash);
             self.go(&back);
         }
         Refused::from(refusal)

@@ -1,11 +1,11 @@
 //! `POST /api/sign_up`
 
-use leptos::prelude::*;
-
-use crate::actions::form_error::Refused;
-use crate::actions::respond::{Caller, Destination, FormPlace};
 use latchkey_core::accounts::SignUpInput;
 use latchkey_types::Next;
+use leptos::prelude::*;
+
+use super::form_error::Refused;
+use super::respond::{Caller, Destination, Done, FormPlace, TypedForm};
 
 /// Makes an account, signs in to it and sets the cookies of its first session.
 #[server(endpoint = "sign_up")]
@@ -30,10 +30,11 @@ pub async fn sign_up(
         email: &email,
     };
     let outcome = caller.state.accounts.sign_up(account, &caller.client, caller.session()).await;
-    let mut typed = FormPlace::page(SignUp::PAGE).flash();
-    typed.keep("username", &username);
-    typed.keep("email", &email);
-    caller.answer(outcome, &Next::parse(&next), typed)
+    let mut flash = FormPlace::page(SignUp::PAGE).flash();
+    flash.keep("username", &username);
+    flash.keep("email", &email);
+    let next = Next::parse(&next);
+    caller.respond(outcome.map(Done::SignedIn), TypedForm { flash, next })
 }
 
 impl SignUp {

@@ -1,48 +1,44 @@
 //! `/account`: the facts, and what their owner may change.
 
 use axum::extract::State;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use http::HeaderMap;
 use leptos::prelude::*;
 use leptos::server_fn::ServerFn;
 
-use super::{flash, shown};
 use crate::actions::{ChangeEmail, ChangePassword, RemoveAccount};
 use crate::description_list::fact;
-use crate::error_pages::unavailable;
+use crate::error_pages;
 use crate::page::Page;
 use crate::{fields, time};
 use latchkey_axum::flash::Flash;
 use latchkey_axum::state::AppState;
 use latchkey_axum::visitor::SignedIn;
+use latchkey_core::accounts::Refusal;
 use latchkey_islands::PendingForm;
-use latchkey_store::{Account, StoreError};
+use latchkey_store::Account;
 use latchkey_types::{Field, Role};
 
 /// `GET /account`
-pub async fn account(State(state): State<AppState>, headers: HeaderMap, page: Page, signed_in: SignedIn) -> Response {
+pub async fn account(State(state): State<AppState>, _headers: HeaderMap, mut page: Page, signed_in: SignedIn) -> Response {
     let (account, needs_proof) = match load(&state, &signed_in).await {
-        Ok(Some(loaded)) => loaded,
-        Ok(None) => return super::gone(&state).into_response(),
-        Err(error) => return unavailable(page, &error),
+        Ok(loaded) => loaded,
+        Err(refusal) => return error_pages::refused(&state, page, &refusal),
     };
-    let flash = flash(&state, &headers, ChangePassword::PLACE.page);
-    let response = page.guarded("Account", signed_in, |_| {
+    let flash = page.take_flash();
+    page.guarded("Account", signed_in, |_| {
         view! {
             <Facts account=account.clone() />
             <PasswordForm flash=flash.of(ChangePassword::PLACE.form) username=account.username.clone() />
             <EmailForm flash=flash.of(ChangeEmail::PLACE.form) email=account.shown_email().unwrap_or_default() needs_proof />
             <RemovalForm flash=flash.of(RemoveAccount::PLACE.form) />
         }
-    });
-    shown(&state, &flash, response)
+    })
 }
 
-async fn load(state: &AppState, signed_in: &SignedIn) -> Result<Option<(Account, bool)>, StoreError> {
-    let Some(account) = state.store.user(&signed_in.user.id).await? else {
-        return Ok(None);
-    };
-    Ok(Some((account, state.accounts.needs_proof(signed_in.claims.sid).await?)))
+async fn load(state: &AppState, signed_in: &SignedIn) -> Result<(Account, bool), Refusal> {
+    let account = state.store.user(&signed_in.user.id).await?.ok_or(Refusal::NotSignedIn)?;
+    Ok((account, state.accounts.needs_proof(signed_in.claims.sid).await?))
 }
 
 #[component]

@@ -7,7 +7,7 @@ use http::{HeaderMap, Uri};
 use leptos::prelude::*;
 use leptos::server_fn::ServerFn;
 
-use super::{NextQuery, already_signed_in, flash, shown_with_probe};
+use super::{NextQuery, already_signed_in};
 use crate::actions::LogIn;
 use crate::fields;
 use crate::page::Page;
@@ -25,14 +25,14 @@ pub async fn log_in(
     uri: Uri,
     headers: HeaderMap,
     visitor: Visitor,
-    page: Page,
+    mut page: Page,
 ) -> Response {
     let why = match visitor {
         Visitor::SignedIn(_) => return already_signed_in(&next),
         Visitor::Ended(reason) => reason.sentence(),
         Visitor::Anonymous | Visitor::Unknown => cookie_check::failed(&state, &uri, &headers).then_some(cookie_check::BLOCKED),
     };
-    let flash = flash(&state, &headers, LogIn::PAGE);
+    let flash = page.take_flash();
     let mut response = page.narrow("Sign in", || view! { <LogInForm flash=flash.clone() why next /> });
     // Cookies that open nothing any more have told why; now they can go.
     if state.cookies.are_there(&headers) && !matches!(visitor, Visitor::Unknown) {
@@ -40,7 +40,7 @@ pub async fn log_in(
             response.headers_mut().append(SET_COOKIE, cookie);
         }
     }
-    shown_with_probe(&state, &headers, &flash, response)
+    response
 }
 
 #[component]

@@ -9,11 +9,11 @@ use http::request::Parts;
 use leptos::prelude::*;
 use leptos::server_fn::ServerFn;
 
-use super::{flash, query_value, shown};
+use super::query_value;
 use crate::actions::{EndOtherSessions, EndSession};
 use crate::client_name::client_name;
 use crate::description_list::fact;
-use crate::error_pages::unavailable;
+use crate::error_pages;
 use crate::page::Page;
 use crate::{fields, time};
 use latchkey_axum::state::AppState;
@@ -37,9 +37,9 @@ impl FromRequestParts<AppState> for AfterQuery {
 /// `GET /sessions`
 pub async fn sessions(
     State(state): State<AppState>,
-    headers: HeaderMap,
+    _headers: HeaderMap,
     AfterQuery(after): AfterQuery,
-    page: Page,
+    mut page: Page,
     signed_in: SignedIn,
 ) -> Response {
     let here = signed_in.claims.sid;
@@ -49,10 +49,10 @@ pub async fn sessions(
         .await;
     let listed = match found {
         Ok(listed) => listed,
-        Err(error) => return unavailable(page, &error),
+        Err(error) => return error_pages::refused(&state, page, &error.into()),
     };
-    let flash = flash(&state, &headers, EndSession::PAGE);
-    let response = page.guarded("Sessions", signed_in, |_| {
+    let flash = page.take_flash();
+    page.guarded("Sessions", signed_in, |_| {
         let SessionPage {
             sessions,
             after,
@@ -77,8 +77,7 @@ pub async fn sessions(
             <ul class="cards">{sessions.into_iter().map(|session| card(session, here, after)).collect_view()}</ul>
             {if paged { view! { <Pages after older /> }.into_any() } else { view! { <EndOthers all /> }.into_any() }}
         }
-    });
-    shown(&state, &flash, response)
+    })
 }
 
 /// Which of all sessions are on the page.

@@ -6,9 +6,9 @@ use http::{HeaderMap, Uri};
 use leptos::prelude::*;
 use leptos::server_fn::ServerFn;
 
-use super::{NextQuery, already_signed_in, flash, shown_with_probe};
+use super::{NextQuery, already_signed_in};
 use crate::actions::SignUp;
-use crate::error_pages::unavailable;
+use crate::error_pages;
 use crate::fields;
 use crate::page::Page;
 use latchkey_axum::cookie_check;
@@ -25,7 +25,7 @@ pub async fn sign_up(
     uri: Uri,
     headers: HeaderMap,
     signed_in: Option<SignedIn>,
-    page: Page,
+    mut page: Page,
 ) -> Response {
     if signed_in.is_some() {
         return already_signed_in(&next);
@@ -35,12 +35,11 @@ pub async fn sign_up(
     }
     let first = match state.store.never_had_an_account().await {
         Ok(first) => first,
-        Err(error) => return unavailable(page, &error),
+        Err(error) => return error_pages::refused(&state, page, &error.into()),
     };
-    let flash = flash(&state, &headers, SignUp::PAGE);
+    let flash = page.take_flash();
     let why = cookie_check::failed(&state, &uri, &headers).then_some(cookie_check::BLOCKED);
-    let response = page.narrow("Create account", || view! { <SignUpForm flash=flash.clone() why next first /> });
-    shown_with_probe(&state, &headers, &flash, response)
+    page.narrow("Create account", || view! { <SignUpForm flash=flash.clone() why next first /> })
 }
 
 #[component]

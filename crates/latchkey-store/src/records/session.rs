@@ -1,7 +1,5 @@
 //! A session as a row of `sessions` holds it, and the data to begin or refresh one.
 
-use latchkey_types::UserId;
-
 use crate::{Client, Counter, EndReason, Rate, Salt, SessionId, UnixSeconds};
 
 /// A session as the database holds it.
@@ -44,16 +42,12 @@ impl Session {
     }
 }
 
-/// The data of a session to begin.
-pub struct NewSession<'a> {
+/// A session that begins: what its row will hold, whoever it belongs to.
+pub struct NewSession {
     /// The `sid` claim of its tokens.
     pub id: SessionId,
-    /// The user it belongs to.
-    pub user: &'a UserId,
-    /// The client that begins it.
-    pub client: &'a Client,
     /// The salt of its refresh tokens.
-    pub salt: &'a Salt,
+    pub salt: Salt,
     /// The current time.
     pub started_at: UnixSeconds,
     /// When it expires, unless it is refreshed.
@@ -62,8 +56,6 @@ pub struct NewSession<'a> {
     pub ends_at: UnixSeconds,
     /// When its first access token expires.
     pub token_exp: UnixSeconds,
-    /// The limit to which the password attempt was charged; the attempt is refunded when the session begins.
-    pub refund: Option<Refund<'a>>,
     /// How many live sessions the account may have. Beyond that, the sessions that have been unused for longest end.
     pub live_limit: i64,
     /// The session of the same browser that this one replaces, whichever user it belongs to; it ends.
