@@ -172,7 +172,7 @@ fn the_command_line_applies_the_same_rules_for_names_and_passwords() {
         ("admin", PASSWORD, "reserved"),
         ("ada", PASSWORD, "taken"),
         ("grace", "password1", "attackers try first"),
-        ("grace", "", "This is needed."),
+        ("grace", "", "This field is required."),
     ] {
         let output = here.run_with_input(&["user", "add", name, "--password-stdin"], password);
         assert!(
