@@ -72,13 +72,13 @@ mod tests {
     }
 
     #[test]
-    fn a_header_of_somebody_who_is_not_trusted_counts_for_nothing() {
+    fn a_forwarded_header_from_an_untrusted_peer_is_ignored() {
         assert_eq!(seen("192.0.2.1", &[], &["198.51.100.7"]), "192.0.2.1");
         assert_eq!(seen("192.0.2.1", &["127.0.0.0/8"], &["198.51.100.7"]), "192.0.2.1");
     }
 
     #[test]
-    fn a_trusted_proxy_vouches_for_the_one_before_it_and_no_further() {
+    fn the_client_is_the_last_forwarded_address_that_is_no_trusted_proxy() {
         let trusted = ["127.0.0.0/8", "10.0.0.0/8"];
         assert_eq!(seen("127.0.0.1", &trusted, &["198.51.100.7"]), "198.51.100.7");
         assert_eq!(
@@ -97,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_address_ends_the_reading_and_never_the_check() {
+    fn a_malformed_forwarded_header_leaves_the_last_trusted_address() {
         let trusted = ["127.0.0.0/8"];
         for forwarded in ["a", "", "unknown", "1.1.1.1, a", "é", "1.1.1.1, ", "999.1.1.1"] {
             assert_eq!(seen("127.0.0.1", &trusted, &[forwarded]), "127.0.0.1", "{forwarded}");

@@ -152,13 +152,13 @@ mod tests {
     }
 
     #[test]
-    fn a_cookie_seen_twice_is_no_cookie() {
+    fn a_cookie_sent_twice_is_ignored() {
         assert_eq!(read(&Cookies::new("latchkey", false), &[b"latchkey=x; latchkey=x"]), None);
         assert_eq!(read(&Cookies::new("latchkey", false), &[b"latchkey=x", b"latchkey=y"]), None);
     }
 
     #[test]
-    fn only_the_exact_name_counts() {
+    fn a_cookie_is_read_only_under_its_exact_name() {
         for header in [
             b"%5F%5FHost-latchkey=x".as_slice(),
             b"__host-latchkey=x",
@@ -173,13 +173,13 @@ mod tests {
     }
 
     #[test]
-    fn a_value_that_cannot_be_ours_is_no_cookie() {
+    fn a_cookie_value_with_invalid_characters_is_ignored() {
         assert_eq!(read(&Cookies::new("latchkey", false), &[b"latchkey=a b"]), None);
         assert_eq!(read(&Cookies::new("latchkey", false), &[b"latchkey=\xff"]), None);
     }
 
     #[test]
-    fn every_name_begins_with_the_stem() {
+    fn every_cookie_name_begins_with_the_stem() {
         let cookies = Cookies::new("my-app", true);
         let names =
             [CookieKind::Access, CookieKind::Refresh, CookieKind::Device, CookieKind::Flash].map(|cookie| cookies.name(cookie).to_owned());

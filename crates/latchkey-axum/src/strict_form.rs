@@ -191,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn another_type_is_refused() {
+    fn a_wrong_content_type_is_refused() {
         for (content_type, status) in [
             ("application/json", Some(415)),
             ("text/plain", Some(415)),
