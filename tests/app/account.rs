@@ -41,8 +41,8 @@ async fn sessions_are_shown_with_device_kind_of_client_and_times() {
     for shown in [
         "curl 8.5.0",
         "This device",
-        "with the API",
-        "on the pages",
+        "through the API",
+        "in a browser",
         "15 January 2027, 08:00 UTC",
         "End the other session",
     ] {
@@ -69,7 +69,7 @@ async fn with_many_sessions_the_pages_stay_small_and_all_sessions_can_be_ended()
         "{page}"
     );
     assert!(
-        page.find("This device") < page.find("with the API"),
+        page.find("This device") < page.find("through the API"),
         "the current session comes first although it is the oldest"
     );
     let dashboard = ada.get("/dashboard").await.body;

@@ -29,9 +29,8 @@ impl DatabaseUrl {
             return regular_file(PathBuf::from(path)).map(Self::Sqlite);
         }
         if text.starts_with("postgres://") || text.starts_with("postgresql://") {
-            let options = PgConnectOptions::from_str(text).map_err(|error| {
-                format!("this URL cannot be read ({error}); write postgres://user:password@host:port/database")
-            })?;
+            let options = PgConnectOptions::from_str(text)
+                .map_err(|error| format!("this URL cannot be read ({error}); write postgres://user:password@host:port/database"))?;
             return Ok(Self::Postgres(Box::new(options.application_name("latchkey"))));
         }
         Err("it begins neither with sqlite: nor with postgres://".into())

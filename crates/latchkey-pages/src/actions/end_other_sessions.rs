@@ -9,7 +9,7 @@ use latchkey_core::accounts::Refusal;
 use latchkey_store::{EndReason, SessionScope};
 use latchkey_types::Next;
 
-/// Ends every session of the caller but this one.
+/// Ends every session of the caller except the current one.
 #[server(endpoint = "end_other_sessions")]
 pub async fn end_other_sessions() -> Result<Destination, Refused> {
     let caller = Caller::from_context();

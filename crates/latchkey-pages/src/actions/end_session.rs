@@ -9,13 +9,13 @@ use latchkey_core::accounts::Refusal;
 use latchkey_store::{EndReason, SessionId, SessionScope};
 use latchkey_types::Next;
 
-/// Ends one of the caller's sessions, on every device at once; their own means signing out.
+/// Ends one of the caller's sessions at once. Ending the current one signs out.
 #[server(endpoint = "end_session")]
 pub async fn end_session(
-    /// Its id, as the page of sessions shows it.
+    /// The session id, from the sessions page.
     #[server(default)]
     session: String,
-    /// The session that the page of the form begins behind, if it is not the first one: back to that page.
+    /// The `after` parameter of the page that holds the form, to return to the same page of the list. Empty for the first page.
     #[server(default)]
     after: String,
 ) -> Result<Destination, Refused> {
@@ -27,7 +27,7 @@ pub async fn end_session(
     match end(&caller, &session).await {
         Ok(Some(Notice::SignedOut)) => Ok(caller.signed_out(Notice::SignedOut)),
         Ok(Some(notice)) => Ok(caller.done(place, notice)),
-        // Somebody else's, or none: the same answer.
+        // The session of another user and a session that does not exist get the same answer.
         Ok(None) => Err(caller.refuse(&Refusal::NoSuchSession, &Next::default(), place)),
         Err(refusal) => Err(caller.refuse(&refusal, &Next::default(), place)),
     }
@@ -53,7 +53,7 @@ impl EndSession {
     /// The page of its form.
     pub const PAGE: &str = "/sessions";
 
-    /// The address of its page that begins behind a session.
+    /// Returns the path of the sessions page that begins after a session.
     pub fn page(after: Option<SessionId>) -> String {
         after.map_or_else(|| Self::PAGE.to_owned(), |after| format!("{}?after={after}", Self::PAGE))
     }

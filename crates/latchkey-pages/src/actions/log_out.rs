@@ -9,13 +9,13 @@ use latchkey_core::accounts::Refusal;
 use latchkey_store::{EndReason, SessionScope};
 use latchkey_types::Next;
 
-/// Ends the session, everywhere and at once, and clears its cookies. Signing out twice does no harm.
+/// Ends the session at once and clears its cookies. Signing out again does no harm.
 #[server(endpoint = "log_out")]
 pub async fn log_out() -> Result<Destination, Refused> {
     let caller = Caller::from_context();
     match end(&caller).await {
         Ok(()) | Err(Refusal::NotSignedIn) => Ok(caller.signed_out(Notice::SignedOut)),
-        // Nobody is told that they are signed out while the session goes on.
+        // Do not say "signed out" while the session is still alive.
         Err(refusal) => Err(caller.refuse(&refusal, &Next::default(), FormPlace::page(LogOut::PAGE).flash())),
     }
 }
@@ -31,6 +31,6 @@ async fn end(caller: &Caller) -> Result<(), Refusal> {
 }
 
 impl LogOut {
-    /// A page with its form: every protected one has it.
+    /// A page with its form. Every protected page has one.
     pub const PAGE: &str = "/dashboard";
 }

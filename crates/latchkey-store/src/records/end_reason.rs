@@ -75,9 +75,9 @@ impl EndReason {
                 "We ended this session to protect you: an old copy of its token was used. If this happens again, change your password.",
             ),
             Self::Revoked => Some("A program revoked the token of this session. Sign in again to continue."),
-            Self::SessionLimit => Some(
-                "This account had too many sessions, so we ended this one, which was unused for longest. Sign in again to continue.",
-            ),
+            Self::SessionLimit => {
+                Some("This account had too many sessions, so we ended this one, which was unused for longest. Sign in again to continue.")
+            }
             Self::Expired => Some("Your session has expired. Sign in again to continue."),
         }
     }
