@@ -10,20 +10,20 @@ use latchkey_core::tokens::TokenGrant;
 use latchkey_store::{SessionId, Store, StoreError};
 use latchkey_types::{Role, User, UserId};
 
-/// Says what the server would use and whether it would start. Creates no file and changes none.
+/// Prints what the server would use and whether it would start. Creates and changes no file.
 pub async fn run(settings: &Settings) -> Result<(), Failure> {
     let config = Config::read(settings, NewFiles::Leave)?;
     for warning in &config.warnings {
         output::note(format_args!("warning: {warning}"));
     }
     output::line(format_args!(
-        "configuration  good: listens on {}, people use {}",
+        "configuration  good: listens on {}, public URL {}",
         config.addr, config.public_url
     ))?;
 
     if let Some(files) = config.tls.clone() {
         Tls::load(files)?;
-        output::line(format_args!("certificate    good: the key is its own"))?;
+        output::line(format_args!("certificate    good: the key belongs to it"))?;
     }
 
     let place = &config.database;
@@ -32,8 +32,8 @@ pub async fn run(settings: &Settings) -> Result<(), Failure> {
         output::line(format_args!(
             "secret         {}",
             match database {
-                None => "none yet: the first start makes it",
-                Some(_) => "missing: put it back, or the next start makes a new one and everyone has to sign in again",
+                None => "none yet: the first start creates it",
+                Some(_) => "missing: put it back, or the next start creates a new one and everyone has to sign in again",
             }
         ))?;
     } else {
