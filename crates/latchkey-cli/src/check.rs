@@ -50,9 +50,9 @@ pub async fn run(settings: &Settings) -> Result<(), Failure> {
 fn check_secret(config: &Config, salt: &str) -> Result<(), Failure> {
     let secrets = config.secrets.salted(salt);
     let tokens = AccessTokens::new(config.public_url.origin(), &secrets, config.jwt_alg, config.access_ttl);
-    let nobody = User {
-        id: UserId("nobody".into()),
-        username: "nobody".into(),
+    let probe = User {
+        id: UserId("probe".into()),
+        username: "probe".into(),
         roles: vec![Role::User],
     };
     let now = Clock::system().now();
@@ -62,7 +62,7 @@ fn check_secret(config: &Config, salt: &str) -> Result<(), Failure> {
         now,
         expires_at: now + config.access_ttl,
     };
-    let token = tokens.issue(&nobody, 0, &issue).jwt;
+    let token = tokens.issue(&probe, 0, &issue).jwt;
     tokens
         .verify(&token, now)
         .map_err(|_| "LATCHKEY_SECRET: a token signed with it does not verify.")?;
