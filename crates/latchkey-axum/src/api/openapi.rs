@@ -127,7 +127,7 @@ impl Operation {
 /// The operations that the page shows first, in the order in which most users need them.
 const FIRST: [&str; 5] = ["/token", "/revoke", "/introspect", "/protected", "/me"];
 
-/// Returns the operations of the description, first those in [`FIRST`], then the others by path.
+/// Returns the operations of the description, first those about tokens, then the others by path.
 pub fn operations() -> Vec<Operation> {
     let document = serde_json::to_value(document()).unwrap_or_default();
     let paths = document["paths"].as_object().into_iter().flatten();
