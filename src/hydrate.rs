@@ -1,6 +1,6 @@
-//! What the browser calls.
+//! The entry point in the browser.
 
-/// Called once by `public/boot.js` when the WASM has arrived.
+/// Starts the islands. `public/boot.js` calls this once, after the WASM has loaded.
 #[wasm_bindgen::prelude::wasm_bindgen]
 pub fn hydrate() {
     latchkey_islands::start();

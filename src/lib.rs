@@ -1,9 +1,9 @@
-//! Latchkey: a sign-in app you own. Its sign-in is in the crates; what this app adds are its own pages.
+//! Latchkey: a sign-in app you own. The crates implement sign-in; this app adds its own pages.
 //!
-//! Compiled for the browser it is the islands alone, compiled for the server all the rest. The lines below are the only ones
-//! that depend on that.
+//! For the browser (wasm32) this crate contains only the islands, for the server everything else. Only the lines below depend on
+//! the target.
 
-// A view's type nests as deep as its elements.
+// The type of a view is nested as deeply as its elements.
 #![recursion_limit = "256"]
 
 #[cfg(target_arch = "wasm32")]

@@ -1,4 +1,4 @@
-//! The pages of this app: one file each, its handler, then its view.
+//! The pages of this app. Each file holds the handler of one page, then its view.
 
 mod dashboard;
 mod docs;

@@ -1,4 +1,4 @@
-//! Every route of the app.
+//! The routes of the app.
 
 use axum::Router;
 use axum::middleware::from_fn_with_state;
@@ -11,12 +11,12 @@ use latchkey_pages::{actions, assets, error_pages};
 
 use crate::pages;
 
-/// The app: its routes, and what each request passes on its way to them and back.
+/// Builds the app: its routes and the middleware around them.
 pub fn app(state: AppState) -> Router {
     layers::around(&state, routes(state.clone()), error_pages::refused_request)
 }
 
-/// Every route.
+/// Returns every route.
 pub fn routes(state: AppState) -> Router {
     let routes = Router::new()
         .merge(with_cookies().layer(from_fn_with_state(state.clone(), session::attach)))
@@ -30,8 +30,7 @@ pub fn routes(state: AppState) -> Router {
     routes.with_state(state)
 }
 
-/// What knows its visitor by cookies: pages, the posts of their forms, the events of their session. Everything else
-/// reads no cookie.
+/// Returns the routes that identify their visitor by cookies: pages, form posts and session events. All other routes read no cookie.
 fn with_cookies() -> Router<AppState> {
     Router::new()
         .merge(pages())
@@ -41,7 +40,7 @@ fn with_cookies() -> Router<AppState> {
         .fallback(error_pages::not_found)
 }
 
-/// The pages of this app. A protected one takes a `SignedIn` and cannot be rendered without.
+/// Returns the pages of this app. The handler of a protected page takes a `SignedIn`, so it cannot run without one.
 fn pages() -> Router<AppState> {
     Router::new()
         .route("/", get(pages::home))

@@ -27,11 +27,11 @@ test("an email address can be changed", async ({ page, js }) => {
   await signUp(page, freshName());
   await page.goto("/account");
   await hydrated(page, js);
-  await page.getByLabel("Email, or nothing").fill("ada@");
+  await page.getByLabel("Email (optional)").fill("ada@");
   await page.getByRole("button", { name: "Change email" }).click();
   await expect(page.locator("#change-email-email-error")).toContainText("does not look like an email address");
-  await expect(page.getByLabel("Email, or nothing")).toHaveValue("ada@");
-  await page.getByLabel("Email, or nothing").fill("ada@example.org");
+  await expect(page.getByLabel("Email (optional)")).toHaveValue("ada@");
+  await page.getByLabel("Email (optional)").fill("ada@example.org");
   await page.getByRole("button", { name: "Change email" }).click();
   await expect(page.getByText("Your email address is changed.")).toBeVisible();
   await expect(page.getByRole("definition").filter({ hasText: "ada@example.org" })).toBeVisible();

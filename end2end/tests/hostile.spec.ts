@@ -164,12 +164,12 @@ for (const email of ["a&ltb&gt&ampc@example.org", "'autofocus'onfocus=alert`1`@e
       await context.clearCookies();
       await signUp(page, freshName());
       await page.goto("/account");
-      await page.getByLabel("Email, or nothing").fill(to);
+      await page.getByLabel("Email (optional)").fill(to);
       await page.getByRole("button", { name: "Change email" }).click();
       await expect(page.getByText("Your email address is changed.")).toBeVisible();
       await hydrated(page, js);
       const account = await skeleton(page);
-      await expect(page.getByLabel("Email, or nothing")).toHaveValue(to);
+      await expect(page.getByLabel("Email (optional)")).toHaveValue(to);
       await expect(page.locator("dt:text-is('Email') + dd")).toHaveText(to);
       await page.goto("/dashboard");
       await hydrated(page, js);

@@ -41,7 +41,7 @@ test("passwords can be pasted to change the password and to remove the account",
   await signUp(page, name);
   await page.goto("/account");
   await hydrated(page, js);
-  const field = page.getByLabel("Email, or nothing");
+  const field = page.getByLabel("Email (optional)");
   await paste(PASSWORD, field, page.getByLabel("Current password"));
   await paste("another quiet harbour", field, page.getByLabel("New password"));
   await page.getByRole("button", { name: "Change password" }).click();
@@ -49,7 +49,7 @@ test("passwords can be pasted to change the password and to remove the account",
 
   const removal = page.locator("#remove-account");
   await removal.getByLabel("Type your sign-in name").fill(name);
-  await paste("another quiet harbour", page.getByLabel("Email, or nothing"), removal.getByLabel("Your password"));
+  await paste("another quiet harbour", page.getByLabel("Email (optional)"), removal.getByLabel("Your password"));
   await removal.getByRole("button", { name: "Remove account" }).click();
   await expect(page.getByRole("status")).toHaveText("Your account is removed.");
 });

@@ -38,13 +38,13 @@ test("an open page renews its token by itself and keeps what is typed", async ({
   await signUp(page, freshName(), RENEWING);
   await page.goto(`${RENEWING}/account`);
   await hydrated(page);
-  await page.getByLabel("Email, or nothing").fill("ada@example.org");
+  await page.getByLabel("Email (optional)").fill("ada@example.org");
   for (let renewal = 0; renewal < 3; renewal++) {
     const before = await accessToken(context);
     await expect.poll(() => accessToken(context), { timeout: 10_000 }).not.toBe(before);
     await expect(page.locator(view)).toBeVisible();
   }
-  await expect(page.getByLabel("Email, or nothing")).toHaveValue("ada@example.org");
+  await expect(page.getByLabel("Email (optional)")).toHaveValue("ada@example.org");
   await expect(page).toHaveURL(`${RENEWING}/account`);
 });
 

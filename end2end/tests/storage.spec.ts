@@ -63,7 +63,7 @@ test("a browser stores nothing but HttpOnly cookies, from the first visit to the
   await page.getByRole("button", { name: "Change password" }).click();
   await expect(page.getByText("Your password is changed.")).toBeVisible();
   await look("after a change of password");
-  await page.getByLabel("Email, or nothing").fill(`${name}@example.org`);
+  await page.getByLabel("Email (optional)").fill(`${name}@example.org`);
   await page.getByRole("button", { name: "Change email" }).click();
   await expect(page.getByText("Your email address is changed.")).toBeVisible();
   await look("after a change of email");

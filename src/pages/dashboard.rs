@@ -1,4 +1,4 @@
-//! `/dashboard`: a page worth protecting.
+//! `/dashboard`: an example of a protected page.
 
 use std::sync::Arc;
 
@@ -20,10 +20,10 @@ use latchkey_pages::page::Page;
 use latchkey_pages::time;
 use latchkey_store::{Account, AuditEvent, COUNT_CAP, SessionId, SessionPage};
 
-/// Sessions shown here; the others are on their own page.
+/// Sessions shown here. `/sessions` shows all of them.
 const SESSIONS_SHOWN: usize = 4;
 
-/// Events shown.
+/// Audit events shown.
 const EVENTS_SHOWN: i64 = 8;
 
 /// `GET /dashboard`
@@ -39,7 +39,7 @@ pub async fn dashboard(State(state): State<AppState>, page: Page, signed_in: Sig
     page.guarded("Dashboard", signed_in, |SignedIn { user, claims }| {
         view! {
             <p class="lead">
-                "Hello, " <strong>{user.username}</strong> ". Only you can see this page, and only while your session lives."
+                "Hello, " <strong>{user.username}</strong> ". Only you can see this page, and only while you are signed in."
             </p>
             <div class="overview">
                 <WhoYouAre account />
@@ -52,7 +52,7 @@ pub async fn dashboard(State(state): State<AppState>, page: Page, signed_in: Sig
     })
 }
 
-/// What the page shows.
+/// The data that the page shows.
 struct Loaded {
     account: Account,
     sessions: SessionPage,
@@ -75,7 +75,7 @@ fn WhoYouAre(account: Account) -> impl IntoView {
     let email = account.shown_email().unwrap_or_else(|| "None".to_owned());
     view! {
         <section class="panel stack close" aria-labelledby="you">
-            <h2 id="you">"Who you are"</h2>
+            <h2 id="you">"Your account"</h2>
             <dl class="facts">
                 {fact("Sign-in name", account.username)} {fact("Role", account.role.as_str())}
                 {fact("Email", email)}
@@ -85,7 +85,7 @@ fn WhoYouAre(account: Account) -> impl IntoView {
     }
 }
 
-/// The sessions at a glance: this one, and how many others.
+/// Shows the current session, some others, and how many more there are.
 #[component]
 fn YourSessions(listed: SessionPage, here: SessionId) -> impl IntoView {
     let more = listed.all.exactly().map(|all| all.saturating_sub(listed.sessions.len()));
@@ -116,7 +116,7 @@ fn YourSessions(listed: SessionPage, here: SessionId) -> impl IntoView {
     }
 }
 
-/// What happened to the account lately.
+/// Shows the latest audit events of the account.
 #[component]
 fn YourEvents(events: Vec<AuditEvent>) -> impl IntoView {
     let rows = events.into_iter().map(|event| {
@@ -136,13 +136,13 @@ fn YourEvents(events: Vec<AuditEvent>) -> impl IntoView {
     });
     view! {
         <section class="panel stack close wide" aria-labelledby="events">
-            <h2 id="events">"What happened lately"</h2>
+            <h2 id="events">"Recent activity"</h2>
             <ul class="lines events">{rows.collect_view()}</ul>
         </section>
     }
 }
 
-/// The decoded token: its header and claims, never its signature.
+/// Shows the decoded token: its header and claims, never its signature.
 #[component]
 fn YourToken(header: Header, claims: Arc<Claims>, seconds_left: i64) -> impl IntoView {
     let left = clock(i32::try_from(seconds_left.max(0)).unwrap_or(i32::MAX));
@@ -151,7 +151,7 @@ fn YourToken(header: Header, claims: Arc<Claims>, seconds_left: i64) -> impl Int
         <section class="panel stack close tall" aria-labelledby="token">
             <div class="panel-head">
                 <h2 id="token">"Your access token"</h2>
-                <p>"Ends in " <Countdown>{left}</Countdown></p>
+                <p>"Expires in " <Countdown>{left}</Countdown></p>
             </div>
             <h3>"Header"</h3>
             <dl class="facts columns">
@@ -162,7 +162,7 @@ fn YourToken(header: Header, claims: Arc<Claims>, seconds_left: i64) -> impl Int
             <dl class="facts columns">
                 {claim("iss", "issuer", claims.iss.clone())} {claim("aud", "audience", claims.aud.clone())} {claim("sub", "user id", claims.sub.0.clone())}
                 {claim("username", "", claims.username.clone())} {claim("roles", "", format!("{roles:?}"))} {claim("sid", "session", claims.sid.to_string())}
-                {claim("jti", "token id", claims.jti.to_string())} {moment("iat", "issued", claims.iat)} {moment("exp", "ends", claims.exp)}
+                {claim("jti", "token id", claims.jti.to_string())} {moment("iat", "issued", claims.iat)} {moment("exp", "expires", claims.exp)}
                 {claim("epoch", "", claims.epoch.to_string())}
             </dl>
         </section>
@@ -174,7 +174,7 @@ fn CallTheApi(curl: String) -> impl IntoView {
     view! {
         <section class="panel stack close wide" aria-labelledby="call">
             <h2 id="call">"Call the API as yourself"</h2>
-            <p>"Paste this line into a terminal (bash or zsh). It asks for your password, gets a token of its own and uses it."</p>
+            <p>"Paste this line into a terminal (bash or zsh). It asks for your password, gets its own token and calls the API with it."</p>
             <CopyButton>
                 <pre class="code" id="curl-line" tabindex="0" role="group" aria-label="curl command">
                     <code>{curl}</code>
@@ -184,8 +184,8 @@ fn CallTheApi(curl: String) -> impl IntoView {
     }
 }
 
-/// Gets a token and uses it, with nothing but what every terminal has. The password goes neither into the
-/// line nor into the history.
+/// Returns a command that gets a token and uses it, with only `curl`, `sed` and the shell. The password appears neither in the
+/// command nor in the shell history.
 fn curl_line(origin: &str, username: &str) -> String {
     format!(
         "printf 'Password: '; read -rs PASSWORD; TOKEN=$(printf %s \"$PASSWORD\" | curl -s {origin}/token -d username={username} --data-urlencode password@- \
@@ -193,7 +193,7 @@ fn curl_line(origin: &str, username: &str) -> String {
     )
 }
 
-// These erase their types: nested as they are, the compiler would give up on them.
+// These functions erase their types, because the compiler cannot handle view types nested this deeply.
 
 fn claim(name: &'static str, meaning: &'static str, value: String) -> AnyView {
     view! {

@@ -1,4 +1,4 @@
-//! `/docs`: the API, read from its own description.
+//! `/docs`: the reference of the API, generated from its OpenAPI description.
 
 use axum::response::Response;
 use leptos::prelude::*;
@@ -34,7 +34,7 @@ fn Reference<'a>(operations: Vec<Operation>, origin: &'a str) -> impl IntoView +
         <h1>"API"</h1>
         <p class="lead">
             "Programs use the same accounts as people: get a token from " <code>"POST /token"</code> ", then send it in the "
-            <code>"Authorization"</code> " header. The description for tools is at " <a href="/openapi.json">"/openapi.json"</a> "."
+            <code>"Authorization"</code> " header. The OpenAPI description is at " <a href="/openapi.json">"/openapi.json"</a> "."
         </p>
         <div class="reference">
             <nav class="contents" aria-label="Operations">
@@ -83,7 +83,7 @@ fn parameters(operation: &Operation) -> Option<impl IntoView + use<>> {
         row(
             "Authorization".to_owned(),
             Some("header"),
-            "Bearer and the access token.".to_owned(),
+            "`Bearer` followed by the access token.".to_owned(),
         )
     });
     let fields = operation.forms.iter().flatten().map(|field| {
@@ -100,7 +100,7 @@ fn answers(operation: &Operation) -> impl IntoView + use<> {
         .iter()
         .map(|(status, meaning)| row(status.clone(), None, meaning.clone()))
         .collect();
-    table("Answers", "Status", rows)
+    table("Responses", "Status", rows)
 }
 
 fn table<V: IntoView + 'static>(title: &'static str, first: &'static str, rows: Vec<V>) -> impl IntoView {
@@ -130,7 +130,7 @@ fn row(name: String, place: Option<&'static str>, meaning: String) -> impl IntoV
     }
 }
 
-/// Text in which `backticks` mark code, as in the descriptions.
+/// Renders text in which `backticks` mark code, as in the OpenAPI descriptions.
 fn with_code(text: &str) -> impl IntoView + use<> {
     text.split('`')
         .enumerate()
@@ -145,7 +145,7 @@ fn with_code(text: &str) -> impl IntoView + use<> {
         .collect_view()
 }
 
-/// The forms that an operation takes: one without fields, if it takes none.
+/// Returns the forms that an operation accepts, or one form without fields if it accepts none.
 fn variants(operation: &Operation) -> impl Iterator<Item = &[FormField]> {
     let none: Option<&[FormField]> = operation.forms.is_empty().then_some(&[]);
     operation.forms.iter().map(Vec::as_slice).chain(none)
@@ -168,7 +168,7 @@ fn curl_line(operation: &Operation, form: &[FormField], origin: &str) -> String 
     format!("curl{token}{fields} {origin}{}", operation.path)
 }
 
-/// What a field always holds, if it does.
+/// Returns the value of a field that always has the same value.
 fn fixed(field: &FormField) -> Option<&str> {
     (field.name == "grant_type").then(|| field.schema["example"].as_str()).flatten()
 }

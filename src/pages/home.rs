@@ -1,4 +1,4 @@
-//! `/`: what is here.
+//! `/`: the home page, with links to the other pages.
 
 use axum::response::Response;
 use leptos::prelude::*;
@@ -29,11 +29,11 @@ fn Home(user: Option<User>) -> impl IntoView {
         <ul class="places">
             <li>
                 <a href="/dashboard">"Dashboard"</a>
-                <p>"The page behind the door: who you are, what your token says and when it ends."</p>
+                <p>"A protected page: your account, your access token and when it expires."</p>
             </li>
             <li>
                 <a href="/sessions">"Sessions"</a>
-                <p>"Where you are signed in, and how to end that at once."</p>
+                <p>"Where you are signed in. End any session at once."</p>
             </li>
             <li>
                 <a href="/account">"Account"</a>
@@ -50,7 +50,7 @@ fn Home(user: Option<User>) -> impl IntoView {
 #[component]
 fn Welcome() -> impl IntoView {
     view! {
-        <p class="lead">"Accounts for people, tokens for programs, and pages that open only to those who are signed in."</p>
+        <p class="lead">"Accounts for people, tokens for programs, and pages that only signed-in users can see."</p>
         <p class="row">
             <a class="button primary" href="/login">
                 "Sign in"

@@ -41,8 +41,8 @@ async fn sessions_are_shown_with_device_kind_of_client_and_times() {
     for shown in [
         "curl 8.5.0",
         "This device",
-        "with the API",
-        "on the pages",
+        "through the API",
+        "in a browser",
         "15 January 2027, 08:00 UTC",
         "End the other session",
     ] {
@@ -69,7 +69,7 @@ async fn with_many_sessions_the_pages_stay_small_and_all_sessions_can_be_ended()
         "{page}"
     );
     assert!(
-        page.find("This device") < page.find("with the API"),
+        page.find("This device") < page.find("through the API"),
         "the current session comes first although it is the oldest"
     );
     let dashboard = ada.get("/dashboard").await.body;
@@ -131,10 +131,10 @@ async fn a_refused_password_change_says_why_beside_its_field_and_changes_nothing
     let mut ada = app.signed_up("ada").await;
     for (current, new, field, sentence) in [
         ("wrong password", NEW, "current_password", "This is not your password."),
-        ("", NEW, "current_password", "This is needed."),
+        ("", NEW, "current_password", "This field is required."),
         (PASSWORD, "short", "new_password", "Use at least 8 characters."),
         (PASSWORD, "password1", "new_password", "attackers try first"),
-        (PASSWORD, "", "new_password", "This is needed."),
+        (PASSWORD, "", "new_password", "This field is required."),
     ] {
         let fields = [("current_password", current), ("new_password", new)];
         let json = post_for_json(&app, &ada, "/api/change_password", &fields).await;
@@ -167,7 +167,7 @@ async fn an_email_change_asks_for_the_password_when_it_was_given_long_ago() {
     app.pass_seconds(PROOF_LASTS);
     assert!(ada.get("/account").await.body.contains("id=\"change-email-password\""));
     for (password, sentence) in [
-        ("", "you last gave it a while ago"),
+        ("", "you last entered it a while ago"),
         ("wrong password", "This is not your password."),
     ] {
         ada.post("/api/change_email", &[("email", "eve@example.org"), ("password", password)])
@@ -246,7 +246,7 @@ async fn an_account_is_removed_only_after_its_name_and_password_are_typed() {
     for (name, password, sentence) in [
         ("grace", PASSWORD, "This is not your sign-in name."),
         ("ada", "wrong password", "This is not your password."),
-        ("ada", "", "This is needed."),
+        ("ada", "", "This field is required."),
     ] {
         ada.post("/api/remove_account", &[("username", name), ("password", password)]).await;
         assert!(ada.get("/account").await.body.contains(sentence));
@@ -314,9 +314,9 @@ async fn the_dashboard_lists_the_latest_events() {
     let page = ada.get("/dashboard").await.body;
     for shown in [
         "Account created",
-        "Wrong password (2 times)",
+        "Sign-in failed (2 times)",
         "Signed in",
-        "A used token was used again",
+        "Copied token detected; session ended",
         "Email changed",
         "Password changed",
     ] {

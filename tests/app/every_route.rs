@@ -670,7 +670,10 @@ async fn no_answer_reveals_the_internal_cause_of_an_error() {
             .post_raw(path, FORM, panicking("canary: SELECT password_hash at /srv/secret"))
             .await;
         assert_eq!(answer.status, 500, "{path}");
-        assert_eq!(answer.json()["detail"], "The fault is on our side. Try again in a moment.");
+        assert_eq!(
+            answer.json()["detail"],
+            "Something went wrong on our side. Check whether your change was saved, then try again."
+        );
         says_nothing_of_the_cause(&app, &answer, path);
     }
     app.signed_up("ada").await;

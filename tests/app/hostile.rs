@@ -81,7 +81,7 @@ async fn missing_fields_are_named() {
         let errors = &answer.json()["errors"];
         assert_eq!(
             (&errors["username"], &errors["password"]),
-            (&"This is needed.".into(), &"This is needed.".into()),
+            (&"This field is required.".into(), &"This field is required.".into()),
             "{path}"
         );
     }

@@ -252,7 +252,7 @@ async fn all_the_time(report: &mut Report, sites: &mut [Site<'_>; 2]) {
         .await;
     report
         .compare("/dashboard", sites, async |site| {
-            site.look("/dashboard", "What happened lately").await;
+            site.look("/dashboard", "Recent activity").await;
         })
         .await;
     // Pages are mostly rendering, so their queries are also measured alone.

@@ -339,7 +339,7 @@ async fn people_see_the_address_of_the_client_and_not_of_the_proxy() {
     let app = behind_a_proxy().await;
     let mut ada = app.signed_up("ada").await;
     assert_eq!(try_from(&app, "203.0.113.9", "ada", PASSWORD).await.status, 200);
-    assert!(ada.get("/sessions").await.body.contains("203.0.113.9, with the API"));
+    assert!(ada.get("/sessions").await.body.contains("203.0.113.9, through the API"));
 }
 
 #[tokio::test]

@@ -37,7 +37,7 @@ fn an_import_into_an_empty_database_creates_no_administrator_and_prints_a_hint()
     let list = text(&here.run(&["user", "list"]));
     assert_eq!((list.lines().count(), list.matches(" admin ").count()), (3, 0), "{list}");
     let (_, said, wrong) = import(&here, &format!("username,password_hash\ndora,{bcrypt}\n"));
-    assert_eq!(said, "Added 1 accounts.\n");
+    assert_eq!(said, "Added 1 account.\n");
     assert!(!wrong.contains("set-role"), "only the first import prints the hint: {wrong}");
 }
 
@@ -56,11 +56,11 @@ fn an_import_explains_wrong_separators_and_unquoted_hashes() {
         &here,
         &format!("username,email,password_hash\nada,,{argon2}\ngrace,,\"{argon2}\"\nlinus;;{argon2}\nedsger\n"),
     );
-    assert!(!done && said.starts_with("Added 1 accounts."), "{said}{wrong}");
+    assert!(!done && said.starts_with("Added 1 account."), "{said}{wrong}");
     for sentence in [
-        "line 2: the hash holds commas: put it in double quotes",
+        "line 2: the hash contains commas: put it in double quotes",
         "line 4: the columns are separated by semicolons: use commas",
-        "line 5: it has 1 columns and the first line names 3",
+        "line 5: the first line names 3 columns, but this line has 1",
     ] {
         assert!(wrong.contains(sentence), "{sentence}: {wrong}");
     }
@@ -89,7 +89,7 @@ fn new_names_that_look_like_options_are_refused_and_existing_ones_still_work() {
         let disabled = here.run(&["user", "disable", "--", name]);
         assert_eq!(
             text(&disabled),
-            format!("Disabled {name}; every session is over.\n"),
+            format!("Disabled {name} and ended every session.\n"),
             "{}",
             error(&disabled)
         );

@@ -84,7 +84,7 @@ fn an_import_adds_valid_accounts_and_names_each_invalid_line() {
         "linus: password: The hash is neither",
         "ada: username: This name is taken",
         "line 7: ",
-        "4 lines were left out",
+        "4 lines were skipped",
         "Imported passwords of more than 128 characters do not work here",
     ] {
         assert!(said.contains(sentence), "{sentence}: {said}");
@@ -172,7 +172,7 @@ fn the_command_line_applies_the_same_rules_for_names_and_passwords() {
         ("admin", PASSWORD, "reserved"),
         ("ada", PASSWORD, "taken"),
         ("grace", "password1", "attackers try first"),
-        ("grace", "", "This is needed."),
+        ("grace", "", "This field is required."),
     ] {
         let output = here.run_with_input(&["user", "add", name, "--password-stdin"], password);
         assert!(
@@ -336,7 +336,7 @@ fn a_backup_made_while_the_server_runs_is_complete_and_readable_only_by_its_owne
     assert_eq!(server.post("/revoke", &[("token", &ended.refresh)]).0, 200);
     let done = here.run(&["backup", "copy.db"]);
     assert!(done.status.success(), "{}", error(&done));
-    assert!(text(&done).contains("Copied the database to copy.db"), "{}", text(&done));
+    assert!(text(&done).contains("Backed up the database to copy.db"), "{}", text(&done));
     let mode = std::fs::metadata(here.path().join("copy.db")).expect("a file").permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
     let again = here.run(&["backup", "copy.db"]);
@@ -376,13 +376,13 @@ fn a_command_that_cannot_print_says_in_its_error_what_was_done() {
         (&["user", "set-role", "grace", "admin"], "grace is now admin. "),
         (
             &["user", "set-password", "grace", "--password-stdin"],
-            "Set the password of grace; ",
+            "Set the password of grace and ended every session. ",
         ),
-        (&["user", "disable", "grace"], "Disabled grace; "),
+        (&["user", "disable", "grace"], "Disabled grace and ended every session. "),
         (&["user", "enable", "grace"], "Enabled grace. "),
         (&["user", "end-sessions", "grace"], "Ended 0 sessions of grace. "),
         (&["user", "import", "users.csv"], "Added 0 accounts. "),
-        (&["backup", "copy.db"], "Copied the database to copy.db"),
+        (&["backup", "copy.db"], "Backed up the database to copy.db"),
         (&["user", "remove", "grace"], "Removed grace. "),
         (&["user", "add", "grace", "--password-stdin"], "Added grace "),
     ];

@@ -1,4 +1,4 @@
-//! The API for other programs. Its routes read the `Authorization` header and never a cookie.
+//! The HTTP API for other programs. Its routes read the `Authorization` header and never a cookie.
 
 use crate::state::AppState;
 use axum::Router;
@@ -14,7 +14,7 @@ pub mod security_txt;
 pub mod token;
 pub mod well_known;
 
-/// The routes of the API. They read no cookie.
+/// Returns the routes of the API.
 pub fn routes() -> Router<AppState> {
     Router::new()
         .route("/token", post(token::token))

@@ -1,4 +1,4 @@
-//! Where a request comes from: the address that counts for budgets and that people see.
+//! Determines the client's IP address, which rate limits use and which is shown to users.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Once;
@@ -9,11 +9,13 @@ use ipnet::IpNet;
 
 const FORWARDED_FOR: &str = "x-forwarded-for";
 
-/// Warns once in the life of the process.
+/// Makes the warning appear only once in the life of the process.
 static IGNORED: Once = Once::new();
 
-/// The client's address. `X-Forwarded-For` counts only from trusted proxies, and only as far as they vouch for it: it is
-/// read from its end, past those that are trusted. What is no address ends the reading: the last one vouched for counts.
+/// Returns the client's address.
+///
+/// `X-Forwarded-For` counts only if the peer is a trusted proxy. It is read from its end: trusted proxies are skipped, and the first
+/// address that is no trusted proxy is the client. A malformed entry ends the reading, and the address read last counts.
 pub fn address(trusted: &[IpNet], headers: &HeaderMap, extensions: &Extensions) -> Option<IpAddr> {
     let ConnectInfo(peer) = extensions.get::<ConnectInfo<SocketAddr>>()?;
     let is_trusted = |address: &IpAddr| trusted.iter().any(|network| network.contains(address));
@@ -40,12 +42,12 @@ pub fn address(trusted: &[IpNet], headers: &HeaderMap, extensions: &Extensions) 
 fn warn_of_ignored_header(peer: IpAddr) {
     tracing::warn!(
         %peer,
-        "X-Forwarded-For is ignored: this peer is no trusted proxy, so all who come through it share one address and its limits. \
-         If the peer is your proxy, add its address to LATCHKEY_TRUSTED_PROXIES; otherwise there is nothing to do."
+        "X-Forwarded-For is ignored, because this peer is not a trusted proxy. All its clients share one address and its limits. \
+         If the peer is your proxy, add its address to LATCHKEY_TRUSTED_PROXIES. Otherwise, nothing needs to be done."
     );
 }
 
-/// An address as proxies write it: alone, with a port, in brackets.
+/// Parses an address as proxies write it: alone, with a port, or in brackets.
 fn parse(text: &str) -> Option<IpAddr> {
     let text = text.trim();
     let alone = || text.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>().ok();
@@ -72,32 +74,32 @@ mod tests {
     }
 
     #[test]
-    fn a_header_of_somebody_who_is_not_trusted_counts_for_nothing() {
+    fn a_forwarded_header_from_an_untrusted_peer_is_ignored() {
         assert_eq!(seen("192.0.2.1", &[], &["198.51.100.7"]), "192.0.2.1");
         assert_eq!(seen("192.0.2.1", &["127.0.0.0/8"], &["198.51.100.7"]), "192.0.2.1");
     }
 
     #[test]
-    fn a_trusted_proxy_vouches_for_the_one_before_it_and_no_further() {
+    fn the_client_is_the_last_forwarded_address_that_is_no_trusted_proxy() {
         let trusted = ["127.0.0.0/8", "10.0.0.0/8"];
         assert_eq!(seen("127.0.0.1", &trusted, &["198.51.100.7"]), "198.51.100.7");
         assert_eq!(
             seen("127.0.0.1", &trusted, &["1.1.1.1, 198.51.100.7"]),
             "198.51.100.7",
-            "the first one anybody can write"
+            "the client itself can write the first address"
         );
         assert_eq!(seen("127.0.0.1", &trusted, &["1.1.1.1, 198.51.100.7, 10.0.0.3"]), "198.51.100.7");
         assert_eq!(
             seen("127.0.0.1", &trusted, &["1.1.1.1", "198.51.100.7", "10.0.0.3"]),
             "198.51.100.7",
-            "several headers are one"
+            "several headers count as one list"
         );
         assert_eq!(seen("::ffff:127.0.0.1", &trusted, &["[2001:db8::7]:443"]), "2001:db8::7");
         assert_eq!(seen("127.0.0.1", &trusted, &["198.51.100.7:1234"]), "198.51.100.7");
     }
 
     #[test]
-    fn what_is_no_address_ends_the_reading_and_never_the_check() {
+    fn a_malformed_forwarded_header_leaves_the_last_trusted_address() {
         let trusted = ["127.0.0.0/8"];
         for forwarded in ["a", "", "unknown", "1.1.1.1, a", "é", "1.1.1.1, ", "999.1.1.1"] {
             assert_eq!(seen("127.0.0.1", &trusted, &[forwarded]), "127.0.0.1", "{forwarded}");

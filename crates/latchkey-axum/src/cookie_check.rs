@@ -1,26 +1,26 @@
-//! Finds out whether a browser keeps cookies, so that one that does not is told instead of led in circles.
+//! Detects browsers that block cookies, so that they get a notice instead of endless redirects.
 //!
-//! The sign-in pages give a browser that has no cookie of ours a probe. A form that a browser posts without any cookie is
-//! answered by a redirect with a marker; a request that carries the marker and still no cookie proves that they are blocked.
+//! The sign-in pages set a probe cookie if a browser has none of our cookies. A form that a browser posts without any of our cookies
+//! is answered with a redirect that has a marker. A request with the marker and still no cookie proves that cookies are blocked.
 
 use http::{HeaderMap, HeaderValue, Uri};
 
 use super::cookies::CookieKind;
 use super::state::AppState;
 
-/// What a page says to a browser that keeps no cookies.
+/// The notice for a browser that blocks cookies.
 pub const BLOCKED: &str = "Your browser did not keep our cookie. Allow cookies for this site, then sign in again.";
 
-/// The value of the probe, in the place of the flash cookie: it is no flash, so it says nothing on any page.
+/// The value of the probe, which uses the name of the flash cookie. It is no valid flash, so no page shows a message for it.
 const PROBE: &str = "cookie-probe";
 
-/// Life of the probe, in seconds: longer than people take to fill in a form.
+/// Life of the probe, in seconds: longer than it takes to fill in a form.
 const PROBE_LIFE: i64 = 60 * 60;
 
-/// The marker in the query.
+/// The marker in the query of a redirect.
 const MARKER: &str = "cookies=check";
 
-/// Whether a request carries any cookie of ours.
+/// Returns whether a request contains any of our cookies.
 pub fn has_any(state: &AppState, headers: &HeaderMap) -> bool {
     has_lasting(state, headers) || state.cookies.read(headers, CookieKind::Flash).is_some()
 }
@@ -31,8 +31,8 @@ fn has_lasting(state: &AppState, headers: &HeaderMap) -> bool {
         .any(|cookie| state.cookies.read(headers, cookie).is_some())
 }
 
-/// Whether a form was posted by a browser that sent none of our cookies. Programs do not say `Sec-Fetch-Mode: navigate`, and
-/// need no marker.
+/// Returns whether the redirect after a form needs the marker: a browser sent the form without any of our cookies. Programs do not
+/// send `Sec-Fetch-Mode: navigate` and need no marker.
 pub fn is_due(state: &AppState, headers: &HeaderMap) -> bool {
     headers.get("sec-fetch-mode").is_some_and(|mode| mode == "navigate") && !has_any(state, headers)
 }
@@ -44,12 +44,13 @@ pub fn mark(path: &str) -> String {
     format!("{path}{separator}{MARKER}{fragment}")
 }
 
-/// Whether a request proves that the browser keeps no cookies: the redirect before it set one.
+/// Returns whether a request proves that the browser blocks cookies: it has the marker, so the redirect before it set a cookie, but
+/// the request contains none.
 pub fn failed(state: &AppState, uri: &Uri, headers: &HeaderMap) -> bool {
     uri.query().is_some_and(|query| query.split('&').any(|pair| pair == MARKER)) && !has_any(state, headers)
 }
 
-/// The path and query of a marked address without its marker.
+/// Returns path and query of a URL without the marker.
 pub fn unmarked(uri: &Uri) -> String {
     let kept: Vec<&str> = uri.query().unwrap_or_default().split('&').filter(|pair| *pair != MARKER).collect();
     if kept.is_empty() {
@@ -59,8 +60,8 @@ pub fn unmarked(uri: &Uri) -> String {
     }
 }
 
-/// The cookie that a sign-in page sets: the probe for a browser that has none of ours once the flash was shown, an end to a
-/// flash that was shown elsewhere, or nothing.
+/// Returns the `Set-Cookie` header of a sign-in page. With a session or device cookie, it clears a flash that was shown. Without one,
+/// it sets the probe unless the browser still has a flash cookie that was not shown.
 pub fn after_sign_in_page(state: &AppState, headers: &HeaderMap, flash_was_shown: bool) -> Option<HeaderValue> {
     let has_flash = state.cookies.read(headers, CookieKind::Flash).is_some();
     match (has_lasting(state, headers), flash_was_shown, has_flash) {

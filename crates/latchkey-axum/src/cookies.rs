@@ -1,4 +1,4 @@
-//! The one place that builds our cookies, and the one that reads them.
+//! Builds and reads all cookies of Latchkey.
 
 use axum_extra::extract::cookie::{Cookie, SameSite};
 use cookie::time::Duration;
@@ -7,33 +7,33 @@ use http::{HeaderMap, HeaderValue};
 
 use latchkey_core::sessions::Tokens;
 
-/// Our cookies.
+/// The cookies of Latchkey.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CookieKind {
     /// The access token.
     Access,
     /// The refresh token.
     Refresh,
-    /// That somebody signed in here before.
+    /// Marks a browser in which an account signed in before.
     Device,
-    /// What a refused form has to say on the next page.
+    /// The messages of a form for the next page.
     Flash,
 }
 
-/// What follows the stem in the name of each cookie, in the order of [`CookieKind`].
+/// The suffix of each cookie name after the stem, in the order of [`CookieKind`].
 pub const SUFFIXES: [&str; 4] = ["", "-refresh", "-device", "-flash"];
 
 /// Builds and reads cookies for one public URL.
 #[derive(Clone, Debug)]
 pub struct Cookies {
     https: bool,
-    /// In the order of [`CookieKind`]; put together once, not for each request.
+    /// In the order of [`CookieKind`]. Built once, not for each request.
     names: [String; 4],
 }
 
 impl Cookies {
-    /// Names begin with `stem`, so that two apps on one host do not overwrite each other's cookies. On https every name
-    /// carries the `__Host-` prefix: no other host and no plain page can set it (RFC 6265bis section 4.1.3).
+    /// Every name contains `stem`, so that two apps on one host do not overwrite each other's cookies. On https every name has the
+    /// prefix `__Host-`, so that no other host and no plain http page can set the cookie (RFC 6265bis section 4.1.3).
     pub fn new(stem: &str, https: bool) -> Self {
         let prefix = if https { "__Host-" } else { "" };
         Self {
@@ -42,15 +42,15 @@ impl Cookies {
         }
     }
 
-    /// The cookie's name in a browser.
+    /// Returns the name of a cookie.
     pub fn name(&self, cookie: CookieKind) -> &str {
         &self.names[cookie as usize]
     }
 
-    /// Sets a cookie for `max_age` seconds. The value is base64url, dots and nothing else.
+    /// Returns the `Set-Cookie` header that sets a cookie for `max_age` seconds.
     ///
     /// # Panics
-    /// When the value is none: our own values always are.
+    /// If `value` cannot be part of a header. Values made by Latchkey contain only base64url and dots.
     pub fn set(&self, cookie: CookieKind, value: &str, max_age: i64) -> HeaderValue {
         let cookie = Cookie::build((self.name(cookie), value))
             .path("/")
@@ -62,12 +62,12 @@ impl Cookies {
         HeaderValue::from_str(&cookie.to_string()).expect("a cookie of base64url")
     }
 
-    /// Removes a cookie: the same attributes, no life left.
+    /// Returns the `Set-Cookie` header that removes a cookie: the same attributes and `Max-Age=0`.
     pub fn clear(&self, cookie: CookieKind) -> HeaderValue {
         self.set(cookie, "", 0)
     }
 
-    /// The cookies that keep somebody signed in, each for as long as its token lives.
+    /// Returns the headers that set the session cookies, each for the life of its token.
     pub fn sign_in(&self, tokens: &Tokens) -> [HeaderValue; 2] {
         let claims = &tokens.access.claims;
         [
@@ -76,27 +76,27 @@ impl Cookies {
         ]
     }
 
-    /// The cookies that take a session from the browser.
+    /// Returns the headers that remove the session cookies.
     pub fn sign_out(&self) -> [HeaderValue; 2] {
         [self.clear(CookieKind::Access), self.clear(CookieKind::Refresh)]
     }
 
-    /// Whether an answer sets or removes the cookies of a session.
+    /// Returns whether a response sets or removes the session cookies.
     pub fn decides(&self, answer: &HeaderMap) -> bool {
         let name = self.name(CookieKind::Access).as_bytes();
         let mut set = answer.get_all(SET_COOKIE).into_iter();
         set.any(|cookie| cookie.as_bytes().strip_prefix(name).is_some_and(|rest| rest.first() == Some(&b'=')))
     }
 
-    /// Whether a request carries a cookie of a session, good or not, once or twice.
+    /// Returns whether a request contains a session cookie, valid or not, once or several times.
     pub fn are_there(&self, headers: &HeaderMap) -> bool {
         let names = [CookieKind::Access, CookieKind::Refresh].map(|cookie| self.name(cookie).as_bytes());
         pairs(headers).any(|(name, _)| names.contains(&name))
     }
 
-    /// Reads a cookie from the raw headers, by the exact bytes of its name and without any decoding:
-    /// a browser holds no `%5F%5FHost-` name back from other hosts. A name seen twice is no cookie,
-    /// for nothing tells which one is ours.
+    /// Reads a cookie from the raw headers, by the exact bytes of its name and without any decoding, because browsers let other hosts
+    /// set a cookie named `%5F%5FHost-…`. If a name is present twice, both cookies are ignored, because nothing tells which one is
+    /// ours.
     pub fn read<'h>(&self, headers: &'h HeaderMap, cookie: CookieKind) -> Option<&'h str> {
         let name = self.name(cookie).as_bytes();
         let mut found = pairs(headers).filter(|(key, _)| *key == name).map(|(_, value)| value);
@@ -107,7 +107,7 @@ impl Cookies {
     }
 }
 
-/// The raw names and values.
+/// Returns the raw names and values of all cookies.
 fn pairs(headers: &HeaderMap) -> impl Iterator<Item = (&[u8], &[u8])> {
     headers
         .get_all(COOKIE)
@@ -152,13 +152,13 @@ mod tests {
     }
 
     #[test]
-    fn a_cookie_seen_twice_is_no_cookie() {
+    fn a_cookie_sent_twice_is_ignored() {
         assert_eq!(read(&Cookies::new("latchkey", false), &[b"latchkey=x; latchkey=x"]), None);
         assert_eq!(read(&Cookies::new("latchkey", false), &[b"latchkey=x", b"latchkey=y"]), None);
     }
 
     #[test]
-    fn only_the_exact_name_counts() {
+    fn a_cookie_is_read_only_under_its_exact_name() {
         for header in [
             b"%5F%5FHost-latchkey=x".as_slice(),
             b"__host-latchkey=x",
@@ -173,13 +173,13 @@ mod tests {
     }
 
     #[test]
-    fn a_value_that_cannot_be_ours_is_no_cookie() {
+    fn a_cookie_value_with_invalid_characters_is_ignored() {
         assert_eq!(read(&Cookies::new("latchkey", false), &[b"latchkey=a b"]), None);
         assert_eq!(read(&Cookies::new("latchkey", false), &[b"latchkey=\xff"]), None);
     }
 
     #[test]
-    fn every_name_begins_with_the_stem() {
+    fn every_cookie_name_begins_with_the_stem() {
         let cookies = Cookies::new("my-app", true);
         let names =
             [CookieKind::Access, CookieKind::Refresh, CookieKind::Device, CookieKind::Flash].map(|cookie| cookies.name(cookie).to_owned());

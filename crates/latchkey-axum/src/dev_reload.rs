@@ -1,9 +1,9 @@
-//! Reloading while `cargo leptos watch` runs.
+//! Page reloads during development with `cargo leptos watch`.
 
 use std::env;
 use std::sync::LazyLock;
 
-/// The port of its reload signal; none anywhere else, whatever the environment of a release says.
+/// Returns the port of the reload signal of `cargo leptos watch`. Always `None` in a release build, whatever the environment says.
 pub fn port() -> Option<u16> {
     static PORT: LazyLock<Option<u16>> = LazyLock::new(|| {
         let watched = cfg!(debug_assertions) && env::var_os("LEPTOS_WATCH").is_some();

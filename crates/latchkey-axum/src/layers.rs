@@ -1,4 +1,4 @@
-//! The layers around the whole router: what each request passes on its way to a route and back.
+//! The layers around the whole router, which every request and every response passes.
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -23,8 +23,8 @@ use crate::trace::{self, NewRequestId};
 /// Renders the page of a refused request.
 pub type ErrorPage = fn(&RefusedRequest) -> Response;
 
-/// Puts the layers around the routes. The first one here is the outermost. They stand around the router and not around each
-/// route, so that they also see requests that no route takes.
+/// Puts the layers around the routes. The first layer in the list is the outermost. The layers are around the router and not
+/// around each route, so that they also see requests that match no route.
 pub fn around(state: &AppState, routes: Router, error_page: ErrorPage) -> Router {
     let security_headers = Arc::new(SecurityHeaders::new(state.config.public_url.is_https()));
     let layers = ServiceBuilder::new()
@@ -43,7 +43,7 @@ pub fn around(state: &AppState, routes: Router, error_page: ErrorPage) -> Router
     Router::new().fallback_service(layers.service(routes))
 }
 
-/// Refuses what no route should see.
+/// Refuses requests that no route should see.
 async fn refuse_early(State(state): State<AppState>, request: Request, next: Next) -> Response {
     let refusal = size::check(&request)
         .or_else(|| host::check(&state, &request))
@@ -54,7 +54,7 @@ async fn refuse_early(State(state): State<AppState>, request: Request, next: Nex
     }
 }
 
-/// Shows a browser the page of a refusal instead of its JSON.
+/// Replaces the JSON body of a refusal by a page if the client is a browser.
 async fn show_refusals_as_pages(State(error_page): State<ErrorPage>, request: Request, next: Next) -> Response {
     let wants_page = wants_page(request.headers());
     let mut response = next.run(request).await;
@@ -64,7 +64,7 @@ async fn show_refusals_as_pages(State(error_page): State<ErrorPage>, request: Re
     }
 }
 
-/// Renders a refusal as a page and keeps its headers. If rendering pages is what failed, the answer stays JSON.
+/// Renders a refusal as a page and keeps the headers of the response. If rendering the page panics, the response stays JSON.
 fn page_of(error_page: ErrorPage, refused: &RefusedRequest, mut response: Response) -> Response {
     let Ok(mut page) = catch_unwind(AssertUnwindSafe(|| error_page(refused))) else {
         return response;
@@ -77,16 +77,16 @@ fn page_of(error_page: ErrorPage, refused: &RefusedRequest, mut response: Respon
     page
 }
 
-/// Answers for a handler that panicked. Only the log names the cause.
+/// Returns the response for a handler that panicked. Only the log names the cause.
 fn panicked(cause: Box<dyn Any + Send>) -> Response {
     let cause = cause
         .downcast_ref::<&str>()
         .copied()
         .or_else(|| cause.downcast_ref::<String>().map(String::as_str))
         .unwrap_or("unknown");
-    tracing::error!(cause, "a request panicked");
+    tracing::error!(cause, "a request handler panicked");
     refuse(
         StatusCode::INTERNAL_SERVER_ERROR,
-        "The fault is on our side. Try again in a moment.",
+        "Something went wrong on our side. Check whether your change was saved, then try again.",
     )
 }

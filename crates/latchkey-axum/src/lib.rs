@@ -1,14 +1,14 @@
-//! HTTP around the rules: cookies and the visitor they stand for, the API for other programs, the layers around every route,
-//! and the listener.
+//! The HTTP layer of Latchkey: cookies and the visitor they identify, the API for programs, the layers around every route, and
+//! the listener.
 //!
-//! | module | is |
+//! | module | contains |
 //! |---|---|
-//! | `layers` | what every request passes on its way to a route and back |
-//! | `api` | the API for other programs: `/token` and the like |
-//! | `visitor`, `cookies`, `flash` | who is asking, and what their browser keeps |
-//! | `middleware`, `strict_form` | what is refused before a route sees it |
+//! | `layers` | the layers that every request and response passes, in order |
+//! | `api` | the HTTP API for programs, such as `/token` |
+//! | `visitor`, `cookies`, `flash` | who sends a request, and what the browser stores |
+//! | `middleware`, `strict_form` | the single layers and checks; the parser of form bodies |
 //! | `serve` | the listener and the limits of connections |
-//! | `config`, `log`, `trace` | the settings, lines on standard error, and the span of each request |
+//! | `config`, `log`, `trace` | the settings, the log on standard error, and the span of each request |
 
 pub mod api;
 pub mod client_ip;

@@ -1,4 +1,4 @@
-//! Logging to standard error. No caller waits for it (`queue.rs`), and no client fills it (`limit.rs`).
+//! Logs to standard error. Callers never wait for the reader (`queue.rs`), and no client can fill the log (`limit.rs`).
 
 mod limit;
 mod queue;
@@ -16,7 +16,7 @@ use self::limit::{Limit, Suppressed, WINDOW};
 use self::queue::Queue;
 use super::config::{ConfigError, Settings};
 
-/// The log of this process: the subscriber that writes to it is one for the process, too.
+/// The log of this process. It is global because the tracing subscriber that writes to it is global too.
 static LOG: OnceLock<Log> = OnceLock::new();
 
 struct Log {
@@ -24,15 +24,12 @@ struct Log {
     limit: Limit,
 }
 
-/// Starts logging to standard error, for people on a terminal and as JSON elsewhere.
-///
-/// # Errors
-/// When a setting cannot be used.
+/// Starts logging to standard error: by default as text on a terminal and as JSON elsewhere. Fails if a setting is invalid.
 pub fn start(settings: &Settings) -> Result<(), ConfigError> {
     let text = settings.log.as_deref().unwrap_or("info");
     let filter = EnvFilter::builder().parse(text).map_err(|_| ConfigError {
         variable: "LATCHKEY_LOG",
-        reason: format!("\"{text}\" is not a filter; write error, warn, info, debug or trace"),
+        reason: format!("\"{text}\" is not a log filter; use error, warn, info, debug or trace"),
     })?;
     let pretty = match settings.log_format.as_deref() {
         None => stderr().is_terminal(),
@@ -41,7 +38,7 @@ pub fn start(settings: &Settings) -> Result<(), ConfigError> {
         Some(other) => {
             return Err(ConfigError {
                 variable: "LATCHKEY_LOG_FORMAT",
-                reason: format!("\"{other}\" is neither pretty nor json"),
+                reason: format!("\"{other}\" is not a log format; use pretty or json"),
             });
         }
     };
@@ -60,7 +57,7 @@ pub fn start(settings: &Settings) -> Result<(), ConfigError> {
     Ok(())
 }
 
-/// Logs panics like everything else. The standard hook writes to standard error itself, and waits for its reader.
+/// Logs panics through the queue. The default hook writes to standard error directly and waits for its reader.
 fn log_panics() {
     panic::set_hook(Box::new(|panic| {
         let cause = panic.payload_as_str().unwrap_or("unknown");
@@ -69,17 +66,17 @@ fn log_panics() {
     }));
 }
 
-/// Writes a line for people to standard error. It is not waited for once [`start`] was called.
+/// Writes a plain text line to standard error. After [`start`], the line goes through the queue and this does not block.
 pub fn say(line: &str) {
     let line = format!("{line}\n");
-    // There is nowhere to say that nothing can be said.
+    // If standard error fails, there is no other place to report that.
     let _ = match LOG.get() {
         Some(log) => log.queue.writer().write_all(line.as_bytes()),
         None => stderr().write_all(line.as_bytes()),
     };
 }
 
-/// Logs what was suppressed, once a minute, for as long as the program runs.
+/// Logs once a minute which lines were suppressed. Never returns.
 pub async fn keep_reporting() {
     let Some(log) = LOG.get() else { return };
     let mut minutes = tokio::time::interval(WINDOW);
@@ -92,11 +89,11 @@ pub async fn keep_reporting() {
 fn report(suppressed: &[Suppressed]) {
     for Suppressed { message, client, lines } in suppressed {
         let client = client.map_or_else(|| "others".to_owned(), |client| client.to_string());
-        tracing::warn!(suppressed = message, client, lines, "lines of one kind were suppressed");
+        tracing::warn!(suppressed = message, client, lines, "repeated log lines were suppressed");
     }
 }
 
-/// Writes what is left, within two seconds; lines that come later are dropped.
+/// Writes the lines that are left in the queue, within two seconds. Later lines are dropped.
 pub fn finish() {
     if let Some(log) = LOG.get() {
         report(&log.limit.last_report(Instant::now()));
@@ -104,12 +101,12 @@ pub fn finish() {
     }
 }
 
-/// Lines that were lost, because standard error was too slow or full.
+/// Returns the number of lines that were lost because standard error was too slow or full.
 pub fn dropped_lines() -> u64 {
     LOG.get().map_or(0, |log| log.queue.dropped())
 }
 
-/// Lines that were not written, because there were enough of their kind.
+/// Returns the number of lines that were not written because the limit for their kind was reached.
 pub fn suppressed_lines() -> u64 {
     LOG.get().map_or(0, |log| log.limit.suppressed())
 }

@@ -1,4 +1,4 @@
-//! Counts and times, in the text format of Prometheus, on a listener of their own.
+//! Serves the metrics in the text format of Prometheus, on a separate listener.
 
 pub mod registry;
 
@@ -19,10 +19,10 @@ use super::log;
 use super::state::AppState;
 use latchkey_store::StoreError;
 
-/// How often the live sessions are counted. A count reads them all, so a scrape shows the last one.
+/// How often the live sessions are counted. Counting reads all of them, so a scrape shows the last count.
 const COUNT_EVERY: Duration = Duration::from_mins(1);
 
-/// Times every request. A layer of the router only when metrics are shown.
+/// Measures the time of every request. The router has this layer only if metrics are enabled.
 pub async fn time(State(state): State<AppState>, request: Request, next: Next) -> Response {
     let began = Instant::now();
     let route = request
@@ -50,25 +50,22 @@ fn seconds(duration: Duration) -> f64 {
     duration.as_secs_f64()
 }
 
-/// `GET /metrics`, for the listener of its own.
+/// Returns the router of the metrics listener, with `GET /metrics`.
 pub fn router(state: AppState) -> Router {
     Router::new().route("/metrics", get(show)).with_state(state)
 }
 
-/// Counts the live sessions once a minute, for as long as the program runs.
+/// Counts the live sessions once a minute. Never returns.
 pub async fn keep_counting(state: AppState) {
     let mut ticks = interval(COUNT_EVERY);
     loop {
         ticks.tick().await;
-        // A failed count keeps the last value: others report that the database is unavailable.
+        // After a failed count the last value stays. Other parts report that the database is unavailable.
         let _ = count_sessions(&state).await;
     }
 }
 
-/// Counts the live sessions.
-///
-/// # Errors
-/// When the database cannot be used; the last count stays.
+/// Counts the live sessions. If this fails, the metric keeps its last value.
 pub async fn count_sessions(state: &AppState) -> Result<(), StoreError> {
     let live = state.store.count_live_sessions(state.clock.now()).await?;
     state.metrics.sessions.set(live);

@@ -1,4 +1,4 @@
-//! What every request passes, one file each. `router.rs` says in which order and why.
+//! The single layers and checks, one file each. `layers.rs` puts most of them in order; the app's router adds `session`.
 
 pub mod host;
 pub mod same_origin;

@@ -1,4 +1,4 @@
-//! How many of something each client network may hold at a time, such as connections.
+//! Limits how many resources, such as connections, each client network may hold at a time.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -6,20 +6,20 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use latchkey_core::throttle::Network;
 
-/// Counts what each network holds. A network that holds nothing takes no memory.
+/// Counts the permits that each network holds. A network without permits takes no memory.
 pub struct NetworkQuota {
     most: AtomicUsize,
     held: Mutex<HashMap<Network, usize>>,
 }
 
-/// One of what a network holds. Dropping it gives it back.
+/// A permit that a network holds. Dropping it releases it.
 pub struct NetworkPermit {
     quota: Arc<NetworkQuota>,
     network: Network,
 }
 
 impl NetworkQuota {
-    /// Lets each network hold `most`.
+    /// Allows each network to hold `most` permits.
     pub fn new(most: usize) -> Arc<Self> {
         Arc::new(Self {
             most: AtomicUsize::new(most),
@@ -27,12 +27,12 @@ impl NetworkQuota {
         })
     }
 
-    /// Lets each network hold `most` from now on.
+    /// Changes the limit of each network to `most` permits. Permits already taken stay valid.
     pub fn limit_to(&self, most: usize) {
         self.most.store(most, Ordering::Relaxed);
     }
 
-    /// Takes one for a network, unless it holds as many as it may.
+    /// Takes a permit for a network. Returns `None` if the network has reached its limit.
     pub fn take(self: &Arc<Self>, network: Network) -> Option<NetworkPermit> {
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
         let number = held.get(&network).copied().unwrap_or(0);
@@ -70,19 +70,19 @@ mod tests {
     }
 
     #[test]
-    fn each_network_holds_its_own_number_and_gives_back_what_is_dropped() {
+    fn each_network_has_its_own_limit_and_dropping_a_permit_frees_it() {
         let quota = NetworkQuota::new(2);
         let take = |text| quota.take(network(text));
         let first = [take("192.0.2.1"), take("::ffff:192.0.2.1")];
         assert!(first.iter().all(Option::is_some));
-        assert!(take("192.0.2.1").is_none(), "written as IPv6 it is the same address");
+        assert!(take("192.0.2.1").is_none(), "an IPv4-mapped IPv6 address is the same network");
         let second = [take("2001:db8::1"), take("2001:db8::2:1")];
-        assert!(second.iter().all(Option::is_some), "another network");
+        assert!(second.iter().all(Option::is_some), "another network has its own limit");
         assert!(take("2001:db8::3").is_none(), "an IPv6 /64 is one network");
         assert!(take("2001:db8:0:1::1").is_some());
         drop(first);
         assert!(take("192.0.2.1").is_some());
         drop(second);
-        assert_eq!(quota.held.lock().expect("unpoisoned").len(), 0, "nothing is kept");
+        assert_eq!(quota.held.lock().expect("unpoisoned").len(), 0, "no entry is left");
     }
 }

@@ -1,4 +1,4 @@
-//! Runs the server.
+//! Starts, runs and stops the server.
 
 mod connection;
 mod connections;
@@ -26,35 +26,31 @@ use latchkey_core::clock::Clock;
 use latchkey_core::passwords::{Cost, Passwords};
 use latchkey_store::{OpenMode, Store};
 
-/// Why a command did not do its work: one sentence.
+/// The error of a command. Its text is one sentence.
 pub type Failure = Box<dyn std::error::Error + Send + Sync>;
 
-/// Opens the database and makes the state, for the server and for every command.
-///
-/// # Errors
-/// When the database cannot be used, or needs what the mode does not allow.
+/// Opens the database and builds the state, for the server and for every command. Fails if the database cannot be used, or needs
+/// a change that `mode` does not allow.
 pub async fn open(config: Config, mode: OpenMode) -> Result<AppState, Failure> {
     let store = Store::open_as(&config.database, config.database_connections, mode)
         .await
         .map_err(|error| format!("{}: {error}", config.database))?;
     if config.secret_missing {
         store.close().await;
-        return Err("LATCHKEY_DATA_DIR: the secret of this database is missing there. Put it back, or start the server once: it makes a new one, and everyone has to sign in again.".into());
+        return Err("LATCHKEY_DATA_DIR: the secret of this database is missing from this directory. Restore it, or start the server once to create a new one; then everyone has to sign in again.".into());
     }
     Ok(AppState::new(config, store, Clock::system(), Passwords::new(Cost::PRODUCTION)))
 }
 
-/// Serves until it is told to stop (SIGTERM, SIGHUP or Ctrl-C), then finishes what is under way.
-///
-/// # Errors
-/// When the address is taken, or the database cannot be used.
+/// Serves until SIGTERM, SIGHUP or Ctrl-C, then finishes the requests in progress and stops. Fails if the address is in use or
+/// the database cannot be used.
 pub async fn run(config: Config, app: impl FnOnce(AppState) -> Router) -> Result<(), Failure> {
-    // Before the database: a second server on the same data stops here.
+    // Listen before opening the database, so that a second server with the same settings stops here.
     let listener = connections::listen(config.addr).map_err(|error| address_error("LATCHKEY_ADDR", config.addr, &error))?;
     let url = config.public_url.to_string();
     let tls = config.tls.clone().map(Tls::load).transpose()?;
     let state = open(config, OpenMode::Migrate).await?;
-    // Before the first request: what ended while this program was not running must be known.
+    // Before the first request, learn which sessions were revoked while this program was not running.
     state.sessions.sync.catch_up().await?;
     let mut background = background(&state);
     if let Some(tls) = &tls {
@@ -71,7 +67,7 @@ pub async fn run(config: Config, app: impl FnOnce(AppState) -> Router) -> Result
     }
     background.spawn(stop_signal(state.clone())?);
     if !state.config.public_url.is_https() && !state.config.addr.ip().is_loopback() {
-        tracing::warn!("LATCHKEY_PLAIN_HTTP=anywhere: passwords cross the network in the open");
+        tracing::warn!("LATCHKEY_PLAIN_HTTP=anywhere: passwords cross the network unencrypted");
     }
     for warning in &state.config.warnings {
         tracing::warn!("{warning}");
@@ -85,14 +81,14 @@ pub async fn run(config: Config, app: impl FnOnce(AppState) -> Router) -> Result
     connections::serve(listener, tls.map(|tls| tls.acceptor), limits, &state.stop, answer_by(app)).await;
     background.shutdown().await;
     if let Err(error) = state.writer.write().await {
-        tracing::warn!(%error, "what was to be written after the last answers could not be written");
+        tracing::warn!(%error, "pending writes could not be saved at the stop");
     }
     state.store.close().await;
     tracing::info!("stopped");
     Ok(())
 }
 
-/// Answers requests by a router. It is always ready and never fails.
+/// Turns a router, which is always ready and never fails, into a function that answers requests.
 fn answer_by(router: Router) -> impl Fn(Request) -> BoxFuture<'static, Response> + Clone + Send + Sync + 'static {
     move |request| {
         let mut router = router.clone();
@@ -103,7 +99,7 @@ fn answer_by(router: Router) -> impl Fn(Request) -> BoxFuture<'static, Response>
     }
 }
 
-/// What runs beside the requests, for as long as the server does.
+/// Starts the background tasks, which run as long as the server does.
 fn background(state: &AppState) -> JoinSet<()> {
     let mut tasks = JoinSet::new();
     tasks.spawn(state.sessions.sync.clone().follow());
@@ -118,9 +114,9 @@ fn background(state: &AppState) -> JoinSet<()> {
 fn address_error(variable: &'static str, addr: SocketAddr, error: &std::io::Error) -> ConfigError {
     let reason = if error.kind() == std::io::ErrorKind::AddrInUse {
         let other = SocketAddr::new(addr.ip(), addr.port().checked_add(1).unwrap_or(8080));
-        format!("{addr} is in use by another program; stop that one, or choose another port, such as {other}")
+        format!("{addr} is in use by another program; stop that program, or choose another port, such as {other}")
     } else {
-        format!("{addr} cannot be listened on: {error}")
+        format!("cannot listen on {addr}: {error}")
     };
     ConfigError { variable, reason }
 }
@@ -128,7 +124,7 @@ fn address_error(variable: &'static str, addr: SocketAddr, error: &std::io::Erro
 fn stop_signal(state: AppState) -> std::io::Result<impl Future<Output = ()>> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
-    // A program started with `nohup` is meant to outlive its terminal.
+    // A program started with `nohup` ignores SIGHUP, because it must outlive its terminal.
     let mut hangup = if is_ignored(SignalKind::hangup()) {
         None
     } else {
@@ -151,7 +147,7 @@ fn stop_signal(state: AppState) -> std::io::Result<impl Future<Output = ()>> {
     })
 }
 
-/// Whether the program was started with a signal ignored. Only Linux tells.
+/// Returns whether the program was started with this signal ignored. Works on Linux only; elsewhere it returns `false`.
 fn is_ignored(signal: SignalKind) -> bool {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));

@@ -1,5 +1,5 @@
-//! `GET /session/events`: tells an open page that its session is over, or that its facts have changed (server-sent
-//! events, HTML Living Standard section 9.2). The guard island listens.
+//! `GET /session/events`: tells an open page that its session has ended or that the data of its user has changed (server-sent
+//! events, HTML Living Standard section 9.2). The guard island listens to it.
 
 pub mod quota;
 
@@ -24,22 +24,24 @@ use latchkey_core::revocations::{TokenStatus, Watch};
 use latchkey_core::throttle::Network;
 use latchkey_core::tokens::Claims;
 
-/// How soon a browser comes back after a stream has ended.
+/// How long a browser waits before it reconnects after a stream has ended.
 const COME_BACK: Duration = Duration::from_millis(500);
 
-/// Likewise, while the database is away.
+/// How long a browser waits before it reconnects while the database is unavailable.
 const COME_BACK_LATER: Duration = Duration::from_secs(2);
 
-/// A proxy that holds answers back would hold back the news.
+/// Tells proxies not to buffer the response, because buffering would delay the events.
 const UNBUFFERED: (HeaderName, HeaderValue) = (HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no"));
 
-/// It names a session; by itself `Sse` says `no-cache`, which may be stored.
+/// Forbids storing the response, because it contains a session id. `Sse` alone sets `no-cache`, which allows storing.
 const NOT_STORED: (HeaderName, HeaderValue) = (header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
 
-/// A stream begins with `session` and the id and remaining seconds of the session's access token, renewed if it was due.
-/// It ends with `over` when the page should ask the server anew, and without a word when a renewal is due or the
-/// server stops: the browser then comes back by itself. Where too many are open the answer is 503, and the page asks
-/// again when its token expires.
+/// Streams the events of the visitor's session.
+///
+/// A stream begins with the event `session`: the id of the session and the remaining seconds of its access token, which was
+/// renewed if that was due. The stream ends with the event `over` when the page should reload. It ends without an event when a
+/// renewal is due or the server stops; the browser then reconnects by itself. If too many streams are open, the response is 503,
+/// and the page asks again when its token expires.
 pub async fn session_events(State(state): State<AppState>, headers: HeaderMap, extensions: Extensions, visitor: Visitor) -> Response {
     let listens = headers
         .get(header::ACCEPT)
@@ -76,7 +78,8 @@ fn events_of(state: AppState, claims: Arc<Claims>, watch: Watch, permit: EventSt
         let due = tokio::time::sleep(due);
         tokio::pin!(due);
         loop {
-            // Asked after the watch has begun: an end in between is not missed. And at all: news may be older than the token.
+            // Check the status after the watch has begun, so that no change in between is missed. The check is also needed because
+            // a change may be older than the token.
             if matches!(
                 state.sessions.revocations.status(&claims, state.clock.now()),
                 TokenStatus::Ended | TokenStatus::Stale
@@ -94,7 +97,10 @@ fn events_of(state: AppState, claims: Arc<Claims>, watch: Watch, permit: EventSt
 }
 
 fn too_many() -> Response {
-    let mut response = refuse(StatusCode::SERVICE_UNAVAILABLE, "Too many pages are open. Close some of them.");
+    let mut response = refuse(
+        StatusCode::SERVICE_UNAVAILABLE,
+        "Too many pages are open. Close some of them, then try again.",
+    );
     response.headers_mut().insert(header::RETRY_AFTER, RETRY_AFTER);
     response
 }

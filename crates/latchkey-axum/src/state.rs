@@ -1,4 +1,4 @@
-//! What every request needs.
+//! The shared state of the application.
 
 use std::ops::Deref;
 use std::sync::Arc;
@@ -19,33 +19,33 @@ use latchkey_core::sessions::write_behind::Writer;
 use latchkey_store::Store;
 use tokio_util::sync::CancellationToken;
 
-/// Handed to every handler and, as a context, to every server function.
+/// The shared state. Handlers get it from the router, server functions from the context.
 #[derive(Clone)]
 pub struct AppState(Arc<Inner>);
 
-/// The parts of the state.
+/// The fields of [`AppState`].
 pub struct Inner {
     /// The checked settings.
     pub config: Config,
     /// The database.
     pub store: Store,
-    /// The time.
+    /// The clock.
     pub clock: Clock,
-    /// Makes accounts, signs in to them and changes them.
+    /// Creates and changes accounts, and signs in to them.
     pub accounts: Accounts,
-    /// Begins sessions, refreshes and verifies their tokens, and ends them.
+    /// Starts and ends sessions, and refreshes and verifies their tokens.
     pub sessions: Sessions,
-    /// Makes known devices and reads them.
+    /// Creates and reads the device cookies of known browsers.
     pub devices: Devices,
-    /// Writes what is written after the answer.
+    /// Writes data that requests leave to be written after their response.
     pub writer: Writer,
-    /// Removes what is over.
+    /// Removes expired data.
     pub housekeeping: Housekeeping,
-    /// How many event streams are open.
+    /// The limit of open event streams.
     pub event_streams: EventStreams,
-    /// Counts and times.
+    /// Counters and timings for Prometheus.
     pub metrics: Metrics,
-    /// Whether the server is asked to stop.
+    /// Cancelled when the server is asked to stop.
     pub stop: CancellationToken,
     /// Builds and reads cookies.
     pub cookies: Cookies,
@@ -54,7 +54,7 @@ pub struct Inner {
 }
 
 impl AppState {
-    /// Derives the rest from the settings.
+    /// Builds the state from the settings.
     pub fn new(config: Config, store: Store, clock: Clock, passwords: Passwords) -> Self {
         let Services {
             accounts,

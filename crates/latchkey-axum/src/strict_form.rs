@@ -1,4 +1,4 @@
-//! The one reader of form bodies: strict, so that what passes it means the same to every parser behind it.
+//! The only parser of form bodies. It is strict, so that an accepted body means the same to every other parser.
 
 use std::time::Duration;
 
@@ -9,23 +9,23 @@ use http::{HeaderMap, StatusCode, header};
 use percent_encoding::percent_decode;
 use tokio::time::timeout;
 
-/// Longest form body, in bytes. The longest honest one has a long path to return to and a password of
-/// 128 characters, each of four bytes written as twelve.
+/// Maximum size of a form body, in bytes. The longest legitimate body contains a long return path and a password of 128 characters
+/// with four bytes each, which take twelve bytes percent-encoded.
 pub const MAX_BODY: usize = 16 * 1024;
 
-/// Longest wait for a body.
+/// Maximum wait for a body.
 const BODY_DEADLINE: Duration = Duration::from_secs(10);
 
-/// The fields of an `application/x-www-form-urlencoded` body, each name once.
+/// The fields of an `application/x-www-form-urlencoded` body. Each name is present once.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Form(Vec<(String, String)>);
 
-/// Why a body was not read: a status and a sentence.
+/// Why a body was refused.
 #[derive(Debug, PartialEq, Eq)]
 pub struct FormError {
-    /// 400, 408, 413 or 415.
+    /// The status of the response: 400, 408, 413 or 415.
     pub status: StatusCode,
-    /// What to do about it.
+    /// What is wrong or what to send instead.
     pub sentence: &'static str,
 }
 
@@ -34,21 +34,15 @@ const fn refuse(status: StatusCode, sentence: &'static str) -> FormError {
 }
 
 impl Form {
-    /// Reads the body of a request.
-    ///
-    /// # Errors
-    /// When it is too large, of another type, or malformed.
+    /// Reads and parses the body of a request.
     pub async fn read(request: Request) -> Result<Self, FormError> {
         let (parts, body) = request.into_parts();
         let bytes = read_body(&parts.headers, body).await?;
         Self::parse(&parts.headers, &bytes)
     }
 
-    /// Parses a body: fields are named by plain words, each at most once, and are UTF-8. No body at all is an
-    /// empty form.
-    ///
-    /// # Errors
-    /// When it is of another type or malformed.
+    /// Parses a body. Field names consist of ASCII letters, digits and `_-.`, each name is present at most once, and values are UTF-8.
+    /// An empty body without a content type is an empty form.
     pub fn parse(headers: &HeaderMap, body: &[u8]) -> Result<Self, FormError> {
         const MALFORMED: FormError = refuse(
             StatusCode::BAD_REQUEST,
@@ -68,19 +62,22 @@ impl Form {
             let (Some(name), Some(value)) = (name, value) else {
                 return Err(MALFORMED);
             };
-            // Brackets and the like would be structure to other parsers.
+            // Other parsers give characters such as brackets a meaning.
             if name.is_empty() || !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte)) {
                 return Err(MALFORMED);
             }
             if fields.iter().any(|(known, _)| *known == name) {
-                return Err(refuse(StatusCode::BAD_REQUEST, "A field is there twice. Send each field once."));
+                return Err(refuse(
+                    StatusCode::BAD_REQUEST,
+                    "A field was sent more than once. Send each field once.",
+                ));
             }
             fields.push((name, value));
         }
         Ok(Self(fields))
     }
 
-    /// A field that is there and not empty.
+    /// Returns the value of a field if it is present and not empty.
     pub fn get(&self, name: &str) -> Option<&str> {
         self.0
             .iter()
@@ -89,14 +86,12 @@ impl Form {
     }
 }
 
-const TOO_LARGE: FormError = refuse(StatusCode::PAYLOAD_TOO_LARGE, "The form data is too large.");
-const CUT_SHORT: FormError = refuse(StatusCode::BAD_REQUEST, "The form data did not arrive whole.");
-const TOO_SLOW: FormError = refuse(StatusCode::REQUEST_TIMEOUT, "The form data did not arrive in time.");
+const TOO_LARGE: FormError = refuse(StatusCode::PAYLOAD_TOO_LARGE, "The form data is too large. Send at most 16 KiB.");
+const CUT_SHORT: FormError = refuse(StatusCode::BAD_REQUEST, "The form data is incomplete. Send it again.");
+const TOO_SLOW: FormError = refuse(StatusCode::REQUEST_TIMEOUT, "The form data did not arrive in time. Send it again.");
 
-/// Reads a body of at most [`MAX_BODY`] bytes; one that says it is longer is not read at all.
-///
-/// # Errors
-/// When it is too large, too slow, compressed or cut short.
+/// Reads a body of at most [`MAX_BODY`] bytes. A body with a larger `Content-Length` is not read at all. Compressed bodies are
+/// refused.
 pub async fn read_body(headers: &HeaderMap, body: Body) -> Result<Bytes, FormError> {
     if headers.get(header::CONTENT_ENCODING).is_some_and(|coding| coding != "identity") {
         return Err(refuse(StatusCode::UNSUPPORTED_MEDIA_TYPE, "Send the fields uncompressed."));
@@ -110,7 +105,7 @@ pub async fn read_body(headers: &HeaderMap, body: Body) -> Result<Bytes, FormErr
     timeout(BODY_DEADLINE, copy(body)).await.unwrap_or(Err(TOO_SLOW))
 }
 
-/// Copies the parts of a body as they arrive: a part of one byte would keep the whole buffer that it was received in.
+/// Copies the parts of a body as they arrive, because even a part of one byte would keep its whole receive buffer in memory.
 async fn copy(body: Body) -> Result<Bytes, FormError> {
     let mut whole = Vec::new();
     let mut parts = body.into_data_stream();
@@ -191,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn another_type_is_refused() {
+    fn a_wrong_content_type_is_refused() {
         for (content_type, status) in [
             ("application/json", Some(415)),
             ("text/plain", Some(415)),

@@ -1,4 +1,4 @@
-//! The span of each request: every line of the log that is written while a request is answered names it.
+//! Opens a span for each request, so that every log line written during the request names it.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -14,15 +14,15 @@ use uuid::Uuid;
 
 use crate::client_ip;
 
-/// The name of the span.
+/// The name of the span of a request.
 pub const REQUEST: &str = "request";
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// The layer that opens a span for each request and logs its answer.
+/// The layer that opens a span for each request and logs its response.
 pub type RequestTrace = TraceLayer<SharedClassifier<ServerErrorsAsFailures>, RequestSpan, (), LogAnswer, (), (), ()>;
 
-/// Opens a span for each request and logs its answer. The client's address is read past the trusted proxies.
+/// Returns the layer that opens a span for each request and logs its response. See [`client_ip::address`] for `trusted_proxies`.
 pub fn layer(trusted_proxies: &[IpNet]) -> RequestTrace {
     TraceLayer::new_for_http()
         .make_span_with(RequestSpan::new(trusted_proxies))
@@ -33,13 +33,13 @@ pub fn layer(trusted_proxies: &[IpNet]) -> RequestTrace {
         .on_failure(())
 }
 
-/// Drops a request id that the client chose: the log is ours.
+/// Removes a request id that the client chose, so that clients cannot put text into the log.
 pub fn drop_foreign_request_id<B>(mut request: Request<B>) -> Request<B> {
     request.headers_mut().remove(X_REQUEST_ID);
     request
 }
 
-/// Numbers requests by UUIDs in the order of time.
+/// Gives each request a UUIDv7, which sorts by time.
 #[derive(Clone, Copy)]
 pub struct NewRequestId;
 
@@ -50,12 +50,12 @@ impl MakeRequestId for NewRequestId {
     }
 }
 
-/// Makes the span: the request's id, its client, and its path without the query, which may hold secrets.
+/// Makes the span of a request: its id, client, method, and path. The query is left out because it may contain secrets.
 #[derive(Clone)]
 pub struct RequestSpan(Arc<[IpNet]>);
 
 impl RequestSpan {
-    /// Reads the client's address past these proxies.
+    /// Takes the proxies whose `X-Forwarded-For` is trusted.
     pub fn new(trusted_proxies: &[IpNet]) -> Self {
         Self(trusted_proxies.into())
     }
@@ -66,7 +66,7 @@ impl<B> MakeSpan<B> for RequestSpan {
         let id = request.extensions().get::<RequestId>();
         let id = id.and_then(|id| id.header_value().to_str().ok());
         let client: Option<IpAddr> = client_ip::address(&self.0, request.headers(), request.extensions());
-        // At the level of errors, so that a log of errors alone names the requests too.
+        // The span has level error, so that it also appears in a log that shows only errors.
         tracing::error_span!(
             REQUEST,
             id,
@@ -77,7 +77,7 @@ impl<B> MakeSpan<B> for RequestSpan {
     }
 }
 
-/// Logs each answer at a level that fits its status: refusals for those who look for attacks (ASVS 16.3.2).
+/// Logs each response at a level that depends on its status. Refusals are logged at info to make attacks visible (ASVS 16.3.2).
 #[derive(Clone, Copy)]
 pub struct LogAnswer;
 
@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn lines_about_one_request_name_it_by_one_id_and_without_its_query() {
+    async fn log_lines_of_a_request_share_one_id_and_omit_the_query() {
         let log = Log::default();
         let json = layer()
             .json()

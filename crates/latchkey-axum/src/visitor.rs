@@ -1,5 +1,5 @@
-//! Who is asking. The middleware resolves the cookies and puts a [`Visitor`] into the request; what needs
-//! somebody signed in asks for [`SignedIn`] or [`Bearer`] and cannot run without.
+//! Identifies who sends a request. The session middleware resolves the cookies and puts a [`Visitor`] into the request. A handler
+//! that needs a signed-in user takes the extractor [`SignedIn`] or [`Bearer`], and does not run without one.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -20,15 +20,15 @@ use latchkey_core::tokens::Claims;
 use latchkey_store::{Client, ClientKind, EndReason, StoreError, UnixSeconds};
 use latchkey_types::{Next, User};
 
-/// Longest before its end that a token in a cookie is renewed, in seconds: so an open page need not wait for it.
+/// Maximum seconds before its expiry at which an access token in a cookie is renewed. Renewing early saves an open page the wait.
 const RENEWED_BEFORE: i64 = 30;
 
-/// Somebody whose token was verified.
+/// A user whose token was verified.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SignedIn {
     /// The decoded user.
     pub user: User,
-    /// All that the token says.
+    /// All claims of the token.
     pub claims: Arc<Claims>,
 }
 
@@ -41,22 +41,23 @@ impl From<Arc<Claims>> for SignedIn {
     }
 }
 
-/// Who a request with cookies comes from: always there, so that nothing is ever concluded from absence.
+/// Who sends a request with cookies. A [`Visitor`] is always present, so that no code has to interpret its absence.
 #[derive(Clone, Debug, Default)]
 pub enum Visitor {
-    /// Somebody.
+    /// A signed-in user.
     SignedIn(Arc<SignedIn>),
-    /// There is no session.
+    /// A visitor without a session.
     #[default]
     Anonymous,
-    /// The session has ended, and this is why.
+    /// The session has ended, for this reason.
     Ended(EndReason),
-    /// It cannot be told while the database is away: nobody gets in, and nobody is signed out.
+    /// The session cannot be checked, because the database is unavailable or a rate limit was reached. Access is denied, but the
+    /// user is not signed out.
     Unknown,
 }
 
 impl Visitor {
-    /// Whoever is signed in.
+    /// Returns the user if one is signed in.
     pub fn signed_in(self) -> Option<SignedIn> {
         match self {
             Visitor::SignedIn(signed_in) => Some(Arc::unwrap_or_clone(signed_in)),
@@ -71,11 +72,11 @@ impl From<Arc<Claims>> for Visitor {
     }
 }
 
-/// What the cookies of a request come to.
+/// The result of [`resolve`].
 pub struct Resolved {
-    /// Who it is.
+    /// Who sends the request.
     pub visitor: Visitor,
-    /// New tokens for the browser, where the old ones were used up.
+    /// New tokens for the browser, if its tokens were renewed.
     pub renewed: Option<Tokens>,
 }
 
@@ -85,8 +86,8 @@ impl From<Visitor> for Resolved {
     }
 }
 
-/// Finds out who a browser belongs to: by its access token; when that has ended, is stale or about to end, by its
-/// refresh token. Whatever is wrong with them, the visitor is nobody.
+/// Resolves the visitor from the cookies: by the access token or, if that is missing, expired, stale or about to expire, by the
+/// refresh token. Invalid tokens make the visitor anonymous.
 pub async fn resolve(state: &AppState, headers: &HeaderMap, extensions: &Extensions) -> Resolved {
     let access = match state.cookies.read(headers, CookieKind::Access) {
         Some(jwt) => state.sessions.verify(jwt).await,
@@ -107,16 +108,17 @@ pub async fn resolve(state: &AppState, headers: &HeaderMap, extensions: &Extensi
             renewed: Some(tokens),
         },
         (Err(RefreshError::Ended(reason)), _) => Visitor::Ended(reason).into(),
-        // Too early is not too late: what is still good stays so.
+        // The early renewal failed, but the access token is still valid: keep it.
         (Err(_), Some(claims)) => Visitor::from(claims).into(),
         (Err(RefreshError::Store(error)), _) => unknown(error).into(),
-        // Neighbours who guess sign nobody out.
+        // Rate-limited, maybe because of others at this address: do not sign this user out.
         (Err(RefreshError::Throttled(_)), _) => Visitor::Unknown.into(),
         (Err(RefreshError::Invalid), _) => Visitor::Anonymous.into(),
     }
 }
 
-/// When a good token of a browser is renewed: a little before its end. One cut short by the end of its session is not.
+/// Returns when the access token of a browser is renewed: a little before it expires. A token that is shorter because its session
+/// ends is not renewed early.
 pub fn renewed_at(state: &AppState, claims: &Claims) -> UnixSeconds {
     let life = state.sessions.tokens.life();
     let cut_short = claims.exp - claims.iat < life;
@@ -136,7 +138,7 @@ impl FromRequestParts<AppState> for Visitor {
     }
 }
 
-/// On a page: nobody signed in is led to the sign-in page, and from there back.
+/// The extractor for pages. Redirects a visitor who is not signed in to the sign-in page, which leads back after the sign-in.
 impl FromRequestParts<AppState> for SignedIn {
     type Rejection = Response;
 
@@ -162,7 +164,7 @@ impl OptionalFromRequestParts<AppState> for SignedIn {
     }
 }
 
-/// A path that carries `next` along, unless it is where one goes anyway.
+/// Adds `next` to a path, unless it is the default.
 pub fn with_next(path: &str, next: &Next) -> String {
     if next.is_default() {
         path.to_owned()
@@ -176,7 +178,7 @@ fn with_query(path: &str, next: &Next) -> String {
     format!("{path}?next={encoded}")
 }
 
-/// On the API: what a bearer token says (RFC 6750). Cookies are not looked at.
+/// The extractor for the API: the claims of a verified bearer token (RFC 6750). Cookies are not read.
 #[derive(Clone, Debug)]
 pub struct Bearer(pub Arc<Claims>);
 
@@ -189,10 +191,7 @@ impl FromRequestParts<AppState> for Bearer {
     }
 }
 
-/// The token of the one `Authorization` header. Two headers are none of them ours.
-///
-/// # Errors
-/// When there is no such header, or it holds anything else.
+/// Returns the token of the `Authorization` header. More than one header is ambiguous and refused.
 pub fn bearer_token(headers: &HeaderMap) -> Result<&str, Refusal> {
     let mut values = headers.get_all(header::AUTHORIZATION).into_iter();
     let value = values.next().ok_or(Refusal::NotSignedIn)?;
@@ -210,7 +209,7 @@ pub fn bearer_token(headers: &HeaderMap) -> Result<&str, Refusal> {
     }
 }
 
-/// Who a request comes from, as far as it says.
+/// Returns the client of a request: its address and, as far as the request names them, its user agent and known devices.
 pub fn client(state: &AppState, kind: ClientKind, headers: &HeaderMap, extensions: &Extensions) -> Client {
     let user_agent = headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok());
     let address = client_ip::address(&state.config.trusted_proxies, headers, extensions);

@@ -10,20 +10,20 @@ use latchkey_core::tokens::TokenGrant;
 use latchkey_store::{SessionId, Store, StoreError};
 use latchkey_types::{Role, User, UserId};
 
-/// Says what the server would use and whether it would start. Creates no file and changes none.
+/// Prints what the server would use and whether it would start. Creates and changes no file.
 pub async fn run(settings: &Settings) -> Result<(), Failure> {
     let config = Config::read(settings, NewFiles::Leave)?;
     for warning in &config.warnings {
         output::note(format_args!("warning: {warning}"));
     }
     output::line(format_args!(
-        "configuration  good: listens on {}, people use {}",
+        "configuration  good: listens on {}, public URL {}",
         config.addr, config.public_url
     ))?;
 
     if let Some(files) = config.tls.clone() {
         Tls::load(files)?;
-        output::line(format_args!("certificate    good: the key is its own"))?;
+        output::line(format_args!("certificate    good: the key belongs to it"))?;
     }
 
     let place = &config.database;
@@ -32,8 +32,8 @@ pub async fn run(settings: &Settings) -> Result<(), Failure> {
         output::line(format_args!(
             "secret         {}",
             match database {
-                None => "none yet: the first start makes it",
-                Some(_) => "missing: put it back, or the next start makes a new one and everyone has to sign in again",
+                None => "none yet: the first start creates it",
+                Some(_) => "missing: put it back, or the next start creates a new one and everyone has to sign in again",
             }
         ))?;
     } else {
@@ -50,9 +50,9 @@ pub async fn run(settings: &Settings) -> Result<(), Failure> {
 fn check_secret(config: &Config, salt: &str) -> Result<(), Failure> {
     let secrets = config.secrets.salted(salt);
     let tokens = AccessTokens::new(config.public_url.origin(), &secrets, config.jwt_alg, config.access_ttl);
-    let nobody = User {
-        id: UserId("nobody".into()),
-        username: "nobody".into(),
+    let probe = User {
+        id: UserId("probe".into()),
+        username: "probe".into(),
         roles: vec![Role::User],
     };
     let now = Clock::system().now();
@@ -62,7 +62,7 @@ fn check_secret(config: &Config, salt: &str) -> Result<(), Failure> {
         now,
         expires_at: now + config.access_ttl,
     };
-    let token = tokens.issue(&nobody, 0, &issue).jwt;
+    let token = tokens.issue(&probe, 0, &issue).jwt;
     tokens
         .verify(&token, now)
         .map_err(|_| "LATCHKEY_SECRET: a token signed with it does not verify.")?;

@@ -9,16 +9,16 @@ use latchkey_core::clock::Clock;
 use latchkey_core::secret;
 use latchkey_store::{DatabaseUrl, Restored, Store};
 
-/// Why PostgreSQL is not restored here.
-const BY_PG_RESTORE: &str = "PostgreSQL is restored by its own tool: stop the servers, run pg_restore, then `latchkey user end-sessions --all`, so that no session comes back that ended after the dump was made";
+/// Tells how to restore PostgreSQL, which this command does not do.
+const BY_PG_RESTORE: &str = "restore PostgreSQL with its own tool: stop the servers, run pg_restore, then run `latchkey user end-sessions --all`, because sessions that ended after the dump was made would be valid again";
 
-/// Puts a backup in the place of the database and says what that means.
+/// Replaces the database with a backup, and prints what that changes and what to do next.
 pub async fn run(settings: &Settings, file: &Path) -> Result<(), Failure> {
     let config = Config::read(settings, NewFiles::Leave)?;
     let DatabaseUrl::Sqlite(database) = &config.database else {
         return Err(BY_PG_RESTORE.into());
     };
-    // Before the data directory and the secret are made.
+    // Check this before the data directory and the secret are created.
     if !file.is_file() {
         return Err(format!("{}: there is no such file", file.display()).into());
     }
@@ -37,18 +37,18 @@ pub async fn run(settings: &Settings, file: &Path) -> Result<(), Failure> {
             database.display(),
             if accounts == 1 { "account" } else { "accounts" }
         ),
-        "No token, cookie or link from before is accepted any more: everyone signs in again.".to_owned(),
+        "Tokens, cookies and links from before the restore are no longer accepted: everyone has to sign in again.".to_owned(),
     ];
     if let Some(kept) = kept {
         lines.push(format!(
-            "The database that was there is now {}: remove it when it is not needed any more.",
+            "The previous database was kept as {}: remove it when you no longer need it.",
             kept.display()
         ));
     }
     lines.push(format!(
         "Start the server now{}.",
         if pending_migrations > 0 {
-            ": the backup is of an older version, and the start updates it"
+            ": the backup is from an older version, and the start updates it"
         } else {
             ""
         }

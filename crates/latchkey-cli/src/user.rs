@@ -1,4 +1,4 @@
-//! `latchkey user …`: accounts from the command line, by the same rules as on the pages.
+//! `latchkey user …`: manages accounts from the command line, by the same rules as the pages.
 
 mod import;
 mod list;
@@ -21,7 +21,7 @@ use latchkey_types::{Problem, Role, Username};
 
 #[derive(Subcommand)]
 pub enum Command {
-    /// Make an account; the very first one on an empty database becomes administrator
+    /// Add an account; the first one in an empty database becomes administrator
     Add {
         /// 3 to 32 of a-z 0-9 . _ - with a letter or a digit first
         name: String,
@@ -34,14 +34,14 @@ pub enum Command {
         #[command(flatten)]
         password: PasswordSource,
     },
-    /// Take accounts over from a CSV file: name, email, and an argon2 or bcrypt hash; none becomes administrator
+    /// Import accounts from a CSV file of names, emails and argon2 or bcrypt hashes; none becomes administrator
     Import {
         /// The file; its first line is `username,email,password_hash`
         file: PathBuf,
     },
-    /// List the accounts, in the order of their names
+    /// List the accounts in order of their names
     List {
-        /// Begin behind this name; there need not be such an account
+        /// List only names after this one; it need not be the name of an account
         #[arg(long, value_name = "NAME")]
         after: Option<String>,
         /// How many to list
@@ -60,7 +60,7 @@ pub enum Command {
         #[command(flatten)]
         password: PasswordSource,
     },
-    /// Set what an account may do
+    /// Set the role of an account
     SetRole {
         /// Its sign-in name; put -- before a name that begins with a dash
         name: String,
@@ -68,12 +68,12 @@ pub enum Command {
         #[arg(value_parser = ["admin", "user"])]
         role: String,
     },
-    /// Let nobody sign in to an account any more, and end its sessions
+    /// Disable an account: end its sessions and refuse new sign-ins
     Disable {
         /// Its sign-in name; put -- before a name that begins with a dash
         name: String,
     },
-    /// Let its user sign in again
+    /// Enable a disabled account, so that its user can sign in again
     Enable {
         /// Its sign-in name; put -- before a name that begins with a dash
         name: String,
@@ -95,7 +95,7 @@ pub enum Command {
 }
 
 impl Command {
-    /// Whether it may be the first one on a new installation.
+    /// Returns whether the command may be the first one of a new installation, which creates the database.
     pub fn adds_accounts(&self) -> bool {
         matches!(self, Self::Add { .. } | Self::Import { .. })
     }
@@ -146,7 +146,7 @@ async fn set_password(state: &AppState, name: &Username, password: &PasswordSour
     if !state.accounts.set_password(name, &password).await.map_err(sentence)? {
         return Err(unknown(name));
     }
-    output::done(format_args!("Set the password of {name}; every session is over."))
+    output::done(format_args!("Set the password of {name} and ended every session."))
 }
 
 async fn set_role(state: &AppState, name: &Username, role: &str) -> Result<(), Failure> {
@@ -161,7 +161,7 @@ async fn disable(state: &AppState, name: &Username) -> Result<(), Failure> {
     if !state.accounts.disable(name).await? {
         return Err(unknown(name));
     }
-    output::done(format_args!("Disabled {name}; every session is over."))
+    output::done(format_args!("Disabled {name} and ended every session."))
 }
 
 async fn enable(state: &AppState, name: &Username) -> Result<(), Failure> {
@@ -192,7 +192,7 @@ async fn remove(state: &AppState, name: &Username) -> Result<(), Failure> {
     if io::stdin().is_terminal() {
         write!(
             io::stderr(),
-            "This removes {name} and every session for good. Type the name to go on: "
+            "This removes {name} and every session for good. Type the name to continue: "
         )?;
         io::stderr().flush()?;
         let mut typed = String::new();
@@ -216,7 +216,7 @@ impl PasswordSource {
             return Ok(Zeroizing::new(typed.strip_suffix('\r').unwrap_or(typed).to_owned()));
         }
         if !io::stdin().is_terminal() {
-            return Err("There is no terminal to ask for the password on: give it on standard input with --password-stdin.".into());
+            return Err("There is no terminal to ask for the password: pass it on standard input with --password-stdin.".into());
         }
         let first = Zeroizing::new(rpassword::prompt_password("Password: ")?);
         let again = Zeroizing::new(rpassword::prompt_password("Again: ")?);
@@ -237,7 +237,7 @@ fn parse(name: &str) -> Result<Username, Failure> {
 }
 
 fn unknown(name: &Username) -> Failure {
-    format!("There is no account {name}; `latchkey user list` shows those there are.").into()
+    format!("There is no account {name}; `latchkey user list` shows all accounts.").into()
 }
 
 fn sentence(refusal: Refusal) -> Failure {

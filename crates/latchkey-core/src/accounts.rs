@@ -275,7 +275,7 @@ impl Accounts {
             self.sessions.write_behind.failed(&account.id, client, self.clock.now());
         }
         // Never log the name, because people type their password there by mistake.
-        let user = known.as_ref().map_or("nobody", |(account, _)| account.id.0.as_str());
+        let user = known.as_ref().map_or("none", |(account, _)| account.id.0.as_str());
         tracing::info!(user, "failed to sign in");
         // Pad the response time so that it reveals neither whether the account exists nor the kind of its hash.
         let kinds = self.store.hash_kinds(MANY_ACCOUNTS).await?;
@@ -290,8 +290,8 @@ impl Accounts {
             return;
         };
         match self.store.upgrade_hash(&user, &outdated, hashed_password(&hash)).await {
-            Ok(()) => tracing::info!(%user, "the password's hash is one of today"),
-            Err(error) => tracing::warn!(%error, "a password's hash could not be upgraded"),
+            Ok(()) => tracing::info!(%user, "upgraded the password hash"),
+            Err(error) => tracing::warn!(%error, "cannot upgrade the password hash"),
         }
     }
 
@@ -308,7 +308,7 @@ impl Accounts {
                 Ok(true) => {}
                 Ok(false) => break,
                 Err(error) => {
-                    tracing::warn!(%error, "the rest of a removed account is deleted later");
+                    tracing::warn!(%error, "cannot delete the rest of a removed account now; housekeeping deletes it later");
                     break;
                 }
             }

@@ -44,11 +44,11 @@ impl Secret {
     /// Checks a secret from the configuration. Refuses one that is too short, contains a well-known sample word, or is too regular to
     /// be random. The error is the end of a sentence that begins with the setting's name.
     pub fn parse(text: &str) -> Result<Self, String> {
-        const HOW: &str = "make one with `latchkey secret`";
+        const HOW: &str = "create one with `latchkey secret`";
         let text = text.trim();
         let lower = text.to_ascii_lowercase();
         if let Some(sample) = SAMPLES.iter().find(|sample| lower.contains(*sample)) {
-            return Err(format!("holds the well-known word \"{sample}\"; {HOW}"));
+            return Err(format!("contains the well-known word \"{sample}\"; {HOW}"));
         }
         if text.len() < MIN_BYTES {
             return Err(format!("is shorter than {MIN_BYTES} bytes; {HOW}"));
@@ -65,7 +65,7 @@ impl Secret {
         let mut file = File::open(path).map_err(unreadable)?;
         if file.metadata().map_err(unreadable)?.mode() & WRITABLE_BY_OTHERS != 0 {
             return Err(format!(
-                "{0}: other users can change it, and with it who is signed in; make a new secret if one of them may have, and run `chmod 600 {0}`",
+                "{0}: other users of this machine can change this secret and forge sessions with it; run `chmod 600 {0}`, and create a new secret if one of them may have changed it",
                 path.display()
             ));
         }

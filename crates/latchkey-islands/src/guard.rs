@@ -6,7 +6,7 @@ use leptos::prelude::*;
 use wasm_bindgen::JsCast;
 use web_sys::{Element, PageTransitionEvent};
 
-use super::{dom, page, presence, session_events, token_clock};
+use super::{dom, page, presence, session_stream, token_clock};
 
 /// Shows a protected view only as long as the session it was rendered for is alive. When that session ends (here, in another
 /// tab, on another device, or by expiry) or another user signs in, the guard hides the view at once and loads the page again.
@@ -19,7 +19,7 @@ pub fn Guard(children: Children) -> impl IntoView {
         </div>
         <section class="panel ended" role="status" hidden>
             <h2>"Checking your session"</h2>
-            <p>"If this takes long, it is over: sign in again to go on where you were."</p>
+            <p>"Still waiting? Your session has probably ended. Sign in again to continue."</p>
             <p>
                 <a class="button primary" href="/login">
                     "Sign in"
@@ -49,10 +49,10 @@ pub fn attach(island: Element) {
     });
 
     let here = view.clone();
-    let ask = session_events::follow(move |news| match news {
+    let ask = session_stream::follow(move |event| match event {
         // The token was renewed: show the view again if it was hidden while that was uncertain.
-        session_events::News::Lives => here.set_shown(true),
-        session_events::News::Over => here.close(),
+        session_stream::SessionEvent::Alive => here.set_shown(true),
+        session_stream::SessionEvent::Over => here.close(),
     });
 
     // The server renews the token before it expires. If a renewal does not arrive, or a clock was changed, hide the view until

@@ -13,7 +13,7 @@ mod page;
 pub mod password_field;
 pub mod pending_form;
 mod presence;
-mod session_events;
+mod session_stream;
 mod token_clock;
 pub mod username_field;
 

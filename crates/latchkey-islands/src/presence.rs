@@ -13,12 +13,12 @@ pub fn announce() {
     dom::on(&window(), "pageshow", move |_| tell(&session));
 }
 
-/// Calls `heard` with the session of every other page that loads, for the life of this page.
-pub fn on_announcement(heard: impl Fn(String) + 'static) {
+/// Calls `handler` with the session of every other page that loads, for the life of this page.
+pub fn on_announcement(handler: impl Fn(String) + 'static) {
     let Some(channel) = open() else { return };
     let listener = Closure::<dyn Fn(MessageEvent)>::new(move |event: MessageEvent| {
         if let Some(session) = event.data().as_string() {
-            heard(session);
+            handler(session);
         }
     });
     channel.set_onmessage(Some(listener.as_ref().unchecked_ref()));

@@ -13,7 +13,7 @@ pub fn UsernameField(children: Children) -> impl IntoView {
         <div class="live" data-island="UsernameField">
             {children()}
             <p class="hint" id="username-hint" aria-live="polite">
-                {judge("").sentence()}
+                {hint_for("").sentence()}
             </p>
         </div>
     }
@@ -24,15 +24,15 @@ pub fn attach(island: &Element) {
     dom::on(island, "input", move |event| {
         if let Some(input) = dom::input_of(&event) {
             dom::forget_error(&input);
-            let verdict = judge(&input.value());
-            dom::show_hint("#username-hint", verdict.state(), &verdict.sentence());
+            let hint = hint_for(&input.value());
+            dom::show_hint("#username-hint", hint.state(), &hint.sentence());
         }
     });
 }
 
-/// A hint beside a field.
+/// The hint beside the field of a new sign-in name.
 #[derive(Clone, PartialEq)]
-pub enum Verdict {
+pub enum NameHint {
     /// The field is empty: the rule for a name.
     Wanted(&'static str),
     /// The name follows the rules: the name under which the user will sign in.
@@ -41,30 +41,30 @@ pub enum Verdict {
     Bad(Problem),
 }
 
-impl Verdict {
+impl NameHint {
     /// Returns the value of `data-state` for the style sheet: none, `ok` or `wrong`.
     pub fn state(&self) -> Option<&'static str> {
         match self {
-            Verdict::Wanted(_) => None,
-            Verdict::Good(_) => Some("ok"),
-            Verdict::Bad(_) => Some("wrong"),
+            NameHint::Wanted(_) => None,
+            NameHint::Good(_) => Some("ok"),
+            NameHint::Bad(_) => Some("wrong"),
         }
     }
 
     /// Returns the sentence of the hint.
     pub fn sentence(&self) -> String {
         match self {
-            Verdict::Wanted(rule) => (*rule).to_owned(),
-            Verdict::Good(sentence) => sentence.clone(),
-            Verdict::Bad(problem) => problem.to_string(),
+            NameHint::Wanted(rule) => (*rule).to_owned(),
+            NameHint::Good(sentence) => sentence.clone(),
+            NameHint::Bad(problem) => problem.to_string(),
         }
     }
 }
 
-fn judge(typed: &str) -> Verdict {
+fn hint_for(typed: &str) -> NameHint {
     match Username::parse_new(typed) {
-        Err(Problem::Missing) => Verdict::Wanted("3 to 32 letters, digits, dots, dashes or underscores. Everybody can see it."),
-        Ok(name) => Verdict::Good(format!("You will sign in as {name}.")),
-        Err(problem) => Verdict::Bad(problem),
+        Err(Problem::Missing) => NameHint::Wanted("3 to 32 letters, digits, dots, dashes or underscores. Everybody can see it."),
+        Ok(name) => NameHint::Good(format!("You will sign in as {name}.")),
+        Err(problem) => NameHint::Bad(problem),
     }
 }

@@ -1,7 +1,6 @@
-//! The server functions: what the forms post to. Thin: one call into `server` each.
+//! The server functions that the forms post to. Each one calls a function of `latchkey-core` and answers through `respond`.
 //!
-//! Without JavaScript a post is answered by a redirect to a page (303), with `Accept: application/json` by JSON and a
-//! proper status.
+//! A browser gets a redirect to a page (303). A client that sends `Accept: application/json` gets JSON and a fitting status.
 
 mod change_email;
 mod change_password;
@@ -42,7 +41,7 @@ pub use remove_account::RemoveAccount;
 pub use respond::{Destination, FormPlace};
 pub use sign_up::SignUp;
 
-/// Returns the page where the form of a server function is, by the function's path.
+/// Returns the page that contains the form of the server function with this path.
 pub fn page_of_form(path: &str) -> Option<&'static str> {
     let forms = [
         (LogIn::PATH, LogIn::PAGE),
@@ -57,12 +56,12 @@ pub fn page_of_form(path: &str) -> Option<&'static str> {
     forms.into_iter().find(|(known, _)| *known == path).map(|(_, page)| page)
 }
 
-/// The routes of every `#[server]` function of the program, each at its own address.
+/// Returns the routes of every `#[server]` function of the program, each at its own path.
 pub fn routes() -> Router<AppState> {
     server_fn_paths().fold(Router::new(), |router, (path, _)| router.route(path, post(server_function)))
 }
 
-/// Runs a server function, once its form has been read by the one strict reader.
+/// Parses the form strictly, then runs the server function.
 async fn server_function(State(state): State<AppState>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
     let bytes = match strict_form::read_body(&parts.headers, body)

@@ -1,5 +1,5 @@
-//! The files that pages load. In a release they are inside the binary, named by their content and
-//! cached for good; while developing they are read afresh from the disk.
+//! Serves the files that pages load. A release build embeds them in the binary under names with a content hash, which clients
+//! cache forever. A debug build reads them from the disk for each request.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -14,17 +14,17 @@ use rust_embed::{Embed, EmbeddedFile};
 
 use latchkey_axum::errors::refuse;
 
-/// What `cargo leptos build` makes of `public/`, `style/` and the islands, each file also compressed.
+/// The output of `cargo leptos build` from `public/`, `style/` and the islands, with a compressed copy of each file.
 #[derive(Embed)]
 #[folder = "$CARGO_MANIFEST_DIR/../../target/site"]
 #[allow_missing = true]
 struct Files;
 
-/// What files are called.
+/// The plain and the hashed names of the files.
 struct Names {
-    /// The address of each, by its plain name.
+    /// The path of each file, by its plain name.
     urls: HashMap<String, String>,
-    /// The plain name of each, by the one with the hash of its content.
+    /// The plain name of each file, by its hashed name.
     plain: HashMap<String, String>,
 }
 
@@ -47,18 +47,18 @@ static NAMES: LazyLock<Names> = LazyLock::new(|| {
     names
 });
 
-/// The address of a file, such as `pkg/latchkey.css`.
+/// Returns the path at which a file such as `pkg/latchkey.css` is served.
 pub fn url(name: &str) -> Cow<'static, str> {
     let known = NAMES.urls.get(name).map(|url| Cow::Borrowed(url.as_str()));
     known.unwrap_or_else(|| format!("/assets/{name}").into())
 }
 
-/// Whether the islands are there to be loaded: not in a binary that plain `cargo build` made.
+/// Returns whether the binary contains the islands. One that plain `cargo build` made does not.
 pub fn has_islands() -> bool {
     Files::get("pkg/latchkey.wasm").is_some()
 }
 
-/// `GET /assets/{path}`: by its hashed name, cached for good; by its plain one only while developing.
+/// `GET /assets/{path}`: serves a file by its hashed name, to be cached forever. Debug builds serve plain names too.
 pub async fn serve(path: Result<Path<String>, PathRejection>, headers: HeaderMap) -> Response {
     find(path.ok(), &headers).unwrap_or_else(|| refuse(StatusCode::NOT_FOUND, "There is no file at this address."))
 }
@@ -87,7 +87,7 @@ fn find(path: Option<Path<String>>, headers: &HeaderMap) -> Option<Response> {
     Some(response)
 }
 
-/// What a file is, by the ending of its name; text is UTF-8.
+/// Returns the media type by the extension of the name. Text is UTF-8.
 fn content_type(name: &str) -> HeaderValue {
     let mime = mime_guess::from_path(name).first_or_octet_stream();
     let is_text = mime.type_() == mime_guess::mime::TEXT || mime.suffix() == Some(mime_guess::mime::XML);
@@ -99,7 +99,7 @@ fn content_type(name: &str) -> HeaderValue {
     HeaderValue::try_from(value).unwrap_or(HeaderValue::from_static("application/octet-stream"))
 }
 
-/// The smallest form of a file that the client takes.
+/// Returns the smallest encoding of a file that the client accepts.
 fn best(name: &str, headers: &HeaderMap) -> Option<(EmbeddedFile, Option<&'static str>)> {
     if compression(name).is_some() {
         return None;
@@ -118,7 +118,7 @@ fn best(name: &str, headers: &HeaderMap) -> Option<(EmbeddedFile, Option<&'stati
     compressed.or_else(|| Some((Files::get(name)?, None)))
 }
 
-/// What only `cargo leptos watch` needs, or only a compiler: no release has an address for it.
+/// Returns whether only `cargo leptos watch` or a compiler needs this file. A release does not serve it.
 fn is_for_developing(name: &str) -> bool {
     name == "reload.js" || name.ends_with(".d.ts")
 }
@@ -129,7 +129,7 @@ fn compression(name: &str) -> Option<&str> {
         .filter(|extension| matches!(*extension, "br" | "gz"))
 }
 
-/// Whether an `Accept-Encoding` names an encoding, other than to refuse it (RFC 9110 section 12.5.3).
+/// Returns whether an `Accept-Encoding` header accepts an encoding by name. `q=0` rejects it (RFC 9110 section 12.5.3).
 fn accepts(header: &str, encoding: &str) -> bool {
     header.split(',').any(|offer| {
         let mut parts = offer.split(';').map(str::trim);

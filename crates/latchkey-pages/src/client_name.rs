@@ -1,8 +1,8 @@
-//! A client in words, guessed from what it calls itclient. For people to recognise; nothing depends on it.
+//! Names a client by its `User-Agent`, so that people recognise their devices. It is a guess, and nothing else depends on it.
 
 use latchkey_store::{Client, ClientKind};
 
-/// Marks of browsers; the first that fits counts, for each claims to be those below it too.
+/// Marks of browsers in a `User-Agent`. The first match counts, because each browser also claims to be those below it.
 const BROWSERS: [(&str, &str); 9] = [
     ("Edg", "Edge"),
     ("OPR/", "Opera"),
@@ -15,7 +15,7 @@ const BROWSERS: [(&str, &str); 9] = [
     ("Safari/", "Safari"),
 ];
 
-/// Marks of systems, likewise.
+/// Marks of operating systems in a `User-Agent`. The first match counts.
 const SYSTEMS: [(&str, &str); 8] = [
     ("iPhone", "iPhone"),
     ("iPad", "iPad"),
@@ -27,7 +27,7 @@ const SYSTEMS: [(&str, &str); 8] = [
     ("Linux", "Linux"),
 ];
 
-/// Names a client as people know it: `Firefox on Linux`, `curl 8.5.0`.
+/// Returns the name of a client as people know it: `Firefox on Linux`, `curl 8.5.0`.
 pub fn client_name(client: &Client) -> String {
     let found = |marks: &[(&str, &'static str)]| {
         marks
@@ -45,7 +45,7 @@ pub fn client_name(client: &Client) -> String {
     }
 }
 
-/// Programs call themselves `name/version`.
+/// Names a program by the first word of its `User-Agent`, which usually is `name/version`.
 fn program(client: &Client) -> String {
     let first = client.user_agent.split_whitespace().next().unwrap_or_default();
     let (name, version) = first.split_once('/').unwrap_or((first, ""));

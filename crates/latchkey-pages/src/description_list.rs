@@ -1,8 +1,8 @@
-//! Names and values, for a `<dl class="facts">`.
+//! The rows of a `<dl class="facts">`.
 
 use leptos::prelude::*;
 
-/// One of them. Erases its type: nested as they are, the compiler would give up on them.
+/// Renders one name and its value. The type is erased, because the compiler cannot handle view types nested this deeply.
 pub fn fact(name: &'static str, value: impl IntoView + 'static) -> AnyView {
     view! {
         <div>

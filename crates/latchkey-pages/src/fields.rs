@@ -1,6 +1,6 @@
-//! The fields of forms: label, input, hint, error. Plain functions of what the last post had to say.
+//! Renders form fields: label, input, hint and error. What the last post left in the flash cookie fills them.
 //!
-//! Where a page has several forms, each has a name, and the ids of its fields begin with it.
+//! If a page has several forms, each form has a name, and the ids of its fields begin with that name.
 
 use std::borrow::Cow;
 
@@ -10,14 +10,14 @@ use latchkey_axum::flash::Flash;
 use latchkey_islands::{NewPasswordField, PasswordField, UsernameField};
 use latchkey_types::{Field, Problem};
 
-/// The sign-in name of an account that is there.
+/// Renders the sign-in name of an existing account.
 pub fn username(flash: &Flash) -> impl IntoView + use<> {
     let place = Place::of("", Field::Username);
     let input = username_input(&place, flash, "username", place.error.clone());
     labelled(&place, "Sign-in name", flash, input.into_any())
 }
 
-/// The sign-in name of an account to be made, judged while it is typed.
+/// Renders the sign-in name of a new account, with a hint that checks it while it is typed.
 pub fn new_username(flash: &Flash) -> impl IntoView + use<> {
     let place = Place::of("", Field::Username);
     let input = username_input(&place, flash, "username", format!("username-hint {}", place.error));
@@ -29,7 +29,7 @@ pub fn new_username(flash: &Flash) -> impl IntoView + use<> {
     )
 }
 
-/// One's own sign-in name, typed to be sure.
+/// Renders the field where users type their sign-in name to confirm an action.
 pub fn confirmed_name(form: &str, flash: &Flash) -> impl IntoView + use<> {
     let place = Place::of(form, Field::Username);
     let input = username_input(&place, flash, "off", place.error.clone());
@@ -53,23 +53,23 @@ fn username_input(place: &Place, flash: &Flash, autocomplete: &'static str, desc
     }
 }
 
-/// The password of an account that is there.
+/// Renders the password of an existing account.
 pub fn password(form: &str, field: Field, label: &'static str, flash: &Flash) -> impl IntoView + use<> {
     let place = Place::of(form, field);
     let input = password_input(&place, flash, "current-password", place.error.clone());
     labelled(&place, label, flash, view! { <PasswordField>{input}</PasswordField> }.into_any())
 }
 
-/// A new password, judged while it is typed.
+/// Renders a new password, with a hint that checks it while it is typed.
 pub fn new_password(form: &str, field: Field, label: &'static str, flash: &Flash) -> impl IntoView + use<> {
     let place = Place::of(form, field);
     let input = password_input(&place, flash, "new-password", format!("password-hint {}", place.error));
-    let judged = view! {
+    let checked = view! {
         <NewPasswordField>
             <PasswordField>{input}</PasswordField>
         </NewPasswordField>
     };
-    labelled(&place, label, flash, judged.into_any())
+    labelled(&place, label, flash, checked.into_any())
 }
 
 fn password_input(place: &Place, flash: &Flash, autocomplete: &'static str, described_by: String) -> impl IntoView + use<> {
@@ -86,11 +86,11 @@ fn password_input(place: &Place, flash: &Flash, autocomplete: &'static str, desc
     }
 }
 
-/// The optional address, as it is or as it was typed.
+/// Renders the optional email address with its stored or last typed value.
 pub fn email(form: &str, label: &'static str, value: &str, flash: &Flash) -> impl IntoView + use<> {
     let place = Place::of(form, Field::Email);
     let hint = format!("{}-hint", place.id);
-    // Not type=email: browsers would judge by rules of their own, in words of their own.
+    // Not type=email, because browsers would apply their own rules and show their own messages.
     let input = view! {
         <input
             id=place.id.clone()
@@ -105,13 +105,13 @@ pub fn email(form: &str, label: &'static str, value: &str, flash: &Flash) -> imp
             aria-invalid=invalid(&place, flash)
         />
         <p class="hint" id=hint>
-            "Never shown to anybody else."
+            "Never shown to other users."
         </p>
     };
     labelled(&place, label, flash, input.into_any())
 }
 
-/// A field in its form: the ids that tie label, input and error together.
+/// A field in its form, with the ids that connect label, input and error.
 struct Place {
     field: Field,
     id: String,
@@ -133,7 +133,7 @@ impl Place {
     }
 }
 
-/// Around an input: its label above, what is wrong with it below.
+/// Renders the label above an input and its error below.
 fn labelled(place: &Place, label: &'static str, flash: &Flash, input: AnyView) -> impl IntoView + use<> {
     let problem = flash.problem(place.field);
     view! {
@@ -151,7 +151,7 @@ fn invalid(place: &Place, flash: &Flash) -> Option<&'static str> {
     flash.problem(place.field).map(|_| "true")
 }
 
-/// The sentence for the whole form, if there is one.
+/// Renders the notice for the whole form, if there is one.
 pub fn form_notice(flash: &Flash) -> impl IntoView + use<> {
     flash.notice.map(|notice| {
         if notice.is_error() {
@@ -167,7 +167,7 @@ pub fn form_notice(flash: &Flash) -> impl IntoView + use<> {
     })
 }
 
-/// A sentence about something that went wrong.
+/// Renders a sentence about something that went wrong.
 pub fn alert(sentence: impl Into<Cow<'static, str>>) -> impl IntoView {
     view! {
         <p class="alert" role="alert">

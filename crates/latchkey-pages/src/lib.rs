@@ -1,7 +1,7 @@
-//! The pages: rendered on the server, whole, before the first byte is sent. There is no client router: each address is a
-//! route, each navigation a page. `actions` are the server functions that their forms post to.
+//! The pages. The server renders each page completely before it sends the first byte. There is no client-side router: each path
+//! is a route, and each navigation loads a page. `actions` holds the server functions that the forms post to.
 
-// A view's type nests as deep as its elements.
+// The type of a view is nested as deeply as its elements.
 #![recursion_limit = "256"]
 
 pub mod actions;

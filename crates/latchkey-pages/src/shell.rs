@@ -1,4 +1,4 @@
-//! What all pages have around them.
+//! The parts that all pages share: the head, the header with the navigation, and the footer.
 
 use leptos::prelude::*;
 
@@ -8,8 +8,8 @@ use latchkey_axum::dev_reload;
 use latchkey_axum::visitor::{SignedIn, Visitor};
 use latchkey_types::User;
 
-/// The whole document. The session's id, the seconds its token has left and the name
-/// of the channel between tabs stand on the root element, for the islands.
+/// Renders the whole document around `main`. For the islands, the root element has the session id, the seconds until its access
+/// token expires, and the name of the channel between tabs.
 pub fn shell(visit: Visit, title: &str, class: &'static str, main: AnyView) -> impl IntoView {
     let session = match &visit.visitor {
         Visitor::SignedIn(signed_in) => Some(signed_in.claims.sid.to_string()),
@@ -28,7 +28,7 @@ pub fn shell(visit: Visit, title: &str, class: &'static str, main: AnyView) -> i
             <head>
                 <meta charset="utf-8" />
                 <meta name="viewport" content="width=device-width, initial-scale=1" />
-                <meta name="description" content="Sign in, see where you are signed in, and end any of it at once." />
+                <meta name="description" content="Sign in, see where you are signed in, and end any session at once." />
                 <meta name="color-scheme" content="light dark" />
                 <title>{title}</title>
                 <link rel="icon" href=assets::url("favicon.svg") type="image/svg+xml" />
@@ -57,8 +57,7 @@ pub fn shell(visit: Visit, title: &str, class: &'static str, main: AnyView) -> i
     }
 }
 
-/// Loads the islands; nothing is inline. The script itself asks for the WASM, so that nobody loads it who
-/// cannot run it.
+/// Loads the islands. No script is inline. The script itself requests the WASM, so that browsers that cannot run it do not load it.
 fn scripts() -> impl IntoView {
     assets::has_islands().then(|| {
         view! {
@@ -106,10 +105,10 @@ fn navigation(user: Option<User>, here: &str) -> AnyView {
     }
 }
 
-/// The latchkey itself.
+/// Draws the logo, a latchkey.
 #[component]
 pub fn Mark(
-    /// The class of the drawing.
+    /// The CSS class of the drawing.
     class: &'static str,
 ) -> impl IntoView {
     view! {

@@ -1,4 +1,4 @@
-//! Times for people.
+//! Renders times for people to read, in UTC.
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -6,17 +6,17 @@ use leptos::prelude::*;
 
 use latchkey_store::UnixSeconds;
 
-/// `24 November 2026`.
+/// Renders a date: `24 November 2026`.
 pub fn date(seconds: UnixSeconds) -> impl IntoView {
     time(seconds, "%-d %B %Y")
 }
 
-/// `24 November 2026, 08:47 UTC`.
+/// Renders a time to the minute: `24 November 2026, 08:47 UTC`.
 pub fn minute(seconds: UnixSeconds) -> impl IntoView {
     time(seconds, "%-d %B %Y, %H:%M UTC")
 }
 
-/// `24 Nov 2026, 08:47:12 UTC`.
+/// Renders a time to the second: `24 Nov 2026, 08:47:12 UTC`.
 pub fn second(seconds: UnixSeconds) -> impl IntoView {
     time(seconds, "%-d %b %Y, %H:%M:%S UTC")
 }

@@ -1,4 +1,4 @@
-//! Who a page is for.
+//! The visitor for whom a page is rendered, and what the page says about their session.
 
 use std::convert::Infallible;
 
@@ -7,15 +7,15 @@ use http::request::Parts;
 use latchkey_axum::state::AppState;
 use latchkey_axum::visitor::Visitor;
 
-/// Who a page is for and where it stands.
+/// The visitor of a page, the path of the page, and what the islands need to know.
 pub struct Visit {
-    /// The address without its query, to mark it in the navigation.
+    /// The path, which the navigation marks as the current page.
     pub path: String,
-    /// Who it is for.
+    /// The visitor.
     pub visitor: Visitor,
-    /// Seconds until the visitor's access token ends.
+    /// Seconds until the visitor's access token expires.
     pub ends_in: Option<i64>,
-    /// Name of the channel on which tabs tell each other who is signed in.
+    /// The name of the channel on which tabs tell each other who is signed in.
     pub channel: Option<String>,
 }
 
@@ -37,7 +37,7 @@ impl FromRequestParts<AppState> for Visit {
 }
 
 impl Visit {
-    /// Says nothing of any visitor, for answers given before anybody asked who it is.
+    /// Returns a visit that says nothing about the visitor, for answers given before the visitor is determined.
     pub fn anonymous() -> Self {
         Self {
             path: String::new(),

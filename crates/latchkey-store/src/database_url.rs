@@ -24,17 +24,16 @@ impl DatabaseUrl {
         if let Some(path) = text.strip_prefix("sqlite:") {
             let path = path.strip_prefix("//").unwrap_or(path);
             if path.is_empty() || path.contains('?') || path == ":memory:" {
-                return Err("after sqlite: stands the path of a file, and nothing else".into());
+                return Err("write sqlite: followed by the path of a file and nothing else".into());
             }
             return regular_file(PathBuf::from(path)).map(Self::Sqlite);
         }
         if text.starts_with("postgres://") || text.starts_with("postgresql://") {
-            let options = PgConnectOptions::from_str(text).map_err(|error| {
-                format!("postgres://user:password@host:port/database is how it is written, and this cannot be read ({error})")
-            })?;
+            let options = PgConnectOptions::from_str(text)
+                .map_err(|error| format!("this URL cannot be read ({error}); write postgres://user:password@host:port/database"))?;
             return Ok(Self::Postgres(Box::new(options.application_name("latchkey"))));
         }
-        Err("it begins neither with sqlite: and the path of a file, nor with postgres://".into())
+        Err("it begins neither with sqlite: nor with postgres://".into())
     }
 }
 

@@ -29,19 +29,19 @@ pub enum StoreError {
     #[error("{0}")]
     Moved(&'static str),
     /// The PostgreSQL server is a standby: it follows another server and accepts no changes.
-    #[error("this PostgreSQL server is a standby and takes no changes: name the one that does")]
+    #[error("this PostgreSQL server is a standby and accepts no changes: use the URL of the primary")]
     Standby,
     /// The operation is not supported, because this database has a better tool for it.
     #[error("{0}")]
     NotHere(&'static str),
     /// The database has not answered for longer than any step may take.
-    #[error("the database does not answer any more")]
+    #[error("the database does not answer")]
     Silent,
     /// The change was to be committed together with others, and none of them was made.
     #[error("{0}")]
     Shared(Arc<Self>),
     /// A row holds a value that this program never writes.
-    #[error("the database holds an unknown {0}")]
+    #[error("the database contains an unknown {0}")]
     Corrupt(&'static str),
 }
 

@@ -120,7 +120,7 @@ impl Problem {
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Problem::Missing => "This is needed.",
+            Problem::Missing => "This field is required.",
             Problem::NameTooShort => "Use at least 3 characters.",
             Problem::NameTooLong => "Use at most 32 characters.",
             Problem::NameCharacters => "Use only letters a to z, digits, dots, dashes and underscores.",
@@ -134,7 +134,7 @@ impl fmt::Display for Problem {
             Problem::PasswordCommon => "This password is one of those that attackers try first. Choose another one.",
             Problem::PasswordControl => "Leave out characters that cannot be typed, such as a line break.",
             Problem::PasswordWrong => "This is not your password.",
-            Problem::PasswordNeeded => "Type your password to go on: you last gave it a while ago.",
+            Problem::PasswordNeeded => "Enter your password to continue: you last entered it a while ago.",
             Problem::HashUnknown => "The hash is neither argon2 (of at most 64 MiB and 32 passes) nor bcrypt (of cost 4 to 14).",
             Problem::NameDiffers => "This is not your sign-in name.",
             Problem::EmailShape => "This does not look like an email address. Check it, or leave it out.",

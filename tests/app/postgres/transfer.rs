@@ -528,7 +528,7 @@ async fn a_move_that_is_killed_leaves_nothing_and_can_be_repeated() {
 
         let output = run(app.dir(), &from, &url).output().expect("ran");
         assert!(
-            output.status.success() && said(&output).contains("Moved, and the same"),
+            output.status.success() && said(&output).contains("Moved. Both databases have the same rows"),
             "{}",
             said(&output)
         );
@@ -565,7 +565,7 @@ async fn the_move_command_needs_no_settings_and_prints_the_next_steps_but_no_pas
         .expect("a password")
         .to_owned();
     let elsewhere = TempDir::new().expect("a directory");
-    for begins in ["Moved, and the same on both sides", "It was moved before and is all there"] {
+    for begins in ["Moved. Both databases have the same rows", "This move was already made."] {
         let output = run(elsewhere.path(), &app.database.as_text(), &to.as_text()).output().expect("ran");
         let said = said(&output);
         assert!(output.status.success(), "{said}");
@@ -590,7 +590,7 @@ async fn the_move_command_needs_no_settings_and_prints_the_next_steps_but_no_pas
     let output = run(elsewhere.path(), &to.as_text(), "sqlite:copy.db").output().expect("ran");
     let words = said(&output);
     assert!(
-        output.status.success() && words.contains("LATCHKEY_SECRET, or LATCHKEY_SECRET_FILE, to what it was"),
+        output.status.success() && words.contains("LATCHKEY_SECRET or LATCHKEY_SECRET_FILE to the same value as before"),
         "{words}"
     );
     assert!(elsewhere.path().join(back).is_file());

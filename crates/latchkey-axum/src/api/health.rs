@@ -1,4 +1,4 @@
-//! Health probes.
+//! `GET /health/live` and `GET /health/ready`: the health probes.
 
 use axum::Json;
 use axum::extract::State;
@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 use crate::errors::{ApiError, Detail};
 use crate::state::AppState;
 
-/// All is well.
+/// The probe succeeded.
 #[derive(Serialize, ToSchema)]
 pub struct Health {
     /// Always `ok`.
@@ -20,27 +20,27 @@ pub struct Health {
 
 const OK: Json<Health> = Json(Health { status: "ok" });
 
-/// Answers `OPTIONS`, which some load balancers probe with.
+/// Answers `OPTIONS`, which some load balancers use as a probe.
 pub async fn options() -> impl IntoResponse {
     [(header::ALLOW, "GET,HEAD,OPTIONS")]
 }
 
-/// Is it running?
+/// Check that the server runs
 ///
-/// Answers as long as the program runs.
-#[utoipa::path(get, path = "/health/live", tag = "Health", responses((status = 200, description = "It runs", body = Health)))]
+/// Answers as long as the server runs, even if the database is unavailable.
+#[utoipa::path(get, path = "/health/live", tag = "Health", responses((status = 200, description = "The server runs", body = Health)))]
 pub async fn live() -> Json<Health> {
     OK
 }
 
-/// Can it serve?
+/// Check that the server is ready
 ///
 /// Answers whether the accounts and sessions in the database can be read.
 #[expect(clippy::missing_errors_doc, reason = "the comment is the text of the API page")]
 #[utoipa::path(
     get, path = "/health/ready", tag = "Health",
     responses(
-        (status = 200, description = "It can", body = Health),
+        (status = 200, description = "The server is ready", body = Health),
         (status = 503, description = "The database cannot be reached or read", body = Detail),
     ),
 )]

@@ -1,4 +1,4 @@
-//! `POST /introspect` (RFC 7662).
+//! `POST /introspect` (RFC 7662): tells whether an access token is valid.
 
 use axum::Json;
 use axum::extract::State;
@@ -13,25 +13,25 @@ use crate::visitor::Bearer;
 use latchkey_core::sessions::Denied;
 use latchkey_types::Role;
 
-/// What to send.
+/// The form of `POST /introspect`.
 #[derive(Deserialize, ToSchema)]
 pub struct IntrospectRequest {
-    /// The access token to ask about.
+    /// The access token to check.
     #[schema(min_length = 1)]
     pub token: String,
 }
 
-/// What is known of a token.
+/// What is known about a token.
 #[derive(Serialize, ToSchema)]
 #[serde(untagged)]
 pub enum Introspection {
-    /// Of a good one, what it says.
+    /// A valid token: its claims.
     Active(Box<ActiveToken>),
-    /// Of any other, nothing.
+    /// Any other token: no details.
     Inactive(InactiveToken),
 }
 
-/// Not good: expired, not ours, or its session is over. Nobody is told which.
+/// The token is not valid: it has expired, it was not issued here, or its session has ended. The response does not say which.
 #[derive(Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct InactiveToken {
@@ -40,7 +40,7 @@ pub struct InactiveToken {
     pub active: bool,
 }
 
-/// Good right now: signature, expiry, and its session lives.
+/// The token is valid now: its signature is correct, it has not expired, and its session is active.
 #[derive(Serialize, ToSchema)]
 pub struct ActiveToken {
     /// Always `true`.
@@ -52,37 +52,37 @@ pub struct ActiveToken {
     pub sub: String,
     /// The sign-in name.
     pub username: String,
-    /// What the user may do.
+    /// The roles of the user.
     pub roles: Vec<&'static str>,
     /// The session that the token belongs to.
     pub sid: String,
-    /// The token's own id.
+    /// The id of the token.
     pub jti: String,
     /// Who issued it.
     pub iss: String,
-    /// For whom.
+    /// The audience of the token.
     pub aud: String,
-    /// When it was issued, in seconds since 1970-01-01 UTC.
+    /// When the token was issued, in seconds since 1970-01-01 UTC.
     pub iat: i64,
-    /// When it ends, likewise.
+    /// When the token expires, in seconds since 1970-01-01 UTC.
     pub exp: i64,
 }
 
-/// Ask whether a token is good
+/// Check whether a token is valid
 ///
-/// For services that verify tokens themselves and want to know of sessions that have ended. The caller shows a token of its own.
+/// For services that verify tokens themselves and also need to know about ended sessions. The caller sends its own bearer token.
 #[utoipa::path(
     post, path = "/introspect", tag = "Tokens",
     security(("bearer" = [])),
     request_body(content = IntrospectRequest, content_type = "application/x-www-form-urlencoded"),
     responses(
-        (status = 200, description = "What is known of it: `active` alone when it is not good", body = Introspection),
-        (status = 400, description = "`invalid_request`: there is no token", body = TokenError),
-        (status = 401, description = "The caller's own token is absent or not good", body = Detail),
+        (status = 200, description = "What is known about the token; only `active` if it is not valid", body = Introspection),
+        (status = 400, description = "`invalid_request`: the token is missing", body = TokenError),
+        (status = 401, description = "The caller's own token is missing or not valid", body = Detail),
         (status = 408, description = "The form did not arrive in time", body = TokenError),
         (status = 413, description = "The form is larger than 16 KiB", body = TokenError),
-        (status = 415, description = "Not a form", body = TokenError),
-        (status = 503, description = "The database is away; try again after `Retry-After` seconds", body = Detail),
+        (status = 415, description = "The body is not a form", body = TokenError),
+        (status = 503, description = "The database is unavailable; try again after `Retry-After` seconds", body = Detail),
     ),
 )]
 pub async fn introspect(State(state): State<AppState>, _: Bearer, SentToken(token): SentToken) -> Result<Response, ApiError> {

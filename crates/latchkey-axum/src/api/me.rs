@@ -1,4 +1,4 @@
-//! `GET /me`.
+//! `GET /me`: returns the user of a token.
 
 use axum::Json;
 use serde::Serialize;
@@ -22,20 +22,20 @@ pub struct Me {
     pub sid: String,
     /// When the token was issued, in seconds since 1970-01-01 UTC.
     pub iat: i64,
-    /// When it ends, likewise.
+    /// When the token expires, in seconds since 1970-01-01 UTC.
     pub exp: i64,
 }
 
-/// See whose token it is
+/// Get the user of a token
 ///
-/// Answers with the user decoded from the token.
+/// Returns the user decoded from the token.
 #[utoipa::path(
     get, path = "/me", tag = "Resources",
     security(("bearer" = [])),
     responses(
         (status = 200, description = "The token's user", body = Me),
-        (status = 401, description = "It is absent or not good", body = Detail),
-        (status = 503, description = "The database is away; try again after `Retry-After` seconds", body = Detail),
+        (status = 401, description = "The token is missing or not valid", body = Detail),
+        (status = 503, description = "The database is unavailable; try again after `Retry-After` seconds", body = Detail),
     ),
 )]
 pub async fn me(Bearer(claims): Bearer) -> Json<Me> {

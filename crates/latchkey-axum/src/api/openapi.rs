@@ -1,4 +1,4 @@
-//! `GET /openapi.json` (OpenAPI 3.1).
+//! `GET /openapi.json`: the description of the API (OpenAPI 3.1).
 
 use std::sync::LazyLock;
 
@@ -14,7 +14,7 @@ use super::{health, introspect, me, protected, revoke, security_txt, token, well
 
 #[derive(OpenApi)]
 #[openapi(
-    info(title = "Latchkey", description = "Sign-in for programs: the same accounts as on the pages."),
+    info(title = "Latchkey", description = "Sign-in for programs, with the same accounts as on the pages."),
     paths(
         token::token,
         revoke::revoke,
@@ -44,7 +44,8 @@ impl Modify for BearerScheme {
     }
 }
 
-/// Forms may hold fields that nobody asked for, each once and with a plain name: [`crate::strict_form::Form`] reads no others.
+/// Describes additional form fields: a form may contain unknown fields, each once and with a plain name, because
+/// [`crate::strict_form::Form`] refuses other names.
 struct FieldNames;
 
 impl Modify for FieldNames {
@@ -64,15 +65,15 @@ impl Modify for FieldNames {
     }
 }
 
-/// The description of the API, made once.
+/// Returns the description of the API. It is built once.
 pub fn document() -> &'static Document {
     static DOCUMENT: LazyLock<Document> = LazyLock::new(Api::openapi);
     &DOCUMENT
 }
 
-/// Read this description
+/// Get this description
 ///
-/// For tools that make clients or tests from it.
+/// For tools that generate clients or tests from it.
 #[utoipa::path(get, path = "/openapi.json", tag = "Description", responses((status = 200, description = "OpenAPI 3.1", content_type = "application/json")))]
 pub async fn openapi() -> Response {
     static JSON: LazyLock<String> = LazyLock::new(|| document().to_json().unwrap_or_default());
@@ -83,50 +84,50 @@ pub async fn openapi() -> Response {
         .into_response()
 }
 
-/// One operation, as far as the page shows it.
+/// One operation, with what the API page shows about it.
 #[derive(Clone, Debug)]
 pub struct Operation {
     /// `get` or `post`.
     pub method: String,
-    /// Its address.
+    /// The path.
     pub path: String,
     /// What it does, in a few words.
     pub summary: String,
-    /// In a sentence.
+    /// What it does, in a sentence.
     pub description: String,
-    /// Whether it takes a bearer token.
+    /// Whether it requires a bearer token.
     pub needs_token: bool,
-    /// The forms that it takes, by their fields; mostly one.
+    /// The fields of each form that it accepts; usually one form.
     pub forms: Vec<Vec<FormField>>,
-    /// Status and meaning.
+    /// The responses: status and meaning.
     pub answers: Vec<(String, String)>,
 }
 
 /// One field of a form.
 #[derive(Clone, Debug)]
 pub struct FormField {
-    /// Its name.
+    /// The name of the field.
     pub name: String,
-    /// What it means.
+    /// What the field means.
     pub description: String,
     /// Whether it must be sent.
     pub required: bool,
-    /// Its JSON Schema.
+    /// The JSON Schema of the field.
     pub schema: Value,
 }
 
 impl Operation {
-    /// A name for it within a page: `post-token`.
+    /// Returns an HTML id for the operation, such as `post-token`.
     pub fn id(&self) -> String {
         let path: String = self.path.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
         format!("{}{path}", self.method)
     }
 }
 
-/// What most people look for, in the order in which they need it.
+/// The operations that the page shows first, in the order in which most users need them.
 const FIRST: [&str; 5] = ["/token", "/revoke", "/introspect", "/protected", "/me"];
 
-/// The operations of the description, tokens first.
+/// Returns the operations of the description, first those about tokens, then the others by path.
 pub fn operations() -> Vec<Operation> {
     let document = serde_json::to_value(document()).unwrap_or_default();
     let paths = document["paths"].as_object().into_iter().flatten();
@@ -194,7 +195,7 @@ fn fields(schema: &Value) -> Vec<FormField> {
             schema: schema.clone(),
         })
         .collect();
-    // A JSON object has no order: as people type them.
+    // A JSON object has no order. Sort by name, but put password fields last, as people fill in forms.
     fields.sort_by_key(|field| (field.schema["format"] == "password", field.name.clone()));
     fields
 }

@@ -1,4 +1,4 @@
-//! `POST /revoke` (RFC 7009).
+//! `POST /revoke` (RFC 7009): ends a session.
 
 use axum::extract::State;
 use axum::response::Response;
@@ -9,27 +9,27 @@ use utoipa::ToSchema;
 use super::token::{OAuthError, Program, SentToken, TokenError, no_store};
 use crate::state::AppState;
 
-/// What to send.
+/// The form of `POST /revoke`.
 #[derive(Deserialize, ToSchema)]
 pub struct RevokeRequest {
-    /// A refresh token, also one that was exchanged already, or an access token.
+    /// An access token or a refresh token. A refresh token that was already exchanged is accepted too.
     #[schema(min_length = 1)]
     pub token: String,
 }
 
 /// End a session
 ///
-/// Ends the session that a token belongs to: every token of it is dead at once. Having the token is all it takes.
+/// Ends the session of the token. All tokens of that session stop working at once. The token is the only authorization needed.
 #[utoipa::path(
     post, path = "/revoke", tag = "Tokens",
     request_body(content = RevokeRequest, content_type = "application/x-www-form-urlencoded"),
     responses(
-        (status = 200, description = "The session is over; also when the token means nothing"),
-        (status = 400, description = "`invalid_request`: there is no token", body = TokenError),
+        (status = 200, description = "The session has ended; also sent if the token is unknown"),
+        (status = 400, description = "`invalid_request`: the token is missing", body = TokenError),
         (status = 408, description = "The form did not arrive in time", body = TokenError),
         (status = 413, description = "The form is larger than 16 KiB", body = TokenError),
-        (status = 415, description = "Not a form", body = TokenError),
-        (status = 503, description = "The database is away; try again after `Retry-After` seconds", body = TokenError),
+        (status = 415, description = "The body is not a form", body = TokenError),
+        (status = 503, description = "The database is unavailable; try again after `Retry-After` seconds", body = TokenError),
     ),
 )]
 pub async fn revoke(State(state): State<AppState>, Program(client): Program, SentToken(token): SentToken) -> Result<Response, OAuthError> {

@@ -1,4 +1,4 @@
-//! Whom to tell of a weakness.
+//! `GET /.well-known/security.txt` (RFC 9116): the contact for security reports.
 
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
@@ -8,17 +8,17 @@ use jiff::Timestamp;
 use crate::errors::detail;
 use crate::state::AppState;
 
-/// How long the answer may be relied on, in seconds: RFC 9116 wants less than a year.
+/// How long the file is valid, in seconds. RFC 9116 recommends less than a year.
 const GOOD_FOR: i64 = 180 * 24 * 3600;
 
-/// Find out whom to tell of a weakness
+/// Find the contact for security reports
 ///
-/// RFC 9116. Not found unless the operator has set `LATCHKEY_SECURITY_CONTACT`.
+/// RFC 9116. Answers 404 unless the operator has set `LATCHKEY_SECURITY_CONTACT`.
 #[utoipa::path(
     get, path = "/.well-known/security.txt", tag = "Description",
     responses(
         (status = 200, description = "The contact", body = String, content_type = "text/plain"),
-        (status = 404, description = "None was set", body = crate::errors::Detail),
+        (status = 404, description = "No contact is set", body = crate::errors::Detail),
     ),
 )]
 pub async fn security_txt(State(state): State<AppState>) -> Response {

@@ -1,4 +1,4 @@
-//! What other services find out by themselves.
+//! The well-known URLs from which other services configure themselves.
 
 use axum::Json;
 use axum::extract::State;
@@ -13,11 +13,11 @@ use latchkey_core::tokens::{self, Algorithm};
 /// The public keys (RFC 7517).
 #[derive(Serialize, ToSchema)]
 pub struct Jwks {
-    /// Of the current secret, then of the previous one.
+    /// The key of the current secret, then the key of the previous one.
     pub keys: Vec<Jwk>,
 }
 
-/// A public key of Ed25519 (RFC 8037 section 2).
+/// An Ed25519 public key (RFC 8037 section 2).
 #[derive(Serialize, ToSchema)]
 pub struct Jwk {
     /// Always `OKP`.
@@ -28,7 +28,7 @@ pub struct Jwk {
     alg: &'static str,
     /// Always `sig`.
     r#use: &'static str,
-    /// Which key it is: the same word stands in the header of a token.
+    /// The id of the key; tokens name it in their header.
     kid: String,
     /// The key, in base64url.
     x: String,
@@ -47,9 +47,9 @@ impl From<&tokens::Jwk> for Jwk {
     }
 }
 
-/// Get the keys to verify tokens with
+/// Get the keys that verify tokens
 ///
-/// With `LATCHKEY_JWT_ALG=EdDSA`. With HS256 there are none to give away.
+/// Needs `LATCHKEY_JWT_ALG=EdDSA`. With HS256 the list is empty, because the key is a shared secret.
 #[utoipa::path(get, path = "/.well-known/jwks.json", tag = "Description", responses((status = 200, description = "The keys", body = Jwks)))]
 pub async fn jwks(State(state): State<AppState>) -> Json<Jwks> {
     Json(Jwks {
@@ -57,35 +57,35 @@ pub async fn jwks(State(state): State<AppState>) -> Json<Jwks> {
     })
 }
 
-/// Where everything is (RFC 8414).
+/// The authorization server metadata (RFC 8414).
 #[derive(Serialize, ToSchema)]
 pub struct Metadata {
-    /// The public URL: also the `iss` of every token.
+    /// The public URL, which is also the `iss` of every token.
     pub issuer: String,
-    /// Where tokens are given.
+    /// The URL that issues tokens.
     pub token_endpoint: String,
-    /// Where sessions are ended.
+    /// The URL that ends sessions.
     pub revocation_endpoint: String,
-    /// Where tokens are asked about.
+    /// The URL that tells whether a token is valid.
     pub introspection_endpoint: String,
-    /// Where the keys are; absent when there are none.
+    /// The URL of the public keys; absent if there are none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub jwks_uri: Option<String>,
-    /// What people read.
+    /// The URL of the documentation for people.
     pub service_documentation: String,
-    /// What `POST /token` takes.
+    /// The grant types that `POST /token` accepts.
     pub grant_types_supported: Vec<&'static str>,
-    /// Nothing here redirects with a code.
+    /// Empty, because there is no authorization endpoint.
     pub response_types_supported: Vec<&'static str>,
-    /// Clients need no credentials of their own.
+    /// Only `none`, because clients need no credentials of their own.
     pub token_endpoint_auth_methods_supported: Vec<&'static str>,
-    /// Likewise.
+    /// Only `none`, because the token itself is the only authorization needed.
     pub revocation_endpoint_auth_methods_supported: Vec<&'static str>,
 }
 
 /// Find the endpoints
 ///
-/// For client libraries that are told nothing but this address.
+/// For client libraries that are configured with this address only.
 #[utoipa::path(get, path = "/.well-known/oauth-authorization-server", tag = "Description", responses((status = 200, description = "RFC 8414 metadata", body = Metadata)))]
 pub async fn metadata(State(state): State<AppState>) -> Json<Metadata> {
     let origin = state.config.public_url.origin();
@@ -108,7 +108,8 @@ pub async fn metadata(State(state): State<AppState>) -> Json<Metadata> {
     })
 }
 
-/// Leads to the form for a new password; password managers send people here (W3C "A Well-Known URL for Changing Passwords").
+/// Redirects to the form that changes the password. Password managers open this URL (W3C "A Well-Known URL for Changing
+/// Passwords").
 pub async fn change_password() -> Redirect {
     Redirect::to(paths::CHANGE_PASSWORD)
 }

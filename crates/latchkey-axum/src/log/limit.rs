@@ -1,5 +1,5 @@
-//! Limits how many lines about requests are written, so that no client fills the log. Lines beyond the limit are counted; the
-//! counts are logged once a minute.
+//! Limits how many lines about requests are written, so that no client can fill the log. Lines beyond the limit are counted,
+//! and the counts are logged once a minute.
 
 use std::cmp::Reverse;
 use std::collections::HashMap;
@@ -20,30 +20,30 @@ use tracing_subscriber::registry::LookupSpan;
 use crate::trace::REQUEST;
 use latchkey_core::audit::AUDIT;
 
-/// Lines of one kind about the requests of one client, in a window.
+/// Maximum number of lines of one kind about the requests of one client, in one window.
 pub const PER_CLIENT: u32 = 10;
 
-/// Lines of one kind about the requests of all clients, in a window: an attacker may have many addresses.
+/// Maximum number of lines of one kind about the requests of all clients, in one window. An attacker may have many addresses.
 pub const IN_ALL: u32 = 1000;
 
-/// Length of a window.
+/// The length of a window.
 pub const WINDOW: Duration = Duration::from_mins(1);
 
-/// Clients that a report names for each kind of line, those with the most suppressed lines first.
+/// Number of clients that a report names for each kind of line. It names the clients with the most suppressed lines.
 const NAMED: usize = 20;
 
-/// Lines that were not written in a window.
+/// Lines of one kind that were not written in one window.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Suppressed {
     /// The message of the lines.
     pub message: String,
-    /// About requests of this client, or of several that are not named.
+    /// The client whose requests the lines are about. `None` stands for all clients that the report does not name.
     pub client: Option<IpNet>,
-    /// How many.
+    /// The number of lines.
     pub lines: u64,
 }
 
-/// Counts lines in windows of a minute. One kind of line is one place in the source.
+/// Counts lines in windows of one minute. Lines from the same place in the source are of one kind.
 pub struct Limit {
     window: Mutex<Window>,
     suppressed: AtomicU64,
@@ -52,16 +52,16 @@ pub struct Limit {
 struct Window {
     began: Instant,
     kinds: HashMap<&'static str, Kind>,
-    /// What the window before suppressed, until it is reported.
+    /// What was suppressed in the previous window and is not reported yet.
     report: Vec<Suppressed>,
 }
 
 struct Kind {
     message: String,
     written: u32,
-    /// Only clients with a written line have an entry, so [`IN_ALL`] bounds their number.
+    /// Only clients with at least one written line have an entry, so [`IN_ALL`] limits the number of entries.
     clients: HashMap<Option<IpNet>, Count>,
-    /// Suppressed lines of clients without an entry.
+    /// Number of suppressed lines about clients without an entry.
     others: u64,
 }
 
@@ -84,19 +84,19 @@ impl Limit {
         }
     }
 
-    /// All lines that were ever suppressed.
+    /// Returns the number of all lines suppressed since the start.
     pub fn suppressed(&self) -> u64 {
         self.suppressed.load(Ordering::Relaxed)
     }
 
-    /// Takes what the last complete window suppressed.
+    /// Takes the report of the last complete window.
     pub fn report(&self, now: Instant) -> Vec<Suppressed> {
         let mut window = self.window();
         window.roll(now);
         std::mem::take(&mut window.report)
     }
 
-    /// Ends the window early and takes what it suppressed.
+    /// Ends the current window early and takes its report and any earlier one.
     pub fn last_report(&self, now: Instant) -> Vec<Suppressed> {
         let mut window = self.window();
         let mut report = std::mem::take(&mut window.report);
@@ -105,7 +105,7 @@ impl Limit {
         report
     }
 
-    /// Whether a line is written. Its kind is the name of its event, which is its place in the source.
+    /// Returns whether a line may be written. Its kind is the name of its event, which contains the place in the source.
     fn admit(&self, kind: &'static str, message: impl FnOnce() -> String, client: Option<IpAddr>, now: Instant) -> bool {
         let mut window = self.window();
         window.roll(now);
@@ -176,7 +176,7 @@ impl Kind {
     }
 }
 
-/// An IPv4 address, or the /64 of an IPv6 address, which is what one customer is given.
+/// Returns the IPv4 address, or the /64 of an IPv6 address, because providers assign one /64 to a customer.
 fn network(address: IpAddr) -> IpNet {
     let whole = IpNet::from(address.to_canonical());
     match whole {
@@ -185,9 +185,10 @@ fn network(address: IpAddr) -> IpNet {
     }
 }
 
-/// A layer and no filter of one layer: in tracing-subscriber 0.3.23 a filter that refuses an event disturbs the next one.
+/// A global layer, not a per-layer filter: in tracing-subscriber 0.3.23, a per-layer filter that rejects an event affects the next
+/// event.
 impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for &'static Limit {
-    /// Notes the client of a request's span.
+    /// Stores the client of a request in the extensions of its span.
     fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, context: Context<'_, S>) {
         if attributes.metadata().name() == REQUEST
             && let Some(span) = context.span(id)
@@ -196,7 +197,7 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for &'static Limit {
         }
     }
 
-    /// Decides about lines of a request. Lines about the server itself are few, and debugging wants all.
+    /// Limits lines about requests. Lines about the server itself are few, and debug lines and audit lines are all written.
     fn event_enabled(&self, event: &Event<'_>, context: Context<'_, S>) -> bool {
         let metadata = event.metadata();
         if *metadata.level() > Level::INFO || metadata.target() == AUDIT {
@@ -287,14 +288,14 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn refusals_of_one_client_are_logged_in_a_bounded_number_and_the_rest_is_counted() {
+    async fn log_lines_about_one_client_are_limited_and_the_rest_is_counted() {
         let limit: &'static Limit = Box::leak(Box::new(Limit::new(Instant::now())));
         let log = Log::default();
         let writer = log.clone();
         let lines = layer().with_writer(move || writer.clone());
         let _until_here = tracing::subscriber::set_default(tracing_subscriber::registry().with(lines).with(limit));
         let refuse = async || tracing::info!("refused");
-        // Of the same /64.
+        // All addresses are in the same /64.
         for n in 0..100 {
             request_from(&format!("2001:db8:0:1::{n}"), refuse()).await;
         }
@@ -304,9 +305,9 @@ mod tests {
         for _ in 0..100 {
             request_from("192.0.2.7", async { tracing::info!(target: AUDIT, "signed in") }).await;
             request_from("192.0.2.7", async { tracing::debug!("details") }).await;
-            tracing::info!("of no request");
+            tracing::info!("outside a request");
         }
-        for unlimited in ["signed in", "details", "of no request"] {
+        for unlimited in ["signed in", "details", "outside a request"] {
             assert_eq!(log.count(unlimited), 100, "{unlimited}");
         }
 
@@ -324,21 +325,21 @@ mod tests {
     const KIND: &str = "event src/server/log.rs:1";
 
     #[test]
-    fn many_clients_together_are_limited_too_and_take_bounded_memory() {
+    fn log_lines_about_many_clients_are_limited_in_number_and_memory() {
         let began = Instant::now();
         let limit = Limit::new(began);
         let admitted = |n: u32, now| limit.admit(KIND, || "refused".into(), Some(IpAddr::from(n.to_be_bytes())), now);
         assert_eq!((0..50_000).filter(|n| admitted(*n, began)).count(), 1000);
         assert!(limit.window().kinds[KIND].clients.len() <= 1000);
-        assert!(!admitted(0, began), "of a client that was logged before");
+        assert!(!admitted(0, began), "a client that was logged before is limited too");
         let report = limit.report(began + WINDOW);
         assert_eq!(report.iter().map(|suppressed| suppressed.lines).sum::<u64>(), 49_001);
         assert_eq!((report[0].lines, report[1].client), (1, None));
-        assert!(admitted(50_000, began + WINDOW), "each window is new");
+        assert!(admitted(50_000, began + WINDOW), "each window starts from zero");
     }
 
     #[test]
-    fn a_report_names_those_who_were_suppressed_most() {
+    fn a_report_names_the_clients_with_the_most_suppressed_lines() {
         let began = Instant::now();
         let limit = Limit::new(began);
         for n in 1..=30_u8 {

@@ -1,5 +1,5 @@
-//! The bounded queue of lines between the program and standard error. Logging never waits for the reader of standard error:
-//! lines beyond the bound are dropped and counted.
+//! The bounded queue of log lines between the program and standard error. Logging never waits for the reader of standard error:
+//! lines that do not fit into the queue are dropped and counted.
 
 use std::io::{self, Write};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -9,13 +9,13 @@ use std::time::Duration;
 
 use tracing_appender::non_blocking::{ErrorCounter, NonBlocking, NonBlockingBuilder, WorkerGuard};
 
-/// Longest queue, in lines.
+/// Capacity of the queue, in lines.
 const MAX_LINES: usize = 4096;
 
-/// Longest wait at the end for the queue to be written.
+/// Maximum time at the end of the program to wait until the queue is written.
 const MAX_WAIT: Duration = Duration::from_millis(1500);
 
-/// Lines on their way to a writer.
+/// A queue of lines and the thread that writes them.
 pub struct Queue {
     lines: NonBlocking,
     overflowed: ErrorCounter,
@@ -24,7 +24,7 @@ pub struct Queue {
 }
 
 impl Queue {
-    /// Starts the thread that writes.
+    /// Starts the thread that writes the lines to `writer`.
     pub fn new(writer: impl Write + Send + 'static) -> Self {
         let failed = Arc::new(AtomicU64::new(0));
         let counting = CountFailures {
@@ -41,23 +41,24 @@ impl Queue {
         }
     }
 
-    /// The end of the queue that takes lines.
+    /// Returns a writer that puts lines into the queue.
     pub fn writer(&self) -> NonBlocking {
         self.lines.clone()
     }
 
-    /// Lines that were not written: the queue was full, or the writer failed.
+    /// Returns the number of lines that were not written because the queue was full or the writer failed.
     pub fn dropped(&self) -> u64 {
         let overflowed = u64::try_from(self.overflowed.dropped_lines()).unwrap_or(u64::MAX);
         overflowed.saturating_add(self.failed.load(Ordering::Relaxed))
     }
 
-    /// Waits until the queue is written, for a bounded time. Lines that come later are dropped.
+    /// Waits until the queue is written, for [`MAX_WAIT`] at most. Later lines are dropped.
     pub fn finish(&self) {
         let worker = self.worker.lock().unwrap_or_else(PoisonError::into_inner).take();
         let Some(worker) = worker else { return };
         let (done, finished) = mpsc::channel();
-        // In a thread of its own: with a full queue, dropping the guard prints to standard output, which may be the same stalled pipe.
+        // A separate thread drops the guard: if the queue is full, the drop prints to standard output, which may be the same stalled
+        // pipe.
         let waiting = thread::Builder::new().name("log-end".into()).spawn(move || {
             drop(worker);
             let _ = done.send(());
@@ -68,7 +69,7 @@ impl Queue {
     }
 }
 
-/// Counts lines that could not be written, for example to a full disk.
+/// A writer that counts lines that could not be written, for example because the disk is full.
 struct CountFailures<W> {
     writer: W,
     failed: Arc<AtomicU64>,
@@ -97,7 +98,7 @@ mod tests {
 
     use super::*;
 
-    /// Says when it is asked to write, and then waits until the test lets it go on.
+    /// A writer that reports the start of each write, then blocks until the test releases it.
     struct Stalled {
         began: SyncSender<()>,
         go_on: Receiver<()>,
@@ -116,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn with_a_stalled_reader_nobody_waits_and_what_is_dropped_is_counted() {
+    fn a_stalled_reader_blocks_no_caller_and_dropped_lines_are_counted() {
         let (began, writing) = sync_channel(1);
         let (release, go_on) = sync_channel(0);
         let queue = Queue::new(Stalled { began, go_on });
@@ -129,12 +130,12 @@ mod tests {
         assert_eq!(queue.dropped(), 7);
         let ending = Instant::now();
         queue.finish();
-        assert!(ending.elapsed() < 10 * MAX_WAIT, "the end does not wait for the reader");
+        assert!(ending.elapsed() < 10 * MAX_WAIT, "`finish` does not wait for the reader");
         drop(release);
     }
 
     #[test]
-    fn at_the_end_every_line_is_written() {
+    fn finishing_writes_every_queued_line() {
         struct Sent(mpsc::Sender<Vec<u8>>);
         impl Write for Sent {
             fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
@@ -155,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_that_cannot_be_written_are_counted_and_stop_nothing() {
+    fn lines_that_cannot_be_written_are_counted_as_dropped() {
         struct Full;
         impl Write for Full {
             fn write(&mut self, _: &[u8]) -> io::Result<usize> {

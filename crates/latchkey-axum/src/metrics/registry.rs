@@ -1,4 +1,4 @@
-//! What is counted.
+//! The metrics and their registry.
 
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
@@ -7,13 +7,13 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
 
-/// What a connection to the database, or whoever waits for one, does.
+/// The label of the number of database connections: `in_use`, `idle`, or `waiting` for requests that wait for one.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub(super) struct ConnectionState {
     pub(super) state: &'static str,
 }
 
-/// What was asked for and how it was answered. The route, not the path: so there are only so many.
+/// The labels of a request time. They contain the route and not the path, which keeps the number of label sets small.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub(super) struct Answer {
     pub(super) route: String,
@@ -23,7 +23,7 @@ pub(super) struct Answer {
 
 pub(super) type Times = Family<Answer, Histogram, fn() -> Histogram>;
 
-/// Everything that is counted.
+/// All metrics of the program.
 pub struct Metrics {
     pub(super) registry: Registry,
     pub(super) times: Times,
@@ -35,7 +35,7 @@ pub struct Metrics {
 }
 
 impl Metrics {
-    /// Everything at zero, and what the rules count.
+    /// Creates the metrics at zero, and registers the metrics of the core.
     pub fn new(sign_ins_and_refreshes: &latchkey_core::metrics::Metrics) -> Self {
         let mut registry = Registry::with_prefix("latchkey");
         sign_ins_and_refreshes.register(&mut registry);

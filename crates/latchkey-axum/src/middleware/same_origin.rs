@@ -1,4 +1,4 @@
-//! Cross-site requests change nothing (ASVS 3.5.1): sign-in and sign-out included, whatever the content type.
+//! Blocks cross-site requests that would change something (ASVS 3.5.1), including sign-in and sign-out, whatever their content type.
 
 use axum::extract::Request;
 use axum::response::Response;
@@ -9,22 +9,24 @@ use crate::state::AppState;
 
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
-/// Paths of the API table that are not below `/.well-known/` or `/health/`. They read the bearer header and no cookie.
+/// Paths of the API that are not below `/.well-known/` or `/health/`. They read the `Authorization` header and no cookie.
 const API: [&str; 6] = ["/token", "/revoke", "/introspect", "/protected", "/me", "/openapi.json"];
 
-/// Refuses unsafe methods from elsewhere: browsers say where a request comes from in `Sec-Fetch-Site`
-/// and `Origin`, and no page can forge either. Programs send neither, and pass where no cookie counts or they carry none.
+/// Refuses requests with an unsafe method from another site.
+///
+/// Browsers name the source of a request in `Sec-Fetch-Site` and `Origin`, and no page can forge these headers. Programs send
+/// neither. They pass if the path reads no cookie or the request carries none.
 pub fn check(state: &AppState, request: &Request) -> Option<Response> {
     if request.method().is_safe() || is_ours(state, request) {
         return None;
     }
     Some(refuse(
         StatusCode::FORBIDDEN,
-        "This request came from another site, so nothing was done.",
+        "We blocked this request because it came from another site. Nothing was changed. Open this site directly, then try again.",
     ))
 }
 
-/// Whether `Sec-Fetch-Site`, and `Origin` beside it or in its place, name this site.
+/// Returns whether `Sec-Fetch-Site` and `Origin`, as far as they are present, name this site.
 fn is_ours(state: &AppState, request: &Request) -> bool {
     let headers = request.headers();
     let (Ok(site), Ok(origin)) = (only(headers, &SEC_FETCH_SITE), only(headers, &header::ORIGIN)) else {
@@ -32,17 +34,17 @@ fn is_ours(state: &AppState, request: &Request) -> bool {
     };
     let from_us = origin.map(|origin| origin == state.config.public_url.origin());
     match site.map(HeaderValue::as_bytes) {
-        // `null` is what browsers write on a site's own posts under `Referrer-Policy: no-referrer`. Another origin beside
-        // `same-origin` comes from no browser.
+        // Browsers send `Origin: null` on a site's own posts under `Referrer-Policy: no-referrer`. No browser sends
+        // `same-origin` together with another site's origin.
         Some(b"same-origin") => from_us.unwrap_or(true) || origin.is_some_and(|origin| origin == "null"),
-        // The visitor's own doing, such as sending a form again after a restart.
+        // The visitor caused the request, for example by sending a form again after a browser restart.
         Some(b"none") => from_us.unwrap_or(true),
         Some(_) => false,
         None => from_us.unwrap_or_else(|| reads_no_cookie(request.uri().path()) || !state.cookies.are_there(headers)),
     }
 }
 
-/// The value of a header, if there is one. Two values are ambiguous, which is an error.
+/// Returns the value of a header, if present. Two values are ambiguous and therefore an error.
 fn only<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Result<Option<&'h HeaderValue>, ()> {
     let mut values = headers.get_all(name).into_iter();
     match (values.next(), values.next()) {

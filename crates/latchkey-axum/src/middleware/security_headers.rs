@@ -1,17 +1,17 @@
-//! The headers that every answer carries, errors included.
+//! The security headers of every response, including errors.
 
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
-/// Nothing but our own files: no inline script or style, nothing from elsewhere, never in a frame. Pages
-/// hold no inline script at all, so no nonce is needed; `wasm-unsafe-eval` lets WASM compile and nothing else.
+/// Allows only files of this site: no inline script or style, nothing from other sites, and no framing. Pages contain no inline
+/// script, so no nonce is needed. `wasm-unsafe-eval` allows compiling WASM and nothing else.
 const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self'; img-src 'self'; \
      connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
-/// Each answer's headers, in the words of ASVS 3.4.
+/// The fixed headers of every response (ASVS 3.4).
 const HEADERS: [(HeaderName, &str); 6] = [
     (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
     (header::X_FRAME_OPTIONS, "DENY"),
-    // Not `no-referrer`: browsers would then post with `Origin: null`.
+    // Not `no-referrer`, because browsers would then send forms with `Origin: null`.
     (header::REFERRER_POLICY, "same-origin"),
     (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
     (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
@@ -21,11 +21,11 @@ const HEADERS: [(HeaderName, &str); 6] = [
     ),
 ];
 
-/// What every answer carries, put together once.
+/// The headers of every response, built once.
 pub struct SecurityHeaders(HeaderMap);
 
 impl SecurityHeaders {
-    /// For https or, on loopback, http.
+    /// Builds the headers. `https` tells whether the public URL is https and `Strict-Transport-Security` is sent.
     pub fn new(https: bool) -> Self {
         let mut headers: HeaderMap = HEADERS
             .into_iter()
@@ -39,15 +39,15 @@ impl SecurityHeaders {
         Self(headers)
     }
 
-    /// Adds them. What sets no caching of its own is not stored anywhere.
+    /// Adds the headers that the response does not set itself. A response without `Cache-Control` gets `no-store`.
     pub fn add(&self, answer: &mut HeaderMap) {
-        // The answer's few are added to a copy of these: the other way round costs half as much again.
+        // Adding the few headers of the response to a copy of these is faster: the other way round costs half as much again.
         let own = std::mem::replace(answer, self.0.clone());
         answer.extend(own);
     }
 }
 
-/// While `cargo leptos watch` runs, pages also listen for its reload signal.
+/// Returns the policy. While `cargo leptos watch` runs, it also allows pages to connect to the reload signal.
 fn content_security_policy() -> HeaderValue {
     match crate::dev_reload::port() {
         None => HeaderValue::from_static(CONTENT_SECURITY_POLICY),
@@ -64,7 +64,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_answer_keeps_what_is_its_own_and_gets_the_rest() {
+    fn a_response_keeps_its_own_headers_and_gets_the_missing_ones() {
         let mut answer = HeaderMap::new();
         answer.insert(header::CACHE_CONTROL, HeaderValue::from_static("public"));
         for cookie in ["a=b", "c=d"] {
@@ -82,7 +82,7 @@ mod tests {
         assert_eq!(answer[header::CACHE_CONTROL], "no-store");
         assert!(
             !answer.contains_key(header::STRICT_TRANSPORT_SECURITY),
-            "on http no browser would heed it"
+            "browsers ignore this header on http"
         );
     }
 }

@@ -1,4 +1,4 @@
-//! Resolves who is asking, once per request, before anything is rendered.
+//! Resolves the visitor once per request, before anything is rendered.
 
 use axum::extract::{Request, State};
 use axum::middleware::Next;
@@ -9,8 +9,8 @@ use crate::state::AppState;
 use crate::visitor::{Resolved, resolve, with_next};
 use crate::{cookie_check, paths};
 
-/// Puts the visitor into the request and, where their tokens were renewed, the new ones into the answer, unless the
-/// answer signs somebody in or out itself. Decides nothing about access.
+/// Puts the visitor into the request. If their tokens were renewed, sets the new cookies in the response, unless the response
+/// itself signs in or out. This layer does not decide about access.
 pub async fn attach(State(state): State<AppState>, mut request: Request, next: Next) -> Response {
     if let Some(led) = lead_to_the_cookie_notice(&state, &request) {
         return led;
@@ -28,7 +28,8 @@ pub async fn attach(State(state): State<AppState>, mut request: Request, next: N
     response
 }
 
-/// Leads a browser that keeps no cookies to the sign-in page, which says so. The sign-in pages say it themselves.
+/// Redirects a browser that keeps no cookies to the sign-in page, which shows a notice about it. The sign-in and sign-up pages
+/// show the notice themselves.
 fn lead_to_the_cookie_notice(state: &AppState, request: &Request) -> Option<Response> {
     let (uri, headers) = (request.uri(), request.headers());
     let says_so = [paths::LOG_IN, paths::SIGN_UP].contains(&uri.path());

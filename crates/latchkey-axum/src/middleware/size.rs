@@ -1,5 +1,5 @@
-//! Headers and addresses larger than anybody needs are refused before anything reads them, and so are requests for which
-//! their connection has no room left.
+//! Refuses requests with oversized headers or targets before anything reads them, and requests for which their connection has no
+//! room left.
 
 use axum::extract::Request;
 use axum::response::{Html, IntoResponse, Response};
@@ -7,24 +7,25 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 
 use crate::errors::{RETRY_AFTER, detail, refuse, wants_page};
 
-/// Longest path and query, in bytes.
+/// Maximum length of path and query, in bytes.
 const MAX_TARGET: usize = 8 * 1024;
 
-/// Most header fields, cookies aside.
+/// Maximum number of header fields, without cookies.
 const MAX_FIELDS: usize = 100;
 
-/// Largest header, in bytes of names and values, cookies included.
+/// Maximum size of the header, in bytes of names and values, including cookies.
 const MAX_HEADER: usize = 16 * 1024;
 
-/// What is beyond them.
+/// The status for a header above [`MAX_FIELDS`] or [`MAX_HEADER`].
 const TOO_LARGE: StatusCode = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;
 
-/// In the extensions of a request for which its connection has no room left.
+/// Marks a request, in its extensions, for which its connection has no room left.
 #[derive(Clone, Copy)]
 pub struct ConnectionIsFull;
 
-/// Answers 503 to a request that its connection has no room for, 414 (RFC 9110 section 15.5.15) or 431 (RFC 6585 section 5).
-/// The connection's own bounds lie beyond these; what is over those is cut off without a page.
+/// Refuses a request with 503 if its connection has no room for it, with 414 (RFC 9110 section 15.5.15) if its target is too long,
+/// and with 431 (RFC 6585 section 5) if its header is too large. The limits of the connection itself are higher; a request above
+/// those is disconnected without a page.
 pub fn check(request: &Request) -> Option<Response> {
     let headers = request.headers();
     if request.extensions().get::<ConnectionIsFull>().is_some() {
@@ -32,9 +33,9 @@ pub fn check(request: &Request) -> Option<Response> {
     }
     let target = request.uri().path_and_query().map_or(0, |target| target.as_str().len());
     if target > MAX_TARGET {
-        return Some(refuse(StatusCode::URI_TOO_LONG, "This address is too long."));
+        return Some(refuse(StatusCode::URI_TOO_LONG, "This address is too long. Use a shorter one."));
     }
-    // HTTP/2 has a field for each cookie: they are weighed, not counted.
+    // HTTP/2 has a field for each cookie, so only the size of cookies is limited, not their number.
     let (mut others, mut weight, mut cookies_weight) = (0, 0, 0);
     for (name, value) in headers {
         let field = name.as_str().len() + value.len();
@@ -46,15 +47,15 @@ pub fn check(request: &Request) -> Option<Response> {
         }
     }
     if others > MAX_FIELDS || weight > MAX_HEADER {
-        return Some(refuse(TOO_LARGE, "The header of this request is too large."));
+        return Some(refuse(TOO_LARGE, "The headers of this request are too large."));
     }
     if weight + cookies_weight <= MAX_HEADER {
         return None;
     }
-    // Another site of the same domain may have planted them, and nobody could sign in any more.
+    // Another site of the same domain may have set these cookies. Without removing them, the user could no longer sign in.
     let mut response = refuse(
         TOO_LARGE,
-        "Your browser sent too many cookies; they are removed now. Load the page again.",
+        "Your browser sent too many cookies. We removed them. Reload the page, then sign in again.",
     );
     response
         .headers_mut()
@@ -62,10 +63,10 @@ pub fn check(request: &Request) -> Option<Response> {
     Some(response)
 }
 
-/// A page of a few bytes: the answer is held until the client takes it.
+/// Returns a page of a few bytes, because the server holds the response in memory until the client reads it.
 fn connection_is_full(headers: &HeaderMap) -> Response {
     const STATUS: StatusCode = StatusCode::SERVICE_UNAVAILABLE;
-    const SENTENCE: &str = "There are too many requests at once on this connection. Try again in a moment.";
+    const SENTENCE: &str = "There were too many requests at once on this connection. Try again in a few seconds.";
     if !wants_page(headers) {
         return detail(STATUS, SENTENCE);
     }

@@ -1,5 +1,5 @@
-//! Serves one connection and bounds what it may cost: how long a request's header may take, how large it may be, how long
-//! the client may take for an answer. What the requests of an HTTP/2 connection may cost together is in `http2.rs`.
+//! Serves one connection and limits its cost: how long a request header may take, how large it may be, and how long the client may
+//! take to read a response. The limits for all requests of an HTTP/2 connection together are in `http2.rs`.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -27,45 +27,49 @@ use super::progress::StreamExecutor;
 use crate::network_quota::NetworkPermit;
 use tokio_util::sync::CancellationToken;
 
-/// Longest wait for the header of a request, the first one or the next on the same connection. On HTTP/2 for the first one.
+/// Maximum wait for the header of a request: of each request on HTTP/1, of the first one on HTTP/2.
 const HEADER_DEADLINE: Duration = Duration::from_secs(15);
 
-/// Longest wait for a TLS handshake.
+/// Maximum wait for a TLS handshake.
 const HANDSHAKE_DEADLINE: Duration = Duration::from_secs(10);
 
-/// Longest wait for a client to take what was written.
+/// Maximum time that a write may wait for the client to read.
 const WRITE_DEADLINE: Duration = Duration::from_secs(30);
 
-/// Requests at a time on one HTTP/2 connection.
+/// Maximum number of concurrent requests on one HTTP/2 connection.
 const MAX_STREAMS: u32 = 128;
 
-/// Bytes of request bodies that a client may send on an HTTP/2 connection before they are read: on one stream, on all; and
-/// on all streams of a trusted proxy.
+/// Flow-control window of one HTTP/2 stream: bytes of a request body that a client may send before they are read.
 const STREAM_WINDOW: u32 = 16 * 1024;
+
+/// Flow-control window of all streams of an HTTP/2 connection together.
 const CONNECTION_WINDOW: u32 = 64 * 1024;
+
+/// Flow-control window of all streams together on a connection of a trusted proxy.
 const PROXY_WINDOW: u32 = STREAM_WINDOW * MAX_STREAMS;
 
-/// Largest header, in bytes, and most of its fields: cut off beyond. `middleware/size.rs` refuses less, with a sentence.
+/// Maximum size of a request header, in bytes. hyper itself ends requests above these three limits. `middleware/size.rs` has lower
+/// limits and refuses with a sentence.
 const MAX_HEADER: usize = 64 * 1024;
 const MAX_FIELDS: usize = 512;
 const MAX_HEADER_LIST: u32 = 64 * 1024;
 
-/// Who is at the other end of a connection.
+/// The client of a connection.
 pub struct Client {
-    /// Its address.
+    /// The address of the peer.
     pub peer: SocketAddr,
-    /// What counts for the network; a trusted proxy has none.
+    /// The permit that counts for the client's network. `None` for a trusted proxy.
     pub permit: Option<NetworkPermit>,
 }
 
-/// One connection and what it needs.
+/// Everything that is needed to serve one connection.
 pub struct Connection<A> {
     pub client: Client,
     /// Answers a request.
     pub answer: A,
-    /// Whether the server is asked to stop.
+    /// Cancelled when the server is asked to stop.
     pub stop: CancellationToken,
-    /// Whether connections close when what is under way is finished.
+    /// Cancelled when connections must close after their requests in progress.
     pub closing: CancellationToken,
 }
 
@@ -76,7 +80,7 @@ where
 {
     /// Serves until the connection closes.
     pub async fn serve(self, stream: TcpStream, tls: Option<TlsAcceptor>) {
-        // Answers are written whole: waiting for more would only delay them.
+        // Responses are written as a whole, so waiting for more data (Nagle) would only delay them.
         let _ = stream.set_nodelay(true);
         let Some(tls) = tls else {
             return self.http1(stream).await;
@@ -112,7 +116,7 @@ where
         });
         let mut connection = pin!(http.serve_connection(TokioIo::new(limited(stream)), service));
         tokio::select! {
-            // Clients go away whenever they like: nobody needs to know.
+            // Clients disconnect at any time. This is normal and not logged.
             _ = connection.as_mut() => return,
             () = self.closing.cancelled() => connection.as_mut().graceful_shutdown(),
         }
@@ -147,7 +151,7 @@ where
         let mut connection = pin!(http.serve_connection(TokioIo::new(limited(stream)), service));
         let silent = async {
             sleep(HEADER_DEADLINE).await;
-            // One that has asked before may be idle.
+            // A connection that has sent a request may be idle.
             if asked.load(Ordering::Relaxed) {
                 std::future::pending::<()>().await;
             }
@@ -155,7 +159,7 @@ where
         tokio::select! {
             _ = connection.as_mut() => return,
             () = silent => return,
-            // Its other streams are finished, and the client begins no new ones.
+            // The other streams are finished, and the client can begin no new ones.
             () = streams.stalled() => connection.as_mut().graceful_shutdown(),
             () = self.closing.cancelled() => connection.as_mut().graceful_shutdown(),
         }
@@ -163,14 +167,14 @@ where
     }
 }
 
-/// A stream whose client must take what is written.
+/// Limits how long a write to the stream may wait.
 fn limited<S: AsyncRead + AsyncWrite>(stream: S) -> Pin<Box<TimeoutStream<S>>> {
     let mut stream = TimeoutStream::new(stream);
     stream.set_write_timeout(Some(WRITE_DEADLINE));
     Box::pin(stream)
 }
 
-/// A request that says where it comes from.
+/// Adds the address of the peer to a request.
 fn prepared(mut request: Request<Incoming>, peer: SocketAddr) -> Request<Body> {
     request.extensions_mut().insert(ConnectInfo(peer));
     request.map(Body::new)

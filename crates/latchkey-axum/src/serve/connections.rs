@@ -1,5 +1,5 @@
-//! Accepts connections and bounds how many there are, in all and for each client network, and how long a stop may be held
-//! up. What one of them may cost is in `connection.rs`.
+//! Accepts connections, and limits their number in total and for each client network, and the time that they may delay a stop. The
+//! limits of one connection are in `connection.rs`.
 
 use std::io;
 use std::net::SocketAddr;
@@ -19,53 +19,50 @@ use crate::network_quota::NetworkQuota;
 use latchkey_core::throttle::Network;
 use tokio_util::sync::CancellationToken;
 
-/// Connections at a time; the next one waits until another closes.
+/// Maximum number of connections at a time. Further ones wait until another one closes.
 const MAX_CONNECTIONS: usize = 8192;
 
-/// Connections at a time where metrics are shown.
+/// Maximum number of connections at a time to the metrics listener.
 pub const METRICS_CONNECTIONS: usize = 64;
 
-/// What part of all connections one client network may hold: 1,024 of 8,192. The next one is closed at once.
+/// The fraction of all connections that one client network may hold: one eighth, 1,024 of 8,192. Further ones are closed at once.
 const PART_OF_A_NETWORK: usize = 8;
 
-/// Connections that wait to be accepted: as many as Linux keeps unless it is told otherwise. Whoever comes when there are as
-/// many tries again after a second.
+/// Maximum number of connections that wait to be accepted. This is the default limit of Linux. A client that finds the backlog full
+/// tries again after a second.
 const BACKLOG: u32 = 4096;
 
-/// Files that are open beside the connections: the database's, the listeners', those of the metrics.
+/// Number of open files reserved for other uses: the database, the listeners, and the connections to the metrics listener.
 const OTHER_FILES: usize = 128 + METRICS_CONNECTIONS;
 
-/// Longest time that a stop waits for answers under way: below what service managers wait before they kill.
+/// Maximum time that a stop waits for requests in progress. Service managers wait longer than this before they kill the program.
 const STOP_DEADLINE: Duration = Duration::from_secs(25);
 
-/// How long connections are left open after a stop was asked for.
+/// How long connections stay open after the server was asked to stop.
 const LINGER: Duration = Duration::from_secs(1);
 
-/// Listens at an address.
-///
-/// # Errors
-/// When it is taken, or not one of this machine.
+/// Listens at an address. Fails if the address is in use or does not belong to this machine.
 pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = match address {
         SocketAddr::V4(_) => TcpSocket::new_v4()?,
         SocketAddr::V6(_) => TcpSocket::new_v6()?,
     };
-    // Connections of the last run, not quite over yet, keep nobody from starting again.
+    // Allow a restart while connections of the last run are still in TIME_WAIT.
     socket.set_reuseaddr(true)?;
     socket.bind(address)?;
     socket.listen(BACKLOG)
 }
 
-/// Who may hold how many connections of a listener.
+/// The limits for the connections of a listener.
 pub struct Limits {
     connections: usize,
     networks: Arc<NetworkQuota>,
-    /// Their connections are limited by the number of all connections alone.
+    /// Connections of these proxies count only for the total number.
     trusted_proxies: Vec<IpNet>,
 }
 
 impl Limits {
-    /// Allows this many connections, and one client network a part of them.
+    /// Allows this number of connections in total, and an eighth of it for one client network.
     pub fn new(connections: usize, trusted_proxies: Vec<IpNet>) -> Self {
         Self {
             connections,
@@ -74,7 +71,7 @@ impl Limits {
         }
     }
 
-    /// Decides on a connection. `None` when its network holds as many as it may.
+    /// Admits a connection. Returns `None` if its network has reached its limit.
     fn admit(&self, peer: SocketAddr) -> Option<Client> {
         let address = peer.ip().to_canonical();
         let is_proxy = self.trusted_proxies.iter().any(|network| network.contains(&address));
@@ -87,7 +84,7 @@ impl Limits {
     }
 }
 
-/// Serves until it is asked to stop, then finishes what is under way.
+/// Serves until `stop` is cancelled, then finishes the requests in progress.
 pub async fn serve<A, F>(listener: TcpListener, tls: Option<TlsAcceptor>, limits: Limits, stop: &CancellationToken, answer: A)
 where
     A: Fn(Request<Body>) -> F + Clone + Send + Sync + 'static,
@@ -112,7 +109,7 @@ where
     };
     loop {
         let next = async {
-            // Never closed while this runs.
+            // The semaphore is never closed.
             let place = Arc::clone(&places).acquire_owned().await;
             (place, accept(&listener).await)
         };
@@ -130,12 +127,12 @@ where
     closing.cancel();
     let all = u32::try_from(all).unwrap_or(u32::MAX);
     if timeout(STOP_DEADLINE, places.acquire_many(all)).await.is_err() {
-        tracing::warn!("some clients did not take their answers in time");
+        tracing::warn!("some clients did not read their responses before the stop deadline");
     }
 }
 
-/// Stops listening. Whoever has connected already would be cut off by that, and a proxy does not send a form a second
-/// time: they are answered too.
+/// Stops listening and returns the connections that were waiting to be accepted. They are served too, because closing them would
+/// disconnect their clients, and a proxy does not send a form a second time.
 fn already_connected(listener: TcpListener) -> Vec<(TcpStream, SocketAddr)> {
     let Ok(listener) = listener.into_std() else { return Vec::new() };
     std::iter::from_fn(|| listener.accept().ok())
@@ -146,8 +143,8 @@ fn already_connected(listener: TcpListener) -> Vec<(TcpStream, SocketAddr)> {
         .collect()
 }
 
-/// Leaves open connections a moment: on one that looks idle a request may be on its way. Whoever is answered meanwhile is
-/// told that the connection closes.
+/// Waits up to [`LINGER`] before connections are closed, because a request may be on its way on a connection that looks idle.
+/// Responses in this time tell the client that the connection closes.
 async fn linger(places: &Semaphore, all: usize) {
     let began = Instant::now();
     while places.available_permits() < all && began.elapsed() < LINGER {
@@ -155,17 +152,18 @@ async fn linger(places: &Semaphore, all: usize) {
     }
 }
 
-/// As many connections as there may be open files, once the system allows as many as it can.
+/// Raises the limit of open files as far as the system allows, and returns how many connections fit into it, up to
+/// [`MAX_CONNECTIONS`].
 pub fn max_connections() -> usize {
     let files = rlimit::increase_nofile_limit(u64::MAX).unwrap_or(1024);
     let connections = usize::try_from(files).unwrap_or(usize::MAX).saturating_sub(OTHER_FILES).max(1);
     if connections < MAX_CONNECTIONS {
-        tracing::warn!("only {connections} connections at a time: the system allows {files} open files");
+        tracing::warn!("only {connections} connections at a time: the system allows {files} open files; raise this limit");
     }
     connections.min(MAX_CONNECTIONS)
 }
 
-/// The next connection. Trouble with one of them, or too many open files, is no reason to stop serving.
+/// Returns the next connection. Retries if one connection fails or too many files are open.
 async fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {
     loop {
         match listener.accept().await {

@@ -1,5 +1,5 @@
-//! What one HTTP/2 connection may cost. A client may begin many requests on it; a few are worked on at a time, until their
-//! answers are taken, and the others wait.
+//! Limits the cost of one HTTP/2 connection. A client may begin many requests on it. Only a few are processed at a time, until the
+//! client has read their responses; the others wait.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -14,21 +14,21 @@ use tokio::time::timeout;
 use super::progress::{PROGRESS_DEADLINE, Progress};
 use crate::middleware::size::ConnectionIsFull;
 
-/// Requests that one connection is worked for at a time, until the client has taken the answer. Each holds a form of 16 KiB
-/// or an answer.
+/// Maximum number of requests of one connection that are processed at a time, including those whose response the client has not
+/// read yet. Each holds a form of up to 16 KiB or a response in memory.
 const MAX_AT_WORK: usize = 8;
 
-/// Headers of the requests that are worked on or wait, in bytes, on one connection.
+/// Maximum total size of the headers of all requests of one connection that are processed or wait, in bytes.
 const MAX_HEADERS: usize = 128 * 1024;
 
-/// What a field of a header costs beside its name and value.
+/// Bytes that a header field costs in addition to its name and value.
 const FIELD: usize = 64;
 
-/// Largest part of an answer that is handed to the connection at a time, which is one frame. A client takes at least one
-/// in [`PROGRESS_DEADLINE`].
+/// Maximum size of a part of a response that is passed to the connection at a time, which is one frame. A client must read at
+/// least one part in each [`PROGRESS_DEADLINE`].
 const MAX_PART: usize = 16 * 1024;
 
-/// The room for requests on one connection.
+/// The limits of the requests on one connection. Empty for a trusted proxy.
 #[derive(Clone)]
 pub struct Room(Option<Arc<Places>>);
 
@@ -37,7 +37,7 @@ struct Places {
     headers: Arc<Semaphore>,
 }
 
-/// What a request holds while it is worked on and until its answer is taken.
+/// The permits of a request: `header` while it is processed, `place` until the client has read the response.
 #[derive(Default)]
 struct Held {
     place: Option<Arc<OwnedSemaphorePermit>>,
@@ -45,7 +45,7 @@ struct Held {
 }
 
 impl Room {
-    /// The room of a client.
+    /// Returns the limits for a client.
     pub fn of_a_client() -> Self {
         Self(Some(Arc::new(Places {
             at_work: Arc::new(Semaphore::new(MAX_AT_WORK)),
@@ -53,7 +53,7 @@ impl Room {
         })))
     }
 
-    /// The room of a trusted proxy, which sends the requests of many clients: all of its streams.
+    /// Returns no limits, for a trusted proxy: it sends the requests of many clients and may use all of its streams.
     pub fn of_a_proxy() -> Self {
         Self(None)
     }
@@ -70,10 +70,10 @@ impl Room {
                 Held::default()
             }),
         };
-        // Boxed: a request that waits should not take the memory of one that is worked on.
+        // Boxed, so that a waiting request does not take the memory of a request in progress.
         let response = Box::pin(answer(request)).await;
         drop(header);
-        // An event stream says little for long: it has limits of its own.
+        // An event stream stays open for long and sends little. It has its own limits.
         let place = place.filter(|_| !is_event_stream(response.headers()));
         response.map(|body| {
             Body::new(Answer {
@@ -88,7 +88,7 @@ impl Room {
 }
 
 impl Places {
-    /// Waits for a place. `None` when too many wait, or this one waited for too long.
+    /// Waits until the request may be processed. Returns `None` if too many requests wait or this one waited too long.
     async fn take(&self, header: &HeaderMap) -> Option<Held> {
         let size: usize = header.iter().map(|(name, value)| name.as_str().len() + value.len() + FIELD).sum();
         let header = Arc::clone(&self.headers).try_acquire_many_owned(u32::try_from(size).ok()?).ok()?;
@@ -109,8 +109,8 @@ fn is_event_stream(headers: &HeaderMap) -> bool {
         .is_some_and(|kind| kind.as_bytes().starts_with(b"text/event-stream"))
 }
 
-/// The body of an answer, in parts of which is known whether the client has taken them. It ends when the client has taken
-/// them all, so that its stream is watched until then.
+/// The body of a response. It is sent in parts and tracks which of them the client has read. The body ends only after the client
+/// has read all parts, so that the stream is watched until then.
 struct Answer {
     body: Body,
     rest: Bytes,
@@ -155,7 +155,7 @@ impl HttpBody for Answer {
     }
 }
 
-/// A part of an answer. The connection drops it when it is written, or its stream is reset.
+/// A part of a response. The connection drops it once the part is written or the stream is reset.
 struct Part {
     bytes: Bytes,
     progress: Arc<Progress>,

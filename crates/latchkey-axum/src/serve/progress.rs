@@ -1,5 +1,5 @@
-//! Watches that the client takes the answers of an HTTP/2 connection, stream by stream. The socket's own deadline does not
-//! see a client that closes the window of a stream and goes on to answer pings.
+//! Resets HTTP/2 streams whose client does not read the response. The write timeout of the socket does not detect a client that
+//! closes the window of a stream and still answers pings.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
@@ -9,21 +9,21 @@ use hyper::rt::Executor;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
 
-/// Longest wait for a client to take the next part of an answer.
+/// Maximum time for a client to read the next part of a response.
 pub const PROGRESS_DEADLINE: Duration = Duration::from_secs(30);
 
 tokio::task_local! {
     static PROGRESS: Arc<Progress>;
 }
 
-/// Runs the streams of one connection. One whose answer the client does not take is reset.
+/// Runs the streams of one connection, and resets a stream whose response the client does not read.
 #[derive(Clone, Default)]
 pub struct StreamExecutor {
     stalled: Arc<Notify>,
 }
 
 impl StreamExecutor {
-    /// Returns once a stream was reset.
+    /// Returns after a stream was reset.
     pub async fn stalled(&self) {
         self.stalled.notified().await;
     }
@@ -36,39 +36,39 @@ where
 {
     fn execute(&self, stream: F) {
         let (progress, stalled) = (Arc::new(Progress::default()), Arc::clone(&self.stalled));
-        // Boxed: the task would otherwise have room for it several times.
+        // Boxed, because the task would otherwise reserve memory for it several times.
         let work = Box::pin(PROGRESS.scope(Arc::clone(&progress), stream));
         tokio::spawn(async move {
             tokio::select! {
                 _ = work => {}
-                // The stream's future is dropped, which resets the stream.
+                // Dropping the future of the stream resets the stream.
                 () = progress.stalled() => stalled.notify_one(),
             }
         });
     }
 }
 
-/// How far the client has taken the answer of a stream.
+/// Tracks how far the client has read the response of a stream.
 #[derive(Default)]
 pub struct Progress(Mutex<Parts>);
 
 #[derive(Default)]
 struct Parts {
-    /// Parts that were handed out and are still held for the client.
+    /// Number of parts that were passed to the connection and are not read yet.
     untaken: usize,
-    /// When a part was last taken, or the first one of these was handed out.
+    /// When the client last read a part, or when the first unread part was passed on. `None` if no part is unread.
     since: Option<Instant>,
-    /// Waits until there are none.
+    /// Woken when no part is unread.
     waiting: Option<Waker>,
 }
 
 impl Progress {
-    /// That of the stream that this task works for.
+    /// Returns the progress of the stream that the current task serves.
     pub fn of_this_stream() -> Arc<Self> {
         PROGRESS.try_with(Arc::clone).unwrap_or_default()
     }
 
-    /// Notes that a part is held for the client.
+    /// Records that a part was passed to the connection.
     pub fn handed_out(&self) {
         let mut parts = self.parts();
         if parts.untaken == 0 {
@@ -77,7 +77,7 @@ impl Progress {
         parts.untaken += 1;
     }
 
-    /// Notes that the client has taken a part.
+    /// Records that the client has read a part, or that the stream was reset.
     pub fn taken(&self) {
         let mut parts = self.parts();
         parts.untaken = parts.untaken.saturating_sub(1);
@@ -89,7 +89,7 @@ impl Progress {
         }
     }
 
-    /// Ready once the client has taken every part.
+    /// Is ready once the client has read every part.
     pub fn poll_all_taken(&self, context: &mut Context<'_>) -> Poll<()> {
         let mut parts = self.parts();
         if parts.untaken == 0 {
@@ -99,7 +99,7 @@ impl Progress {
         Poll::Pending
     }
 
-    /// Returns once the client has taken nothing for too long.
+    /// Returns once the client has read nothing for [`PROGRESS_DEADLINE`].
     async fn stalled(&self) {
         loop {
             let now = Instant::now();
@@ -111,7 +111,7 @@ impl Progress {
         }
     }
 
-    /// When the client must have taken another part. `None` while none is held for it.
+    /// Returns when the client must have read another part. `None` if no part is unread.
     fn due(&self) -> Option<Instant> {
         Some(self.parts().since? + PROGRESS_DEADLINE)
     }
@@ -128,17 +128,17 @@ mod tests {
     #[test]
     fn a_client_has_30_seconds_for_each_part_of_an_answer() {
         let progress = Progress::default();
-        assert_eq!(progress.due(), None, "nothing is held for the client");
+        assert_eq!(progress.due(), None, "no part is unread");
         let began = Instant::now();
         progress.handed_out();
         let first = progress.due().expect("a deadline");
         assert!(first >= began + PROGRESS_DEADLINE);
         progress.handed_out();
-        assert_eq!(progress.due(), Some(first), "what the server does is no progress");
+        assert_eq!(progress.due(), Some(first), "only reading by the client moves the deadline");
         while Instant::now() + PROGRESS_DEADLINE == first {}
         progress.taken();
         assert!(progress.due().expect("a deadline") > first);
         progress.taken();
-        assert_eq!(progress.due(), None, "all is taken");
+        assert_eq!(progress.due(), None, "the client has read all parts");
     }
 }

@@ -1,4 +1,4 @@
-//! https by ourselves: a certificate from files, read again when they change.
+//! TLS in this process, with a certificate and key from files. The files are read again when they change.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -17,7 +17,7 @@ use zeroize::Zeroizing;
 
 use crate::config::{ConfigError, TlsFiles};
 
-/// How often to look whether the files have changed.
+/// How often to check whether the files have changed.
 const EVERY: Duration = Duration::from_secs(10);
 
 /// The certificate in use.
@@ -30,19 +30,16 @@ impl ResolvesServerCert for Current {
     }
 }
 
-/// Speaks TLS 1.2 and 1.3 with the certificate of two files.
+/// TLS 1.2 and 1.3 with a certificate file and a key file.
 pub struct Tls {
-    /// Takes a connection's handshake.
+    /// Performs the handshake of a connection.
     pub acceptor: TlsAcceptor,
     current: Arc<Current>,
     files: TlsFiles,
 }
 
 impl Tls {
-    /// Reads the files.
-    ///
-    /// # Errors
-    /// When one of them cannot be read, or the key is not the certificate's.
+    /// Reads the files. Fails if a file cannot be used or the key does not belong to the certificate.
     pub fn load(files: TlsFiles) -> Result<Self, ConfigError> {
         let current = Arc::new(Current(RwLock::new(Arc::new(read(&files)?))));
         let mut config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
@@ -58,8 +55,8 @@ impl Tls {
         })
     }
 
-    /// What reads the files again whenever they have changed, for as long as the program runs. Files that cannot be used
-    /// are logged, and the certificate of before goes on.
+    /// Returns a future that reads the files again whenever they change, and never ends. If the new files cannot be used, it logs an
+    /// error and the previous certificate stays in use.
     pub fn keep_fresh(&self) -> impl Future<Output = ()> + use<> {
         let (current, files) = (Arc::clone(&self.current), self.files.clone());
         async move {
@@ -77,7 +74,7 @@ impl Tls {
                         tracing::info!("the certificate was renewed");
                         seen = now;
                     }
-                    Err(error) => tracing::error!(%error, "the new certificate cannot be used"),
+                    Err(error) => tracing::error!(%error, "the new certificate cannot be used; the previous one stays in use"),
                 }
             }
         }
@@ -93,7 +90,7 @@ fn read(files: &TlsFiles) -> Result<CertifiedKey, ConfigError> {
         .map_err(|error| about_certificate(&files.certificate, &error))?;
     let key = PrivateKeyDer::from_pem_slice(&key).map_err(|error| about_key(&files.key, &error))?;
     if certificate.is_empty() {
-        return Err(about_certificate(&files.certificate, &"there is no certificate in it"));
+        return Err(about_certificate(&files.certificate, &"it contains no certificate"));
     }
     CertifiedKey::from_der(certificate, key, &aws_lc_rs::default_provider()).map_err(|error| match error {
         rustls::Error::InconsistentKeys(_) => not_its_key(files),
@@ -101,7 +98,7 @@ fn read(files: &TlsFiles) -> Result<CertifiedKey, ConfigError> {
     })
 }
 
-/// Names the mistakes that the parser would only call a file without items.
+/// Detects mistakes for which the parser would only report a file without items.
 fn check_contents(files: &TlsFiles, certificate: &[u8], key: &[u8]) -> Result<(), ConfigError> {
     let has_certificate = |pem: &[u8]| contains(pem, "-----BEGIN CERTIFICATE-----");
     let has_key = |pem: &[u8]| contains(pem, "PRIVATE KEY-----");
@@ -111,17 +108,17 @@ fn check_contents(files: &TlsFiles, certificate: &[u8], key: &[u8]) -> Result<()
         return Err(refused_certificate(if has_certificate(key) && !has_key(key) {
             format!("{file} holds a private key and {key_file} a certificate; exchange LATCHKEY_TLS_CERT and LATCHKEY_TLS_KEY")
         } else {
-            format!("{file} holds a private key and no certificate; name the file of the certificate, with its chain")
+            format!("{file} holds a private key and no certificate; set this to the file of the certificate and its chain")
         }));
     }
     if contains(key, "-----BEGIN ENCRYPTED PRIVATE KEY-----") || contains(key, "Proc-Type: 4,ENCRYPTED") {
         return Err(refused_key(format!(
-            "{key_file} is locked with a passphrase, and nobody is there to type it at the start; write a copy without one, for the server's user alone, with `umask 077; openssl pkey -in {key_file} -out unlocked.pem`, and name that"
+            "{key_file} is locked with a passphrase, which the server cannot ask for; write an unlocked copy that only the server's user can read, with `umask 077; openssl pkey -in {key_file} -out unlocked.pem`, and set this to the copy"
         )));
     }
     if has_certificate(key) && !has_key(key) {
         return Err(refused_key(format!(
-            "{key_file} holds a certificate and no private key; name the file of the key"
+            "{key_file} holds a certificate and no private key; set this to the file of the private key"
         )));
     }
     Ok(())
@@ -129,7 +126,7 @@ fn check_contents(files: &TlsFiles, certificate: &[u8], key: &[u8]) -> Result<()
 
 fn not_its_key(files: &TlsFiles) -> ConfigError {
     refused_key(format!(
-        "{} is not the key of the certificate in {}; name the files that were made together, and let the server's own certificate be the first in its file",
+        "{} is not the key of the certificate in {}; use a key and a certificate that were made together, and put the server's own certificate first in its file",
         files.key.display(),
         files.certificate.display()
     ))

@@ -1,4 +1,4 @@
-//! How many event streams are open: each holds a connection, or a stream of one, for as long as a page is open.
+//! Limits the number of open event streams. Each holds a connection, or a stream of one, for as long as a page is open.
 
 use std::sync::Arc;
 
@@ -7,19 +7,19 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use crate::network_quota::{NetworkPermit, NetworkQuota};
 use latchkey_core::throttle::Network;
 
-/// Event streams at a time.
+/// Maximum number of event streams at a time.
 const MAX_STREAMS: usize = 4096;
 
-/// Event streams of one client network.
+/// Maximum number of event streams of one client network.
 const MAX_OF_A_NETWORK: usize = 512;
 
-/// Counts the open event streams.
+/// Counts and limits the open event streams.
 pub struct EventStreams {
     all: Arc<Semaphore>,
     of_networks: Arc<NetworkQuota>,
 }
 
-/// One open event stream. Dropping it makes room for another.
+/// A permit for one open event stream. Dropping it releases it.
 pub struct EventStreamPermit {
     _of_network: NetworkPermit,
     _of_all: OwnedSemaphorePermit,
@@ -35,15 +35,15 @@ impl Default for EventStreams {
 }
 
 impl EventStreams {
-    /// Leaves half of this many connections to other requests, and lets no network hold more than an eighth of the rest.
-    /// Called once, at the start.
+    /// Lowers the limits to fit the number of connections: event streams may hold half of them, and one network an eighth of that
+    /// half. Must be called only once, at the start.
     pub fn fit(&self, connections: usize) {
         let most = (connections / 2).clamp(1, MAX_STREAMS);
         self.all.forget_permits(MAX_STREAMS - most);
         self.of_networks.limit_to((most / 8).clamp(1, MAX_OF_A_NETWORK));
     }
 
-    /// Takes a place for a stream of a client, unless there are too many already.
+    /// Takes a permit for a stream of this network. Returns `None` if too many streams are open.
     pub fn take(&self, network: Network) -> Option<EventStreamPermit> {
         Some(EventStreamPermit {
             _of_network: self.of_networks.take(network)?,
@@ -61,17 +61,17 @@ mod tests {
     }
 
     #[test]
-    fn one_network_holds_512_streams_and_all_together_4096() {
+    fn one_network_may_open_512_event_streams_and_all_networks_4096() {
         let streams = EventStreams::default();
         let held: Vec<_> = (0..9).map(|network| take(&streams, network, 600)).collect();
         let numbers: Vec<_> = held.iter().map(Vec::len).collect();
         assert_eq!(numbers, [512, 512, 512, 512, 512, 512, 512, 512, 0]);
         drop(held);
-        assert_eq!(take(&streams, 0, 600).len(), 512, "closed ones make room");
+        assert_eq!(take(&streams, 0, 600).len(), 512, "closed streams release their permits");
     }
 
     #[test]
-    fn with_fewer_connections_there_are_fewer_streams() {
+    fn fewer_connections_allow_fewer_event_streams() {
         let streams = EventStreams::default();
         streams.fit(896);
         let held: Vec<_> = (0..9).map(|network| take(&streams, network, 600)).collect();

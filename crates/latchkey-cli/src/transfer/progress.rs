@@ -1,4 +1,4 @@
-//! How far a move is: a bar for each table, or a line where nobody watches.
+//! Shows the progress of a move: a bar for each table on a terminal, otherwise a line for each table.
 
 use std::fmt::Write;
 use std::io::{IsTerminal, stderr};
@@ -9,15 +9,15 @@ use indicatif::{HumanFloatCount, ProgressBar, ProgressState, ProgressStyle};
 use crate::output;
 use latchkey_store::transfer::Progress;
 
-/// Between two looks of a bar.
+/// The time between two updates of a bar.
 const TICK: Duration = Duration::from_millis(200);
 
-/// What a bar shows.
+/// The template of a bar while a table is moved.
 const BAR: &str = "{prefix:<12} {wide_bar} {human_pos} of {human_len}, {rate}, {eta} left";
-/// What stays of it.
+/// The template of a bar after its table was moved.
 const DONE: &str = "{prefix:<12} {human_len} rows in {elapsed}, {rate}";
 
-/// One after the other.
+/// The bars, one after the other.
 pub struct Bars {
     watched: bool,
     current: Option<Current>,
@@ -30,7 +30,7 @@ struct Current {
 }
 
 impl Bars {
-    /// On standard error.
+    /// Returns bars that write to standard error.
     pub fn new() -> Self {
         Self {
             watched: stderr().is_terminal(),
@@ -38,10 +38,10 @@ impl Bars {
         }
     }
 
-    /// Shows how far it is.
+    /// Shows one step of the progress.
     pub fn show(&mut self, progress: &Progress<'_>) {
         match *progress {
-            Progress::Counts => output::note(format_args!("Counting what there is.")),
+            Progress::Counts => output::note(format_args!("Counting the rows.")),
             Progress::Moves { table, moved, of } => {
                 if self.current.as_ref().is_none_or(|current| current.table != table) {
                     self.finish();
@@ -53,12 +53,12 @@ impl Bars {
             }
             Progress::Checks => {
                 self.finish();
-                output::note(format_args!("Checking what arrived."));
+                output::note(format_args!("Checking the rows that arrived."));
             }
         }
     }
 
-    /// There is no more to come.
+    /// Finishes the current bar.
     pub fn finish(&mut self) {
         let Some(Current { table, bar, began }) = self.current.take() else {
             return;
@@ -91,7 +91,7 @@ impl Bars {
     }
 }
 
-/// A text that could not be read would show a plain bar.
+/// Parses a template. If it is invalid, the plain bar is shown.
 fn style(text: &str) -> ProgressStyle {
     let style = ProgressStyle::with_template(text).unwrap_or_else(|_| ProgressStyle::default_bar());
     style.with_key("rate", |state: &ProgressState, shown: &mut dyn Write| {

@@ -11,17 +11,17 @@ use latchkey_axum::state::AppState;
 use latchkey_core::accounts::Refusal;
 use latchkey_core::accounts::admin::Imported;
 
-/// Accounts between two words about how far it is.
+/// Lines between two updates of the progress.
 const STEP: usize = 1000;
 
-/// A hash does not show how long its password is.
+/// Printed after each import, because a hash does not show how long its password is.
 const LONG_PASSWORDS: &str =
     "Imported passwords of more than 128 characters do not work here: set new ones with `latchkey user set-password`.";
 
-/// Takes over what can be, says of each line why it cannot, and can be run again: names that are there already are left alone.
+/// Imports every valid line and prints why each other line was skipped. It can be repeated, because existing names are skipped.
 pub async fn run(state: &AppState, file: &Path) -> Result<(), Failure> {
     let cannot = |error: csv::Error| format!("{}: {error}", file.display());
-    // Flexible: the reader's own error for a line with more or fewer columns does not say what to do.
+    // Flexible, because the reader's own error for a line with more or fewer columns does not say what to do.
     let mut reader = csv::ReaderBuilder::new();
     let mut rows = reader.trim(csv::Trim::All).flexible(true).from_path(file).map_err(cannot)?;
     let columns = rows.headers().map_err(cannot)?.clone();
@@ -42,31 +42,32 @@ pub async fn run(state: &AppState, file: &Path) -> Result<(), Failure> {
             }
         }
         if io::stderr().is_terminal() && (added + refused) % STEP == 0 {
-            // Only to look at: it may go unseen.
+            // This is only progress output: ignore errors.
             let _ = write!(io::stderr(), "\r{} lines", added + refused);
         }
     }
-    let printed = output::done(format_args!("Added {added} accounts."));
+    let printed = output::done(format_args!("Added {added} {}.", if added == 1 { "account" } else { "accounts" }));
     if added > 0 {
         output::note(format_args!("{LONG_PASSWORDS}"));
     }
     if is_first && added > 0 {
         output::note(format_args!(
-            "None of them is administrator: `latchkey user set-role NAME admin` makes one of them so."
+            "None of them is an administrator: make one with `latchkey user set-role NAME admin`."
         ));
     }
     match (failed, refused) {
-        (Some(error), _) => Err(format!("the import stopped: {error}; run it again once that is mended").into()),
+        (Some(error), _) => Err(format!("the import stopped: {error}; fix the problem, then run the import again").into()),
         (None, 0) => printed,
-        (None, refused) => Err(format!("{refused} lines were left out, for the reasons above").into()),
+        (None, 1) => Err("1 line was skipped, for the reason above".into()),
+        (None, refused) => Err(format!("{refused} lines were skipped, for the reasons above").into()),
     }
 }
 
-/// Why a line made no account.
+/// Why a line added no account.
 enum LeftOut {
-    /// What is wrong with the line; the others are tried.
+    /// The line is invalid. The import continues with the next one.
     Line(String),
-    /// The database cannot be used.
+    /// The database cannot be used. The import stops.
     Stop(Failure),
 }
 
@@ -83,7 +84,7 @@ async fn take(state: &AppState, columns: &StringRecord, row: csv::Result<StringR
     match state.accounts.import(&account).await {
         Ok(_) => Ok(()),
         Err(Refusal::Store(error)) => Err(LeftOut::Stop(error.into())),
-        // What a file holds may be meant for the terminal.
+        // Escape the name, because it may contain control sequences for the terminal.
         Err(refusal) => Err(LeftOut::Line(format!(
             "line {line}: {}: {}",
             account.username.escape_debug(),
@@ -103,20 +104,24 @@ fn check_columns(columns: &StringRecord) -> Result<(), &'static str> {
     Err("the first line must name the columns username,email,password_hash")
 }
 
-/// The line itself is never repeated: it holds a hash.
+/// Checks the number of columns. The error never repeats the line, because it contains a hash.
 fn check_row(columns: &StringRecord, row: &StringRecord) -> Result<(), String> {
     check_separator(row)?;
     if row.len() == columns.len() {
         return Ok(());
     }
-    // A hash of argon2 holds commas.
+    // Argon2 hashes contain commas.
     if row.len() > columns.len() && row.iter().any(|field| field.starts_with("$argon2")) {
-        return Err("the hash holds commas: put it in double quotes".to_owned());
+        return Err("the hash contains commas: put it in double quotes".to_owned());
     }
-    Err(format!("it has {} columns and the first line names {}", row.len(), columns.len()))
+    Err(format!(
+        "the first line names {} columns, but this line has {}",
+        columns.len(),
+        row.len()
+    ))
 }
 
-/// The first column is a name, which holds none of these.
+/// Rejects other separators than commas. The first column is a name, which cannot contain them.
 fn check_separator(row: &StringRecord) -> Result<(), &'static str> {
     match row.get(0) {
         Some(first) if first.contains(';') => Err("the columns are separated by semicolons: use commas"),

@@ -7,10 +7,10 @@ use latchkey_axum::serve::Failure;
 use latchkey_axum::state::AppState;
 use latchkey_store::Account;
 
-/// Accounts read at a time: however many there are, these are all that memory holds.
+/// Accounts read at a time, so that memory use does not grow with the number of accounts.
 const PAGE: u32 = 1000;
 
-/// Lists the accounts behind a name, all of them or so many.
+/// Lists the accounts whose names come after `after`, at most `limit` of them.
 pub async fn run(state: &AppState, after: &str, limit: Option<u32>) -> Result<(), Failure> {
     let mut after = after.trim().to_lowercase();
     let mut left = limit;
@@ -21,7 +21,7 @@ pub async fn run(state: &AppState, after: &str, limit: Option<u32>) -> Result<()
         if printed.is_err() {
             return output::result(printed);
         }
-        // A page that is not full is the last one.
+        // The last page is the one that is not full.
         let Some(last) = page.get(asked.saturating_sub(1) as usize) else {
             return Ok(());
         };
@@ -32,7 +32,7 @@ pub async fn run(state: &AppState, after: &str, limit: Option<u32>) -> Result<()
         }
     }
     if !state.store.users_after(&after, 1).await?.is_empty() {
-        // In one word: the name may begin with a dash.
+        // With `=`, because the name may begin with a dash.
         output::note(format_args!("More follow: latchkey user list --after={after}"));
     }
     Ok(())

@@ -8,7 +8,7 @@ use latchkey_axum::state::AppState;
 use latchkey_store::Account;
 use latchkey_types::Username;
 
-/// Shows what there is to know about an account, but for its password.
+/// Shows everything about an account except its password.
 pub async fn run(state: &AppState, name: &Username) -> Result<(), Failure> {
     let account = state.accounts.find(name).await?.ok_or_else(|| unknown(name))?;
     let sessions = state.store.count_sessions_of(&account.id, state.clock.now()).await?;

@@ -60,20 +60,20 @@ impl RevocationSync {
     /// Catches up for as long as the program runs, and logs when the database becomes unavailable and when it answers again.
     pub async fn follow(self) {
         let mut ticks = interval(EVERY);
-        let mut away = false;
+        let mut unavailable = false;
         loop {
             tokio::select! {
                 _ = ticks.tick() => {}
                 () = self.store.wait_for_change() => {}
             }
             match self.catch_up().await {
-                Ok(()) if away => {
-                    away = false;
+                Ok(()) if unavailable => {
+                    unavailable = false;
                     tracing::info!("the database answers again");
                 }
-                Err(error) if !away => {
-                    away = true;
-                    tracing::error!(%error, "no news from the database");
+                Err(error) if !unavailable => {
+                    unavailable = true;
+                    tracing::error!(%error, "cannot read revocations from the database");
                 }
                 Ok(()) | Err(_) => {}
             }

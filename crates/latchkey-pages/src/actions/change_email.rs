@@ -9,13 +9,13 @@ use super::form_error::Refused;
 use super::maybe_field::Sent;
 use super::respond::{Caller, Destination, Done, FormPlace};
 
-/// Changes the caller's email address, or takes it away.
+/// Changes the caller's email address, or removes it.
 #[server(endpoint = "change_email")]
 pub async fn change_email(
-    /// The address, empty for none. Absent it is a mistake: nothing is taken away by it.
+    /// The address; empty removes it. A missing field is an error, so that it cannot remove the address by mistake.
     #[server(default)]
     email: Sent,
-    /// The password; needed when it was last given a while ago.
+    /// The password, required if it was last entered too long ago.
     #[server(default)]
     password: String,
 ) -> Result<Destination, Refused> {
@@ -38,7 +38,7 @@ async fn change(caller: &Caller, email: Option<&str>, password: &str) -> Result<
 }
 
 impl ChangeEmail {
-    /// Where its form is.
+    /// The page and the form that post to this function.
     pub const PLACE: FormPlace = FormPlace {
         page: "/account",
         form: "change-email",

@@ -7,16 +7,16 @@ use leptos::prelude::*;
 use super::form_error::Refused;
 use super::respond::{Caller, Destination, Done, FormPlace, TypedForm};
 
-/// Changes the caller's password. This browser stays signed in, in a session of its own.
+/// Changes the caller's password. This browser stays signed in, in a new session.
 #[server(endpoint = "change_password")]
 pub async fn change_password(
-    /// The password that is.
+    /// The current password.
     #[server(default)]
     current_password: String,
-    /// The password that is to be.
+    /// The new password.
     #[server(default)]
     new_password: String,
-    /// Anything, to let the other sessions go on; they end otherwise.
+    /// Any value keeps the other sessions. Without one they end.
     #[server(default)]
     keep_others: String,
 ) -> Result<Destination, Refused> {
@@ -36,7 +36,7 @@ async fn change(caller: &Caller, current: &str, new: &str, end_others: bool) -> 
 }
 
 impl ChangePassword {
-    /// Where its form is.
+    /// The page and the form that post to this function.
     pub const PLACE: FormPlace = FormPlace {
         page: "/account",
         form: "change-password",

@@ -8,7 +8,7 @@ use leptos::prelude::*;
 use super::form_error::Refused;
 use super::respond::{Caller, Destination, Done, FormPlace, TypedForm};
 
-/// Ends every session of the caller but this one.
+/// Ends every session of the caller except the current one.
 #[server(endpoint = "end_other_sessions")]
 pub async fn end_other_sessions() -> Result<Destination, Refused> {
     let caller = Caller::from_context();

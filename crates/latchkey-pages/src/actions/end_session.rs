@@ -8,13 +8,13 @@ use leptos::prelude::*;
 use super::form_error::Refused;
 use super::respond::{Caller, Destination, Done};
 
-/// Ends one of the caller's sessions, on every device at once; their own means signing out.
+/// Ends one of the caller's sessions at once. Ending the current one signs out.
 #[server(endpoint = "end_session")]
 pub async fn end_session(
-    /// Its id, as the page of sessions shows it.
+    /// The session id, from the sessions page.
     #[server(default)]
     session: String,
-    /// The session that the page of the form begins behind, if it is not the first one: back to that page.
+    /// The `after` parameter of the page that holds the form, to return to the same page of the list. Empty for the first page.
     #[server(default)]
     after: String,
 ) -> Result<Destination, Refused> {
@@ -46,7 +46,7 @@ impl EndSession {
     /// The page of its form.
     pub const PAGE: &str = "/sessions";
 
-    /// The address of its page that begins behind a session.
+    /// Returns the path of the sessions page that begins after a session.
     pub fn page(after: Option<SessionId>) -> String {
         after.map_or_else(|| Self::PAGE.to_owned(), |after| format!("{}?after={after}", Self::PAGE))
     }

@@ -6,16 +6,16 @@ use leptos::prelude::*;
 use super::form_error::Refused;
 use super::respond::{Caller, Destination, Done, FormPlace, TypedForm};
 
-/// Signs in and sets the cookies of a new session. Unknown name and wrong password get the same answer for the same work.
+/// Signs in and sets the cookies of a new session. An unknown name and a wrong password get the same answer after the same work.
 #[server(endpoint = "log_in")]
 pub async fn log_in(
     /// The sign-in name.
     #[server(default)]
     username: String,
-    /// The password, never given back.
+    /// The password. It is never sent back.
     #[server(default)]
     password: String,
-    /// Where to go on to.
+    /// The page to go to after signing in.
     #[server(default)]
     next: String,
 ) -> Result<Destination, Refused> {

@@ -8,7 +8,7 @@ use leptos::prelude::*;
 use super::form_error::Refused;
 use super::respond::{Caller, Destination, Done, FormPlace, TypedForm};
 
-/// Ends the session, everywhere and at once, and clears its cookies. Signing out twice does no harm.
+/// Ends the session at once and clears its cookies. Signing out again does no harm.
 #[server(endpoint = "log_out")]
 pub async fn log_out() -> Result<Destination, Refused> {
     let caller = Caller::from_context();
@@ -29,6 +29,6 @@ async fn end(caller: &Caller) -> Result<(), Refusal> {
 }
 
 impl LogOut {
-    /// A page with its form: every protected one has it.
+    /// A page with its form. Every protected page has one.
     pub const PAGE: &str = "/dashboard";
 }

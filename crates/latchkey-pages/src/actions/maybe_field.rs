@@ -1,8 +1,8 @@
-//! A field that may be absent, where that is not the same as empty.
+//! A form field that tells an absent value from an empty one.
 
 use serde::{Deserialize, Serialize};
 
-/// The value of a field, if it was sent. An `Option` would not do: the form decoder makes an empty value none.
+/// The value of a field, if it was sent. A plain `Option` cannot tell, because the form decoder turns an empty value into `None`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "String", into = "String")]
 pub struct Sent(pub Option<String>);

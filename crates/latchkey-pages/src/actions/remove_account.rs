@@ -10,10 +10,10 @@ use super::respond::{Caller, Destination, Done, FormPlace};
 /// Removes the caller's account for good.
 #[server(endpoint = "remove_account")]
 pub async fn remove_account(
-    /// Its name, typed to be sure.
+    /// The sign-in name, typed to confirm the removal.
     #[server(default)]
     username: String,
-    /// Its password.
+    /// The password of the account.
     #[server(default)]
     password: String,
 ) -> Result<Destination, Refused> {
@@ -32,7 +32,7 @@ async fn remove(caller: &Caller, username: &str, password: &str) -> Result<Done,
 }
 
 impl RemoveAccount {
-    /// Where its form is.
+    /// The page and the form that post to this function.
     pub const PLACE: FormPlace = FormPlace {
         page: "/account",
         form: "remove-account",

@@ -7,19 +7,19 @@ use leptos::prelude::*;
 use super::form_error::Refused;
 use super::respond::{Caller, Destination, Done, FormPlace, TypedForm};
 
-/// Makes an account, signs in to it and sets the cookies of its first session.
+/// Creates an account, signs in to it and sets the cookies of its first session.
 #[server(endpoint = "sign_up")]
 pub async fn sign_up(
-    /// The name to be.
+    /// The sign-in name.
     #[server(default)]
     username: String,
-    /// The password to be, never given back.
+    /// The password. It is never sent back.
     #[server(default)]
     password: String,
-    /// The address, empty for none.
+    /// The email address; empty for none.
     #[server(default)]
     email: String,
-    /// Where to go on to.
+    /// The page to go to after signing up.
     #[server(default)]
     next: String,
 ) -> Result<Destination, Refused> {

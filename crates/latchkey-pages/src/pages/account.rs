@@ -1,4 +1,4 @@
-//! `/account`: the facts, and what their owner may change.
+//! `/account`: the data of the account, and the forms that change it.
 
 use axum::extract::State;
 use axum::response::Response;
@@ -49,7 +49,7 @@ fn Facts(account: Account) -> impl IntoView {
         Role::User => "User",
     };
     view! {
-        <section class="panel" aria-label="Facts">
+        <section class="panel" aria-label="Account details">
             <dl class="facts columns">
                 {fact("Sign-in name", account.username)} {fact("Email", email)}
                 {fact("Role", role)} {fact("Member since", time::date(account.created_at))}
@@ -68,7 +68,7 @@ fn PasswordForm(flash: Flash, username: String) -> impl IntoView {
             {fields::form_notice(&flash)}
             <PendingForm>
                 <form class="stack close" method="post" action=ChangePassword::url()>
-                    // For password managers: whose password it is.
+                    // Tells password managers whose password this is.
                     <input type="text" name="username" autocomplete="username" value=username readonly hidden />
                     {fields::password(form, Field::CurrentPassword, "Current password", &flash)}
                     {fields::new_password(form, Field::NewPassword, "New password", &flash)}
@@ -95,7 +95,7 @@ fn EmailForm(flash: Flash, email: String, needs_proof: bool) -> impl IntoView {
             {fields::form_notice(&flash)}
             <PendingForm>
                 <form class="stack close" method="post" action=ChangeEmail::url()>
-                    {fields::email(form, "Email, or nothing", &typed, &flash)}
+                    {fields::email(form, "Email (optional)", &typed, &flash)}
                     {needs_proof.then(|| fields::password(form, Field::Password, "Your password", &flash))}
                     <p>
                         <button type="submit">"Change email"</button>
@@ -112,7 +112,7 @@ fn RemovalForm(flash: Flash) -> impl IntoView {
     view! {
         <section class="panel stack close change danger" id=form aria-labelledby="removal-title">
             <h2 id="removal-title">"Remove your account"</h2>
-            <p>"Everything of it is removed for good, and every session ends. Nobody can bring it back."</p>
+            <p>"This removes your account with all its data and ends all your sessions. It cannot be undone."</p>
             {fields::form_notice(&flash)}
             <PendingForm>
                 <form class="stack close" method="post" action=RemoveAccount::url()>

@@ -34,7 +34,7 @@ pub async fn log_in(
     };
     let flash = page.take_flash();
     let mut response = page.narrow("Sign in", || view! { <LogInForm flash=flash.clone() why next /> });
-    // Cookies that open nothing any more have told why; now they can go.
+    // These cookies are no longer valid. The reason has been read from them, so clear them.
     if state.cookies.are_there(&headers) && !matches!(visitor, Visitor::Unknown) {
         for cookie in state.cookies.sign_out() {
             response.headers_mut().append(SET_COOKIE, cookie);

@@ -1,4 +1,4 @@
-//! `/sessions`: where the account is signed in, and how to end that.
+//! `/sessions`: lists the sessions of the account and ends them.
 
 use std::convert::Infallible;
 
@@ -20,10 +20,10 @@ use latchkey_axum::state::AppState;
 use latchkey_axum::visitor::SignedIn;
 use latchkey_store::{COUNT_CAP, Client, ClientKind, Counted, Session, SessionId, SessionPage};
 
-/// Sessions on a page.
+/// Sessions shown on one page.
 const SHOWN: usize = 25;
 
-/// `?after=`: the session that the page begins behind. Anything else there is the first page.
+/// `?after=`: the session after which the page begins. Without a valid session id it is the first page.
 pub struct AfterQuery(Option<SessionId>);
 
 impl FromRequestParts<AppState> for AfterQuery {
@@ -60,7 +60,7 @@ pub async fn sessions(
             all,
             before,
         } = listed;
-        // Ending all is what somebody with many comes for: above them, and away from the links to the other pages.
+        // Users with many sessions mostly want to end them all, so the button is above the list, away from the links to other pages.
         let paged = after.is_some() || older.is_some();
         let head = paged.then(|| range(before, sessions.len(), all)).map(|range| {
             view! {
@@ -72,7 +72,7 @@ pub async fn sessions(
         });
         view! {
             {fields::form_notice(&flash)}
-            <p class="lead">"Where you are signed in. A session that you end is over at once, on every device."</p>
+            <p class="lead">"Where you are signed in. Ending a session signs that device out at once."</p>
             {head}
             <ul class="cards">{sessions.into_iter().map(|session| card(session, here, after)).collect_view()}</ul>
             {if paged { view! { <Pages after older /> }.into_any() } else { view! { <EndOthers all /> }.into_any() }}
@@ -80,7 +80,7 @@ pub async fn sessions(
     })
 }
 
-/// Which of all sessions are on the page.
+/// Describes which of all sessions the page shows.
 fn range(before: Counted, shown: usize, all: Counted) -> String {
     let of_all = all
         .exactly()
@@ -91,7 +91,7 @@ fn range(before: Counted, shown: usize, all: Counted) -> String {
     }
 }
 
-/// Ways to the other pages.
+/// Links to the other pages of the list.
 #[component]
 fn Pages(after: Option<SessionId>, older: Option<SessionId>) -> impl IntoView {
     view! {
@@ -130,11 +130,11 @@ fn card(session: Session, here: SessionId, after: Option<SessionId>) -> impl Int
     }
 }
 
-/// Where a client is and how it came.
+/// Describes the address of a client and whether it uses the pages or the API.
 fn place(client: &Client) -> String {
     let way = match client.kind {
-        ClientKind::Browser => "on the pages",
-        ClientKind::Api | ClientKind::Operator => "with the API",
+        ClientKind::Browser => "in a browser",
+        ClientKind::Api | ClientKind::Operator => "through the API",
     };
     match client.address {
         Some(address) => format!("{address}, {way}"),

@@ -68,17 +68,17 @@ impl EndReason {
         match self {
             Self::SignedOut | Self::Replaced | Self::Removed | Self::Unconfirmed => None,
             Self::EndedElsewhere => Some("This session was ended from another of your devices."),
-            Self::PasswordChanged => Some("The password of this account was changed, and that ended this session."),
+            Self::PasswordChanged => Some("The password of this account was changed. Sign in with the new password."),
             Self::Disabled => Some("This account is disabled. Ask the operator of this site."),
-            Self::Operator => Some("The operator of this site ended this session."),
+            Self::Operator => Some("The operator of this site ended this session. Sign in again to continue."),
             Self::Reuse => Some(
-                "This session was ended to keep your account safe: a token of it was used twice, as if somebody had copied it. If this happens again, change your password.",
+                "We ended this session to protect you: an old copy of its token was used. If this happens again, change your password.",
             ),
-            Self::Revoked => Some("This session was ended by a program that gave its token back."),
-            Self::SessionLimit => Some(
-                "This account was signed in at too many places, so this session, unused for longest, was ended. Sign in again to continue.",
-            ),
-            Self::Expired => Some("Your session has expired. Sign in to go on where you were."),
+            Self::Revoked => Some("A program revoked the token of this session. Sign in again to continue."),
+            Self::SessionLimit => {
+                Some("This account had too many sessions, so we ended this one, which was unused for longest. Sign in again to continue.")
+            }
+            Self::Expired => Some("Your session has expired. Sign in again to continue."),
         }
     }
 

@@ -16,7 +16,7 @@ const PAUSE: Duration = Duration::from_secs(1);
 pub async fn listen(options: &PgConnectOptions, changed: &Notify) {
     loop {
         if let Err(error) = forward_notifications(options, changed).await {
-            tracing::debug!(%error, "not told of news; it is read five times a second all the same");
+            tracing::debug!(%error, "not listening for NOTIFY; revocations are still read five times a second");
         }
         sleep(PAUSE).await;
     }

@@ -172,7 +172,7 @@ async fn try_prepare(path: &Path, mode: OpenMode, lock: &FileLock, exclusive: bo
     }
     if id != 0 && !known.is_empty() && !known.contains(&id) {
         tracing::warn!(
-            "another file was put in the place of the database: what ended after it was made is alive in it; `latchkey user end-sessions --all` ends every session"
+            "the database file was replaced by another one: sessions that ended after that file was made are valid again; run `latchkey user end-sessions --all` to end every session"
         );
     }
     if migrate || mode == OpenMode::Migrate || id == 0 || !known.contains(&id) {
@@ -225,7 +225,7 @@ fn refuse_foreign(path: &Path, identity: &FileIdentity, known: &[u32], exclusive
 
 fn foreign_log(path: &Path) -> StoreError {
     StoreError::File(format!(
-        "the write-ahead log beside it ({}) belongs to another database file, and to apply it would destroy this one; if this one is a backup, stop the server, move the backup to another place and run `latchkey restore` with it",
+        "the write-ahead log beside it ({}) belongs to another database file, and applying it would destroy this one; if this one is a backup, stop the server, move the backup to another place and run `latchkey restore` with it",
         beside(path, "-wal").display()
     ))
 }

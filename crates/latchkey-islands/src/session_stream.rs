@@ -20,17 +20,17 @@ const ADDRESS: &str = "/session/events";
 const TRY_AGAIN: i32 = 2;
 
 /// How long to wait for the answer to a form before listening again on this page.
-const LONG_ANSWER: Duration = Duration::from_secs(20);
+const RESUME_AFTER: Duration = Duration::from_secs(20);
 
 /// An event from the server.
-pub enum News {
+pub enum SessionEvent {
     /// The session of this page is alive.
-    Lives,
+    Alive,
     /// The session is over or has changed: reload the page.
     Over,
 }
 
-type Heard = Rc<dyn Fn(News)>;
+type Handler = Rc<dyn Fn(SessionEvent)>;
 
 thread_local! {
     static SOURCE: RefCell<Option<EventSource>> = const { RefCell::new(None) };
@@ -39,63 +39,63 @@ thread_local! {
 }
 
 /// Listens whenever this tab is visible, for the life of the page. Returns a function that asks the server at once.
-pub fn follow(heard: impl Fn(News) + 'static) -> impl Fn() + Clone {
-    let heard: Heard = Rc::new(heard);
-    listen(&heard);
+pub fn follow(handler: impl Fn(SessionEvent) + 'static) -> impl Fn() + Clone {
+    let handler: Handler = Rc::new(handler);
+    listen(&handler);
     on(&window(), "submit", {
-        let heard = Rc::clone(&heard);
-        move |event| pause(event.default_prevented(), &heard)
+        let handler = Rc::clone(&handler);
+        move |event| pause(event.default_prevented(), &handler)
     });
     on(&document(), "visibilitychange", {
-        let heard = Rc::clone(&heard);
-        move |_| listen(&heard)
+        let handler = Rc::clone(&handler);
+        move |_| listen(&handler)
     });
-    move || ask(&heard)
+    move || ask(&handler)
 }
 
 /// Reopens the stream, because its first event tells how long the token is still valid. A closed stream is left alone: it is
 /// opened elsewhere when it is time.
-fn ask(heard: &Heard) {
+fn ask(handler: &Handler) {
     if SOURCE.with_borrow(Option::is_some) {
         stop();
-        listen(heard);
+        listen(handler);
     }
 }
 
 /// Closes the stream while a form is being sent. The form may end this session, and its answer leads to the next page: an event
 /// of the stream must not reload the page before that.
-fn pause(held_back: bool, heard: &Heard) {
+fn pause(held_back: bool, handler: &Handler) {
     if !held_back {
         stop();
-        let heard = Rc::clone(heard);
-        set_timeout(move || listen(&heard), LONG_ANSWER);
+        let handler = Rc::clone(handler);
+        set_timeout(move || listen(&handler), RESUME_AFTER);
     }
 }
 
-fn listen(heard: &Heard) {
+fn listen(handler: &Handler) {
     if document().hidden() {
         stop();
     } else if SOURCE.with_borrow(Option::is_none)
         && let Ok(source) = EventSource::new(ADDRESS)
     {
         on(&source, "session", {
-            let heard = Rc::clone(heard);
-            move |event| lives(event.unchecked_ref(), &heard)
+            let handler = Rc::clone(handler);
+            move |event| on_session(event.unchecked_ref(), &handler)
         });
         on(&source, "over", {
-            let heard = Rc::clone(heard);
+            let handler = Rc::clone(handler);
             move |_| {
                 stop();
-                heard(News::Over);
+                handler(SessionEvent::Over);
             }
         });
         // Browsers reconnect by themselves after most failures. After some they give up.
         on(&source, "error", {
-            let heard = Rc::clone(heard);
+            let handler = Rc::clone(handler);
             move |_| {
                 if SOURCE.with_borrow(|source| source.as_ref().is_some_and(|source| source.ready_state() == EventSource::CLOSED)) {
                     stop();
-                    refused(&heard);
+                    retry_later(&handler);
                 }
             }
         });
@@ -105,24 +105,24 @@ fn listen(heard: &Heard) {
 
 /// Tries again later when the server answered the request for the stream with an error, for example because too many streams
 /// are open. Once the token has expired, the page is reloaded instead.
-fn refused(heard: &Heard) {
+fn retry_later(handler: &Handler) {
     let left = token_clock::seconds_left().unwrap_or_default();
     if left <= 0 {
-        heard(News::Over);
+        handler(SessionEvent::Over);
     } else {
         let wait = WAIT.replace(WAIT.get().saturating_mul(2)).min(left);
-        let heard = Rc::clone(heard);
-        set_timeout(move || listen(&heard), Duration::from_secs(wait.unsigned_abs().into()));
+        let handler = Rc::clone(handler);
+        set_timeout(move || listen(&handler), Duration::from_secs(wait.unsigned_abs().into()));
     }
 }
 
 /// Handles the event `session`, which contains the session id and the seconds until its token expires.
-fn lives(event: &MessageEvent, heard: &Heard) {
+fn on_session(event: &MessageEvent, handler: &Handler) {
     let data = event.data().as_string().unwrap_or_default();
     let Some((session, left)) = data.split_once(' ') else { return };
     if dom::session().as_deref() != Some(session) {
         stop();
-        heard(News::Over);
+        handler(SessionEvent::Over);
     } else if let Ok(left) = left.parse() {
         WAIT.set(TRY_AGAIN);
         // A page that shows the token itself is reloaded to show the new token.
@@ -130,7 +130,7 @@ fn lives(event: &MessageEvent, heard: &Heard) {
             page::reload();
         }
         page::allow_reload();
-        heard(News::Lives);
+        handler(SessionEvent::Alive);
     }
 }
 
