@@ -8,12 +8,12 @@ use std::panic;
 use std::sync::OnceLock;
 use std::time::Instant;
 
-use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt;
 use tracing_subscriber::prelude::*;
 
 use self::limit::{Limit, Suppressed, WINDOW};
 use self::queue::Queue;
+use super::config::settings::{self, LogFormat};
 use super::config::{ConfigError, Settings};
 
 /// The log of this process: the subscriber that writes to it is one for the process, too.
@@ -29,21 +29,10 @@ struct Log {
 /// # Errors
 /// When a setting cannot be used.
 pub fn start(settings: &Settings) -> Result<(), ConfigError> {
-    let text = settings.log.as_deref().unwrap_or("info");
-    let filter = EnvFilter::builder().parse(text).map_err(|_| ConfigError {
-        variable: "LATCHKEY_LOG",
-        reason: format!("\"{text}\" is not a filter; write error, warn, info, debug or trace"),
-    })?;
-    let pretty = match settings.log_format.as_deref() {
+    let filter = settings::LOG.required(settings)?;
+    let pretty = match settings::LOG_FORMAT.optional(settings)? {
         None => stderr().is_terminal(),
-        Some("pretty") => true,
-        Some("json") => false,
-        Some(other) => {
-            return Err(ConfigError {
-                variable: "LATCHKEY_LOG_FORMAT",
-                reason: format!("\"{other}\" is neither pretty nor json"),
-            });
-        }
+        Some(format) => format == LogFormat::Pretty,
     };
     let log = LOG.get_or_init(|| Log {
         queue: Queue::new(stderr()),
