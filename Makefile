@@ -8,7 +8,7 @@ timed := sameness:: slow:: load:: connections:: http2:: size:: cost:: nodes::
 # How often `make fuzz` tries each property.
 CASES ?= 1000000
 
-.PHONY: help run test build dev check attack soak fuzz prove bench clean build-tools test-tools check-tools attack-tools bench-tools
+.PHONY: help run test build dev check settings attack soak fuzz prove bench clean build-tools test-tools check-tools attack-tools bench-tools
 
 binary := target/release/latchkey
 built := target/release/.latchkey-built
@@ -60,6 +60,9 @@ check: check-tools ## formatting, lints for both targets, docs, types, licences,
 	else \
 		echo "The advisory database could not be reached, so known vulnerabilities were not checked."; \
 	fi
+
+settings: ## write the settings into README.md, from the table in crates/latchkey-axum/src/config/settings.rs
+	UPDATE_README=1 cargo test --locked --test program -- --exact settings::the_readme_lists_the_settings_as_the_program_does
 
 attack: build attack-tools ## the long attacks: thousands of generated calls, slow clients, load, races and times in full (about 15 minutes)
 	scripts/schemathesis/run $(binary)

@@ -4,7 +4,10 @@ use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 use std::process::Output;
+
+use latchkey_axum::config::Settings;
 
 use crate::support::{Installation, PASSWORD, error, form_of, text, whole_answer};
 
@@ -148,6 +151,25 @@ fn the_error_for_an_invalid_value_names_the_variable() {
     ];
     let output = check(&here, &largest);
     assert!(output.status.success(), "{}", error(&output));
+}
+
+#[test]
+fn the_readme_lists_the_settings_as_the_program_does() {
+    const BEGIN: &str = "from crates/latchkey-axum/src/config/settings.rs -->\n";
+    const END: &str = "<!-- end of settings -->\n";
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
+    let readme = fs::read_to_string(&path).expect("README.md is read");
+    let (before, rest) = readme.split_once(BEGIN).expect("the first marker");
+    let (listed, after) = rest.split_once(END).expect("the last marker");
+    let expected = format!("\n{}\n", Settings::markdown());
+    if std::env::var_os("UPDATE_README").is_some() {
+        fs::write(&path, format!("{before}{BEGIN}{expected}{END}{after}")).expect("README.md is written");
+        return;
+    }
+    assert!(
+        listed == expected,
+        "README.md lists other settings than the program; run `make settings`"
+    );
 }
 
 #[test]

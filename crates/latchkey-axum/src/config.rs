@@ -4,10 +4,12 @@ mod cookie_name;
 mod dotenv;
 mod duration;
 mod environment;
+mod kinds;
 mod networks;
 mod public_url;
 mod secrets;
-mod settings;
+mod setting;
+pub(crate) mod settings;
 
 use std::fmt;
 use std::fs;
@@ -23,13 +25,15 @@ pub use latchkey_store::database_url::holds_password;
 pub use public_url::PublicUrl;
 pub use settings::Settings;
 
+use self::settings::{
+    ACCESS_TTL, ADDR, COOKIE_NAME, DATA_DIR, DATABASE_CONNECTIONS, DATABASE_URL, JWT_ALG, METRICS_ADDR, PASSWORD_GRANT, PLAIN_HTTP,
+    PUBLIC_URL, PlainHttp, REFRESH_GRACE, REFRESH_TTL, REVOCATION_LAG, SECRET, SECURITY_CONTACT, SESSION_MAX, SIGNUP, TLS_CERT, TLS_KEY,
+    TRUSTED_PROXIES,
+};
 use latchkey_core::Rules;
 use latchkey_core::secret::Secrets;
 use latchkey_core::sessions::Lifetimes;
 use latchkey_core::tokens::Algorithm;
-
-/// Longest life of a session: sums with it cannot overflow, and browsers keep no cookie for longer.
-const LONGEST: &str = "400d";
 
 /// A setting that cannot be used: names the variable and says why, in one sentence.
 #[derive(Debug, PartialEq, Eq)]
@@ -47,13 +51,6 @@ impl fmt::Display for ConfigError {
 }
 
 impl std::error::Error for ConfigError {}
-
-fn refused(variable: &'static str, reason: impl Into<String>) -> ConfigError {
-    ConfigError {
-        variable,
-        reason: reason.into(),
-    }
-}
 
 /// A certificate and its key.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -132,24 +129,19 @@ impl Config {
     /// # Errors
     /// The first setting that cannot be used.
     pub fn read(settings: &Settings, new_files: NewFiles) -> Result<Self, ConfigError> {
-        let addr = address("LATCHKEY_ADDR", settings.addr.as_deref().unwrap_or("127.0.0.1:3000"))?;
-        let metrics_addr = settings
-            .metrics_addr
-            .as_deref()
-            .map(|text| address("LATCHKEY_METRICS_ADDR", text))
-            .transpose()?;
+        let addr = ADDR.required(settings)?;
+        let metrics_addr = METRICS_ADDR.optional(settings)?;
         let tls = tls(settings)?;
-        let only_loopback = choice("LATCHKEY_PLAIN_HTTP", settings.plain_http.as_deref(), "loopback", "anywhere")?;
-        let public_url = public_url(settings.public_url.as_deref(), addr, tls.is_some(), !only_loopback)?;
-        let data_dir = settings.data_dir.clone().unwrap_or_else(|| PathBuf::from("./data"));
-        let database = database(settings.database_url.as_deref(), &data_dir)?;
+        let plain_anywhere = PLAIN_HTTP.required(settings)? == PlainHttp::Anywhere;
+        let public_url = public_url(settings, addr, tls.is_some(), plain_anywhere)?;
+        let data_dir = DATA_DIR.required(settings)?;
+        let database = database(settings, &data_dir)?;
         let secret_given = settings.secret.is_some() || settings.secret_file.is_some();
         match &database {
             DatabaseUrl::Postgres(_) if !secret_given => {
-                return Err(refused(
-                    "LATCHKEY_SECRET",
-                    "it has to be given with PostgreSQL, the same to every node; `latchkey secret` prints a new one",
-                ));
+                return Err(
+                    SECRET.refused("it has to be given with PostgreSQL, the same to every node; `latchkey secret` prints a new one")
+                );
             }
             // Nothing is kept on this machine.
             DatabaseUrl::Postgres(_) => {}
@@ -157,8 +149,8 @@ impl Config {
             DatabaseUrl::Sqlite(_) => make_data_dir(&data_dir)?,
         }
         let secret_missing = new_files == NewFiles::Leave && !secret_given && !data_dir.join("secret").exists();
-        let refresh_ttl = seconds("LATCHKEY_REFRESH_TTL", settings.refresh_ttl.as_deref(), "30d", LONGEST)?;
-        let session_max = seconds("LATCHKEY_SESSION_MAX", settings.session_max.as_deref(), "90d", LONGEST)?;
+        let refresh_ttl = REFRESH_TTL.required(settings)?;
+        let session_max = SESSION_MAX.required(settings)?;
         if session_max < refresh_ttl {
             return Err(shorter_than_refresh_ttl(settings));
         }
@@ -166,27 +158,21 @@ impl Config {
             addr,
             public_url,
             database,
-            database_connections: connections(settings.database_connections.as_deref())?,
+            database_connections: DATABASE_CONNECTIONS.required(settings)?,
             secrets: secrets::read(settings, &data_dir, secret_missing)?,
             secret_missing,
-            jwt_alg: match settings.jwt_alg.as_deref().unwrap_or("HS256") {
-                "HS256" => Algorithm::Hs256,
-                "EdDSA" => Algorithm::EdDsa,
-                word => return Err(refused("LATCHKEY_JWT_ALG", format!("\"{word}\" is neither HS256 nor EdDSA"))),
-            },
-            access_ttl: seconds("LATCHKEY_ACCESS_TTL", settings.access_ttl.as_deref(), "15m", "24h")?,
+            jwt_alg: JWT_ALG.required(settings)?,
+            access_ttl: ACCESS_TTL.required(settings)?,
             refresh_ttl,
             session_max,
-            refresh_grace: seconds("LATCHKEY_REFRESH_GRACE", settings.refresh_grace.as_deref(), "10s", "5m")?,
-            revocation_lag: seconds("LATCHKEY_REVOCATION_LAG", settings.revocation_lag.as_deref(), "10s", "5m")?,
-            signup_open: choice("LATCHKEY_SIGNUP", settings.signup.as_deref(), "open", "closed")?,
-            password_grant: choice("LATCHKEY_PASSWORD_GRANT", settings.password_grant.as_deref(), "on", "off")?,
+            refresh_grace: REFRESH_GRACE.required(settings)?,
+            revocation_lag: REVOCATION_LAG.required(settings)?,
+            signup_open: SIGNUP.required(settings)?,
+            password_grant: PASSWORD_GRANT.required(settings)?,
             tls,
-            cookie_name: cookie_name::parse(settings.cookie_name.as_deref().unwrap_or("latchkey"))
-                .map_err(|reason| refused("LATCHKEY_COOKIE_NAME", reason))?,
-            trusted_proxies: networks::parse(settings.trusted_proxies.as_deref().unwrap_or_default())
-                .map_err(|reason| refused("LATCHKEY_TRUSTED_PROXIES", reason))?,
-            security_contact: security_contact(settings.security_contact.as_deref())?,
+            cookie_name: COOKIE_NAME.required(settings)?,
+            trusted_proxies: TRUSTED_PROXIES.optional(settings)?.unwrap_or_default(),
+            security_contact: SECURITY_CONTACT.optional(settings)?,
             metrics_addr,
             warnings: secrets::warning(settings, &data_dir).into_iter().collect(),
         })
@@ -213,68 +199,43 @@ impl Config {
     }
 }
 
-fn seconds(variable: &'static str, text: Option<&str>, default: &str, longest: &str) -> Result<i64, ConfigError> {
-    duration::parse(text.unwrap_or(default), longest).map_err(|reason| refused(variable, reason))
-}
-
 fn shorter_than_refresh_ttl(settings: &Settings) -> ConfigError {
-    let (max, ttl) = (settings.session_max.as_deref(), settings.refresh_ttl.as_deref());
-    let (max, ttl) = (max.unwrap_or("90d"), ttl.unwrap_or("30d"));
-    refused(
-        "LATCHKEY_SESSION_MAX",
-        format!("{max} is shorter than LATCHKEY_REFRESH_TTL, which is {ttl}; raise it, or set LATCHKEY_REFRESH_TTL to {max} or less"),
-    )
-}
-
-fn address(variable: &'static str, text: &str) -> Result<SocketAddr, ConfigError> {
-    let addr: SocketAddr = text
-        .replace("localhost:", "127.0.0.1:")
-        .parse()
-        .map_err(|_| refused(variable, format!("\"{text}\" is not an address and a port, such as 127.0.0.1:3000")))?;
-    if addr.port() == 0 {
-        return Err(refused(
-            variable,
-            "port 0 is no port that people could use; choose one from 1 to 65535",
-        ));
-    }
-    Ok(addr)
+    let max = SESSION_MAX.written(settings).unwrap_or_default();
+    let ttl = REFRESH_TTL.written(settings).unwrap_or_default();
+    SESSION_MAX.refused(format!(
+        "{max} is shorter than LATCHKEY_REFRESH_TTL, which is {ttl}; raise it, or set LATCHKEY_REFRESH_TTL to {max} or less"
+    ))
 }
 
 fn tls(settings: &Settings) -> Result<Option<TlsFiles>, ConfigError> {
-    match (&settings.tls_cert, &settings.tls_key) {
+    match (TLS_CERT.optional(settings)?, TLS_KEY.optional(settings)?) {
         (None, None) => Ok(None),
-        (Some(certificate), Some(key)) => Ok(Some(TlsFiles {
-            certificate: certificate.clone(),
-            key: key.clone(),
-        })),
-        (Some(_), None) => Err(refused("LATCHKEY_TLS_KEY", "it is needed beside LATCHKEY_TLS_CERT")),
-        (None, Some(_)) => Err(refused("LATCHKEY_TLS_CERT", "it is needed beside LATCHKEY_TLS_KEY")),
+        (Some(certificate), Some(key)) => Ok(Some(TlsFiles { certificate, key })),
+        (Some(_), None) => Err(TLS_KEY.refused("it is needed beside LATCHKEY_TLS_CERT")),
+        (None, Some(_)) => Err(TLS_CERT.refused("it is needed beside LATCHKEY_TLS_KEY")),
     }
 }
 
-fn public_url(text: Option<&str>, addr: SocketAddr, tls: bool, plain_anywhere: bool) -> Result<PublicUrl, ConfigError> {
+fn public_url(settings: &Settings, addr: SocketAddr, tls: bool, plain_anywhere: bool) -> Result<PublicUrl, ConfigError> {
     let scheme = if tls { "https" } else { "http" };
-    let default = format!("{scheme}://localhost:{}", addr.port());
-    let url = PublicUrl::parse(text.unwrap_or(&default), plain_anywhere).map_err(|reason| refused("LATCHKEY_PUBLIC_URL", reason))?;
+    let default = || format!("{scheme}://localhost:{}", addr.port());
+    let text = PUBLIC_URL.optional(settings)?.unwrap_or_else(default);
+    let url = PublicUrl::parse(&text, plain_anywhere).map_err(|reason| PUBLIC_URL.refused(reason))?;
     if tls && !url.is_https() {
-        return Err(refused(
-            "LATCHKEY_PUBLIC_URL",
-            format!("{url} is not https, and LATCHKEY_TLS_CERT makes this server speak nothing else"),
-        ));
+        return Err(PUBLIC_URL.refused(format!(
+            "{url} is not https, and LATCHKEY_TLS_CERT makes this server speak nothing else"
+        )));
     }
     if !url.is_https() && !addr.ip().is_loopback() && !plain_anywhere {
-        return Err(refused(
-            "LATCHKEY_PUBLIC_URL",
-            format!(
-                "{url} is not https, and {addr} can be reached from other machines: passwords would cross the network in the open; set the https address that people use, or listen on 127.0.0.1, or set LATCHKEY_PLAIN_HTTP=anywhere if this network is yours"
-            ),
-        ));
+        return Err(PUBLIC_URL.refused(format!(
+            "{url} is not https, and {addr} can be reached from other machines: passwords would cross the network in the open; set the https address that people use, or listen on 127.0.0.1, or set LATCHKEY_PLAIN_HTTP=anywhere if this network is yours"
+        )));
     }
     Ok(url)
 }
 
 fn make_data_dir(dir: &Path) -> Result<(), ConfigError> {
-    let unusable = |error: std::io::Error| refused("LATCHKEY_DATA_DIR", format!("{} cannot be used: {error}", dir.display()));
+    let unusable = |error: std::io::Error| DATA_DIR.refused(format!("{} cannot be used: {error}", dir.display()));
     fs::DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(unusable)?;
     tempfile_probe(dir).map_err(unusable)
 }
@@ -286,46 +247,12 @@ fn tempfile_probe(dir: &Path) -> std::io::Result<()> {
     fs::remove_file(&probe)
 }
 
-fn database(url: Option<&str>, data_dir: &Path) -> Result<DatabaseUrl, ConfigError> {
-    match url {
-        None => latchkey_store::database_url::regular_file(data_dir.join("latchkey.db"))
-            .map(DatabaseUrl::Sqlite)
-            .map_err(|reason| refused("LATCHKEY_DATA_DIR", reason)),
-        Some(url) => DatabaseUrl::parse(url).map_err(|reason| refused("LATCHKEY_DATABASE_URL", reason)),
+fn database(settings: &Settings, data_dir: &Path) -> Result<DatabaseUrl, ConfigError> {
+    if let Some(database) = DATABASE_URL.optional(settings)? {
+        return Ok(database);
     }
-}
-
-fn connections(text: Option<&str>) -> Result<usize, ConfigError> {
-    let text = text.unwrap_or("8");
-    match text.parse() {
-        Ok(number @ 1..=1000) => Ok(number),
-        _ => Err(refused(
-            "LATCHKEY_DATABASE_CONNECTIONS",
-            format!("\"{}\" is not a number from 1 to 1000", text.escape_debug()),
-        )),
-    }
-}
-
-/// A URI by which people can be reached (RFC 9116 section 2.5.3).
-fn security_contact(text: Option<&str>) -> Result<Option<String>, ConfigError> {
-    let reachable = |text: &str| url::Url::parse(text).is_ok_and(|url| matches!(url.scheme(), "mailto" | "https" | "tel"));
-    match text {
-        Some(text) if !reachable(text) => Err(refused(
-            "LATCHKEY_SECURITY_CONTACT",
-            format!("\"{}\" is not a URL such as mailto:security@example.org", text.escape_debug()),
-        )),
-        // Written as the parser understood it: it holds no line break.
-        text => Ok(text.and_then(|text| url::Url::parse(text).ok()).map(String::from)),
-    }
-}
-
-/// Whether a setting has its first word (also when it is not set) or its second.
-fn choice(variable: &'static str, text: Option<&str>, yes: &str, no: &str) -> Result<bool, ConfigError> {
-    match text.unwrap_or(yes) {
-        word if word == yes => Ok(true),
-        word if word == no => Ok(false),
-        word => Err(refused(variable, format!("\"{word}\" is neither {yes} nor {no}"))),
-    }
+    let file = latchkey_store::database_url::regular_file(data_dir.join("latchkey.db"));
+    file.map(DatabaseUrl::Sqlite).map_err(|reason| DATA_DIR.refused(reason))
 }
 
 #[cfg(test)]

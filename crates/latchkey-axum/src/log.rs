@@ -8,12 +8,12 @@ use std::panic;
 use std::sync::OnceLock;
 use std::time::Instant;
 
-use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt;
 use tracing_subscriber::prelude::*;
 
 use self::limit::{Limit, Suppressed, WINDOW};
 use self::queue::Queue;
+use super::config::settings::{self, LogFormat};
 use super::config::{ConfigError, Settings};
 
 /// The log of this process. It is global because the tracing subscriber that writes to it is global too.
@@ -26,21 +26,10 @@ struct Log {
 
 /// Starts logging to standard error: by default as text on a terminal and as JSON elsewhere. Fails if a setting is invalid.
 pub fn start(settings: &Settings) -> Result<(), ConfigError> {
-    let text = settings.log.as_deref().unwrap_or("info");
-    let filter = EnvFilter::builder().parse(text).map_err(|_| ConfigError {
-        variable: "LATCHKEY_LOG",
-        reason: format!("\"{text}\" is not a log filter; use error, warn, info, debug or trace"),
-    })?;
-    let pretty = match settings.log_format.as_deref() {
+    let filter = settings::LOG.required(settings)?;
+    let pretty = match settings::LOG_FORMAT.optional(settings)? {
         None => stderr().is_terminal(),
-        Some("pretty") => true,
-        Some("json") => false,
-        Some(other) => {
-            return Err(ConfigError {
-                variable: "LATCHKEY_LOG_FORMAT",
-                reason: format!("\"{other}\" is not a log format; use pretty or json"),
-            });
-        }
+        Some(format) => format == LogFormat::Pretty,
     };
     let log = LOG.get_or_init(|| Log {
         queue: Queue::new(stderr()),

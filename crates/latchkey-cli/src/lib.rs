@@ -23,12 +23,7 @@ use latchkey_store::{DatabaseUrl, OpenMode};
 
 /// A sign-in app you own: pages, accounts and tokens in one program and one data file.
 #[derive(Parser)]
-#[command(
-    name = "latchkey",
-    version,
-    about,
-    after_help = "Settings are read from flags, then environment variables, then a file .env in the current directory. LATCHKEY_SECRET (at least 32 random bytes, see `latchkey secret`; generated into the data directory unless it is set) and LATCHKEY_SECRET_PREVIOUS (the one before: still verifies, never signs) have no flag, because other users of the machine can see flags. Durations are written 90s, 15m, 12h or 30d."
-)]
+#[command(name = "latchkey", version, after_help = after_help())]
 struct Cli {
     #[command(flatten)]
     settings: Settings,
@@ -66,6 +61,13 @@ enum Command {
     /// Manage accounts, also while the server runs
     #[command(subcommand)]
     User(user::Command),
+}
+
+fn after_help() -> String {
+    format!(
+        "Settings are read from flags, then environment variables, then a file .env in the current directory. Durations are written 90s, 15m, 12h or 30d.\n\nSecrets have no flag, because other users of the machine can see flags. Set the environment variable:\n\n{}",
+        Settings::help_without_flags()
+    )
 }
 
 /// Builds what `serve` serves.

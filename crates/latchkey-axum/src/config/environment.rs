@@ -1,22 +1,15 @@
-//! Settings of the environment and of `.env`, by the names of their variables. clap reads the flags alone: it would take
-//! an empty variable for a value, and name the flag where a variable is wrong.
+//! The values of the environment and of `.env`, by the names of their variables.
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
-use std::path::PathBuf;
 use std::{env, fs, io};
 
-use super::{ConfigError, dotenv, refused};
-
-/// What the names of all settings begin with.
-const PREFIX: &str = "LATCHKEY_";
+use super::setting::PREFIX;
+use super::settings::{ADDR, DATABASE_URL, SETTINGS};
+use super::{ConfigError, dotenv};
 
 /// Names that people try, without the prefix, and that are spelled too differently from the setting they mean.
-const ALIASES: [(&str, &str); 3] = [
-    ("PORT", "LATCHKEY_ADDR"),
-    ("HOST", "LATCHKEY_ADDR"),
-    ("DB_URL", "LATCHKEY_DATABASE_URL"),
-];
+static ALIASES: [(&str, &str); 3] = [("PORT", ADDR.variable), ("HOST", ADDR.variable), ("DB_URL", DATABASE_URL.variable)];
 
 /// Why the environment or `.env` cannot be used, in one sentence.
 #[derive(Debug, thiserror::Error)]
@@ -52,8 +45,6 @@ struct Found {
 /// The variables that begin with `LATCHKEY_`. Each setting takes its own; what is left over is unknown.
 pub struct Environment {
     found: BTreeMap<String, Found>,
-    /// The settings that were asked for.
-    known: Vec<&'static str>,
 }
 
 impl Environment {
@@ -84,30 +75,11 @@ impl Environment {
             }
         }
         found.retain(|_, found| !found.value.is_empty());
-        Ok(Self { found, known: Vec::new() })
+        Ok(Self { found })
     }
 
-    /// The value of a setting: that of its flag, or of its variable.
-    ///
-    /// # Errors
-    /// When the variable is not valid UTF-8.
-    pub fn text(&mut self, flag: Option<String>, variable: &'static str) -> Result<Option<String>, ConfigError> {
-        let value = self.take(variable);
-        if flag.is_some() {
-            return Ok(flag);
-        }
-        let text = value.map(OsString::into_string).transpose();
-        text.map_err(|_| refused(variable, "its value is not valid UTF-8"))
-    }
-
-    /// The same of a path, whose bytes need not be text.
-    pub fn path(&mut self, flag: Option<PathBuf>, variable: &'static str) -> Option<PathBuf> {
-        let value = self.take(variable);
-        flag.or(value.map(PathBuf::from))
-    }
-
-    fn take(&mut self, variable: &'static str) -> Option<OsString> {
-        self.known.push(variable);
+    /// Removes and returns the value of a setting's variable.
+    pub(super) fn take(&mut self, variable: &str) -> Option<OsString> {
         self.found.remove(variable).map(|found| found.value)
     }
 
@@ -119,7 +91,7 @@ impl Environment {
         let unknown = self.found.iter().find(|(name, found)| !is_set_by_kubernetes(name, &found.value));
         let Some((name, found)) = unknown else { return Ok(()) };
         let place = found.line.map(|line| format!(" in line {line} of .env")).unwrap_or_default();
-        let hint = self.meant_by(name).map_or_else(
+        let hint = Self::meant_by(name).map_or_else(
             || format!("remove it{place}; `latchkey --help` lists the settings"),
             |setting| format!("{setting} was probably meant{place}"),
         );
@@ -130,13 +102,14 @@ impl Environment {
     }
 
     /// The setting whose name differs in the fewest letters, unless more than a third of them differ.
-    fn meant_by(&self, name: &str) -> Option<&'static str> {
+    fn meant_by(name: &str) -> Option<&'static str> {
         let rest = name.strip_prefix(PREFIX)?;
         if let Some((_, setting)) = ALIASES.iter().find(|(alias, _)| *alias == rest) {
             return Some(setting);
         }
-        let distance = |setting: &&'static str| (strsim::damerau_levenshtein(name, setting), *setting);
-        let (distance, setting) = self.known.iter().map(distance).min()?;
+        let names = SETTINGS.iter().map(|setting| setting.variable());
+        let distances = names.map(|setting| (strsim::damerau_levenshtein(name, setting), setting));
+        let (distance, setting) = distances.min()?;
         (distance * 3 <= rest.chars().count()).then_some(setting)
     }
 }
@@ -159,6 +132,7 @@ fn is_set_by_kubernetes(name: &str, value: &OsStr) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Settings;
     use super::*;
 
     fn environment(variables: &[(&str, &str)], file: &str) -> Environment {
@@ -167,15 +141,20 @@ mod tests {
     }
 
     #[test]
-    fn a_variable_wins_over_the_file_unless_it_is_empty() {
-        let mut both = environment(
-            &[("LATCHKEY_A", "variable"), ("LATCHKEY_B", "")],
-            "LATCHKEY_A=file\nLATCHKEY_B=file",
+    fn a_flag_wins_over_a_variable_and_a_variable_over_the_file_unless_it_is_empty() {
+        let environment = environment(
+            &[("LATCHKEY_ADDR", "variable"), ("LATCHKEY_LOG", "variable"), ("LATCHKEY_SIGNUP", "")],
+            "LATCHKEY_ADDR=file\nLATCHKEY_LOG=file\nLATCHKEY_SIGNUP=file",
         );
-        assert_eq!(both.text(None, "LATCHKEY_A"), Ok(Some("variable".into())));
-        assert_eq!(both.text(None, "LATCHKEY_B"), Ok(Some("file".into())));
-        assert_eq!(both.text(Some("flag".into()), "LATCHKEY_C"), Ok(Some("flag".into())));
-        assert!(both.refuse_unknown().is_ok());
+        let flags = Settings {
+            addr: Some("flag".into()),
+            ..Settings::default()
+        };
+        let settings = flags.with_environment(environment).expect("good");
+        assert_eq!(settings.addr.as_deref(), Some("flag"));
+        assert_eq!(settings.log.as_deref(), Some("variable"));
+        assert_eq!(settings.signup.as_deref(), Some("file"));
+        assert_eq!(settings.log_format, None);
     }
 
     #[test]
@@ -188,11 +167,8 @@ mod tests {
             ("LATCHKEY_WHATEVER", "`latchkey --help`"),
             ("LATCHKEY_", "`latchkey --help`"),
         ] {
-            let mut environment = environment(&[(unknown, "x")], "");
-            for known in ["LATCHKEY_SIGNUP", "LATCHKEY_ACCESS_TTL", "LATCHKEY_ADDR"] {
-                assert_eq!(environment.text(None, known), Ok(None));
-            }
-            let sentence = environment.refuse_unknown().expect_err(unknown).to_string();
+            let refused = Settings::default().with_environment(environment(&[(unknown, "x")], "")).err();
+            let sentence = refused.expect(unknown).to_string();
             assert!(
                 sentence.starts_with(&format!("{unknown}: ")) && sentence.contains(named) && sentence.ends_with('.'),
                 "{sentence}"

@@ -2,7 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{ConfigError, Settings, refused};
+use super::settings::{DATA_DIR, SECRET, SECRET_FILE, SECRET_PREVIOUS};
+use super::{ConfigError, Settings};
 use latchkey_core::secret;
 use latchkey_core::secret::{Secret, Secrets};
 
@@ -11,7 +12,7 @@ use latchkey_core::secret::{Secret, Secrets};
 pub fn read(settings: &Settings, data_dir: &Path, missing: bool) -> Result<Secrets, ConfigError> {
     Ok(Secrets {
         current: if missing { Secret::random() } else { current(settings, data_dir)? },
-        previous: previous(settings)?,
+        previous: SECRET_PREVIOUS.optional(settings)?,
     })
 }
 
@@ -21,17 +22,16 @@ pub fn warning(settings: &Settings, data_dir: &Path) -> Option<String> {
 }
 
 fn current(settings: &Settings, data_dir: &Path) -> Result<Secret, ConfigError> {
-    match (&settings.secret, &settings.secret_file) {
-        (Some(_), Some(_)) => Err(refused("LATCHKEY_SECRET_FILE", "LATCHKEY_SECRET is set too; keep one of them")),
-        (Some(text), None) => Secret::parse(text).map_err(|reason| refused("LATCHKEY_SECRET", reason)),
-        (None, Some(file)) => Secret::read(file).map_err(|reason| refused("LATCHKEY_SECRET_FILE", reason)),
-        (None, None) => Secret::read_or_make(&data_dir.join("secret")).map_err(|reason| refused("LATCHKEY_DATA_DIR", reason)),
+    if settings.secret.is_some() && settings.secret_file.is_some() {
+        return Err(SECRET_FILE.refused("LATCHKEY_SECRET is set too; keep one of them"));
     }
-}
-
-fn previous(settings: &Settings) -> Result<Option<Secret>, ConfigError> {
-    let previous = settings.secret_previous.as_deref().map(Secret::parse).transpose();
-    previous.map_err(|reason| refused("LATCHKEY_SECRET_PREVIOUS", reason))
+    if let Some(secret) = SECRET.optional(settings)? {
+        return Ok(secret);
+    }
+    match SECRET_FILE.optional(settings)? {
+        Some(file) => Secret::read(&file).map_err(|reason| SECRET_FILE.refused(reason)),
+        None => Secret::read_or_make(&data_dir.join("secret")).map_err(|reason| DATA_DIR.refused(reason)),
+    }
 }
 
 fn file(settings: &Settings, data_dir: &Path) -> Option<PathBuf> {
