@@ -39,7 +39,7 @@ pub use log_in::LogIn;
 pub use log_out::LogOut;
 pub use maybe_field::Sent;
 pub use remove_account::RemoveAccount;
-pub use respond::{Destination, FormPlace};
+pub use respond::{Caller, Destination, FormPlace};
 pub use sign_up::SignUp;
 
 /// Returns the page where the form of a server function is, by the function's path.
