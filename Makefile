@@ -23,7 +23,7 @@ help: ## this list
 run: build ## build a release and serve http://localhost:3000 from ./data (PORT=8080 make run moves it)
 	@exec env $(address) $(binary) serve
 
-test: build-tools test-tools ## every test: unit, integration, browser end to end
+test: build-tools test-tools ## every test: unit, integration, recipes, browser end to end
 	@echo "==> Rust tests: usually 5 minutes the first time, most of it compiling"
 	@if cargo nextest --version >/dev/null 2>&1; then \
 		failed=0; \
@@ -38,6 +38,8 @@ test: build-tools test-tools ## every test: unit, integration, browser end to en
 		TEST_ENGINE=postgres scripts/postgres with cargo test --locked --no-fail-fast --test app -- --test-threads=1 $(timed) || failed=1; \
 		exit $$failed; \
 	fi
+	@echo "==> recipes of docs/RECIPES.md: usually 3 minutes, most of it compiling"
+	@scripts/recipes
 	@$(MAKE) --no-print-directory build
 	@echo "==> browser tests: usually a few minutes"
 	@chromium=$$(scripts/tools chromium) && cd end2end && CHROMIUM=$$chromium npx --no-install playwright test

@@ -111,6 +111,23 @@ pub fn email(form: &str, label: &'static str, value: &str, flash: &Flash) -> imp
     labelled(&place, label, flash, input.into_any())
 }
 
+/// A line of text in a form that the app adds.
+pub fn text(form: &str, field: Field, label: &'static str, flash: &Flash) -> impl IntoView + use<> {
+    let place = Place::of(form, field);
+    let input = view! {
+        <input
+            id=place.id.clone()
+            name=field.name()
+            type="text"
+            required
+            value=flash.typed(field.name()).to_owned()
+            aria-describedby=place.error.clone()
+            aria-invalid=invalid(&place, flash)
+        />
+    };
+    labelled(&place, label, flash, input.into_any())
+}
+
 /// A field in its form, with the ids that connect label, input and error.
 struct Place {
     field: Field,

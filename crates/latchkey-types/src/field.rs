@@ -15,10 +15,12 @@ pub enum Field {
     CurrentPassword,
     /// The new password.
     NewPassword,
+    /// A field of a form that the app adds, by its name.
+    Own(&'static str),
 }
 
 impl Field {
-    /// Every field, in the order in which forms show them.
+    /// Every field of the built-in forms, in the order in which they show them.
     pub const ALL: [Field; 5] = [
         Field::Username,
         Field::Password,
@@ -35,6 +37,7 @@ impl Field {
             Field::Email => "email",
             Field::CurrentPassword => "current_password",
             Field::NewPassword => "new_password",
+            Field::Own(name) => name,
         }
     }
 }

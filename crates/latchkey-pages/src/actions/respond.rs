@@ -223,7 +223,7 @@ impl Caller {
     }
 
     /// A browser that asked for a page gets 303, whatever the function returns; a program is told where it would go.
-    fn go(&self, path: &str) -> Destination {
+    pub fn go(&self, path: &str) -> Destination {
         if let (true, Ok(location)) = (self.wants_page, HeaderValue::from_str(path)) {
             self.response.set_status(StatusCode::SEE_OTHER);
             self.response.insert_header(header::LOCATION, location);
