@@ -16,7 +16,7 @@ test("a password can be changed and this browser stays signed in", async ({ page
   await page.getByLabel("Current password").fill(PASSWORD);
   await page.getByLabel("New password").fill(NEW);
   await page.getByRole("button", { name: "Change password" }).click();
-  await expect(page.getByText("Your password is changed.")).toBeVisible();
+  await expect(page.getByText("Your password was changed.")).toBeVisible();
   await page.getByRole("button", { name: "Sign out" }).click();
   await expect(page).toHaveURL("/login");
   await signIn(page, name, NEW);
@@ -33,7 +33,7 @@ test("an email address can be changed", async ({ page, js }) => {
   await expect(page.getByLabel("Email (optional)")).toHaveValue("ada@");
   await page.getByLabel("Email (optional)").fill("ada@example.org");
   await page.getByRole("button", { name: "Change email" }).click();
-  await expect(page.getByText("Your email address is changed.")).toBeVisible();
+  await expect(page.getByText("Your email address was changed.")).toBeVisible();
   await expect(page.getByRole("definition").filter({ hasText: "ada@example.org" })).toBeVisible();
 });
 
@@ -50,7 +50,7 @@ test("an account is removed once its name and password are typed", async ({ page
   await removal.getByLabel("Type your sign-in name").fill(name);
   await removal.getByLabel("Your password").fill(PASSWORD);
   await removal.getByRole("button", { name: "Remove account" }).click();
-  await expect(page.getByRole("status")).toHaveText("Your account is removed.");
+  await expect(page.getByRole("status")).toHaveText("Your account was removed.");
   await signIn(page, name);
   await expect(page.getByRole("alert")).toBeVisible();
 });
@@ -63,6 +63,6 @@ test("other sessions can be ended on the sessions page", async ({ page, js }) =>
   await hydrated(page, js);
   await expect(page.getByText("This device")).toHaveCount(1);
   await page.getByRole("button", { name: "End the other session" }).click();
-  await expect(page.getByText("All your other sessions are over.")).toBeVisible();
+  await expect(page.getByText("All your other sessions were ended.")).toBeVisible();
   await expect(page.locator(".card")).toHaveCount(1);
 });

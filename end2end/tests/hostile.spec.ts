@@ -166,7 +166,7 @@ for (const email of ["a&ltb&gt&ampc@example.org", "'autofocus'onfocus=alert`1`@e
       await page.goto("/account");
       await page.getByLabel("Email (optional)").fill(to);
       await page.getByRole("button", { name: "Change email" }).click();
-      await expect(page.getByText("Your email address is changed.")).toBeVisible();
+      await expect(page.getByText("Your email address was changed.")).toBeVisible();
       await hydrated(page, js);
       const account = await skeleton(page);
       await expect(page.getByLabel("Email (optional)")).toHaveValue(to);

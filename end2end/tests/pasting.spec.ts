@@ -45,13 +45,13 @@ test("passwords can be pasted to change the password and to remove the account",
   await paste(PASSWORD, field, page.getByLabel("Current password"));
   await paste("another quiet harbour", field, page.getByLabel("New password"));
   await page.getByRole("button", { name: "Change password" }).click();
-  await expect(page.getByText("Your password is changed.")).toBeVisible();
+  await expect(page.getByText("Your password was changed.")).toBeVisible();
 
   const removal = page.locator("#remove-account");
   await removal.getByLabel("Type your sign-in name").fill(name);
   await paste("another quiet harbour", page.getByLabel("Email (optional)"), removal.getByLabel("Your password"));
   await removal.getByRole("button", { name: "Remove account" }).click();
-  await expect(page.getByRole("status")).toHaveText("Your account is removed.");
+  await expect(page.getByRole("status")).toHaveText("Your account was removed.");
 });
 
 test("a password manager knows every field of the account page", async ({ page, js }) => {

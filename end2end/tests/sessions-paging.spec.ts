@@ -24,7 +24,7 @@ test("many sessions are shown in pages, and ending one returns to its page", asy
 
   await cards(page).nth(2).getByRole("button").click();
   await expect(page).toHaveURL(second);
-  await expect(page.getByRole("status").first()).toHaveText("That session is over.");
+  await expect(page.getByRole("status").first()).toHaveText("The session was ended.");
   await expect(cards(page)).toHaveCount(5);
 
   await page.getByRole("link", { name: "Back to the newest" }).click();

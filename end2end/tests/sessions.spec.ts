@@ -75,7 +75,7 @@ test("only a visible tab listens for events, and a hidden tab asks when it becom
   const other = await elsewhere(browser, name);
   await other.goto("/sessions");
   await other.getByRole("button", { name: "End the other session" }).click();
-  await expect(other.getByText("All your other sessions are over.")).toBeVisible();
+  await expect(other.getByText("All your other sessions were ended.")).toBeVisible();
   await expect(page.locator(view)).toBeVisible();
   await look(false);
   await expect(page).toHaveURL("/login?next=%2Fsessions");
@@ -92,7 +92,7 @@ test("a session is listed with its device and can be ended from another browser"
   await expect(page.getByText("This device")).toHaveCount(1);
   await expect(page.locator(".card").first()).toContainText("127.0.0.1");
   await page.getByRole("button", { name: "End the session of Chrome on Windows" }).click();
-  await expect(page.getByRole("status").first()).toHaveText("That session is over.");
+  await expect(page.getByRole("status").first()).toHaveText("The session was ended.");
   await expect(page.getByRole("heading", { name: "Chrome on Windows" })).toHaveCount(1);
 
   await expect(other).toHaveURL("/login?next=%2Fdashboard");

@@ -61,11 +61,11 @@ test("a browser stores nothing but HttpOnly cookies, from the first visit to the
   await page.getByLabel("Current password").fill(PASSWORD);
   await page.getByLabel("New password").fill("another quiet harbour");
   await page.getByRole("button", { name: "Change password" }).click();
-  await expect(page.getByText("Your password is changed.")).toBeVisible();
+  await expect(page.getByText("Your password was changed.")).toBeVisible();
   await look("after a change of password");
   await page.getByLabel("Email (optional)").fill(`${name}@example.org`);
   await page.getByRole("button", { name: "Change email" }).click();
-  await expect(page.getByText("Your email address is changed.")).toBeVisible();
+  await expect(page.getByText("Your email address was changed.")).toBeVisible();
   await look("after a change of email");
 
   await page.getByRole("button", { name: "Sign out" }).click();

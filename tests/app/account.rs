@@ -51,7 +51,7 @@ async fn sessions_are_shown_with_device_kind_of_client_and_times() {
     assert_eq!(page.matches("class=\"panel card\"").count(), 2);
     ada.post("/api/end_other_sessions", &[]).await;
     let page = ada.get("/sessions").await.body;
-    assert!(page.contains("All your other sessions are over.") && !page.contains("curl") && !page.contains("End the other"));
+    assert!(page.contains("All your other sessions were ended.") && !page.contains("curl") && !page.contains("End the other"));
 }
 
 #[tokio::test]
@@ -104,7 +104,7 @@ async fn a_password_change_keeps_this_session_and_ends_the_others() {
         .post("/api/change_password", &[("current_password", PASSWORD), ("new_password", NEW)])
         .await;
     assert_eq!(answer.location(), Some("/account#change-password"));
-    assert!(ada.get("/account").await.body.contains("Your password is changed."));
+    assert!(ada.get("/account").await.body.contains("Your password was changed."));
     assert_eq!(other.get("/dashboard").await.status, 303);
     assert!(other.get("/login").await.body.contains("The password of this account was changed"));
     assert!(
@@ -161,7 +161,7 @@ async fn an_email_change_asks_for_the_password_when_it_was_given_long_ago() {
     let answer = ada.post("/api/change_email", &[("email", "ada@example.org")]).await;
     assert_eq!(answer.location(), Some("/account#change-email"));
     let page = ada.get("/account").await.body;
-    assert!(page.contains("ada@example.org") && page.contains("Your email address is changed."));
+    assert!(page.contains("ada@example.org") && page.contains("Your email address was changed."));
     assert!(!page.contains("change-email-password"), "the password was given a moment ago");
 
     app.pass_seconds(PROOF_LASTS);
@@ -255,7 +255,7 @@ async fn an_account_is_removed_only_after_its_name_and_password_are_typed() {
         .post("/api/remove_account", &[("username", "Ada"), ("password", PASSWORD)])
         .await;
     assert_eq!(answer.location(), Some("/login"));
-    assert!(ada.get("/login").await.body.contains("Your account is removed."));
+    assert!(ada.get("/login").await.body.contains("Your account was removed."));
     assert!(!app.opens(&program.access).await && app.refresh(&program.refresh).await.status == 400);
     assert!(!signs_in(&app, PASSWORD).await);
     let mut next = app.signed_up("ada").await;

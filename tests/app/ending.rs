@@ -74,7 +74,7 @@ async fn a_session_can_be_ended_from_another_session() {
     let sid = scene.sid_of_program(&app).await;
     let answer = scene.browser.post("/api/end_session", &[("session", &sid)]).await;
     assert_eq!(answer.location(), Some("/sessions"));
-    assert!(scene.browser.get("/sessions").await.body.contains("That session is over."));
+    assert!(scene.browser.get("/sessions").await.body.contains("The session was ended."));
     assert_eq!(scene.alive(&app).await, [true, false, true]);
     assert_eq!(app.refresh(&scene.program.refresh).await.status, 400);
 }
@@ -113,7 +113,7 @@ async fn the_session_of_another_account_cannot_be_ended() {
             .await;
         assert_eq!(
             (answer.status.as_u16(), answer.json()["detail"].as_str()),
-            (404, Some("That session was over already."))
+            (404, Some("That session had already ended."))
         );
     }
     assert_eq!(scene.alive(&app).await, [true, true, true]);

@@ -243,7 +243,7 @@ async fn sign_up_is_refused_when_it_is_closed() {
     let app = TestApp::with(|settings| settings.signup = Some("closed".into())).await;
     let answer = app.post("/api/sign_up", &[("username", "ada"), ("password", PASSWORD)]).await;
     assert_eq!(answer.status, 403);
-    assert!(app.browser().get("/signup").await.body.contains("cannot be made here"));
+    assert!(app.browser().get("/signup").await.body.contains("Sign-up is closed"));
 }
 
 #[tokio::test]

@@ -107,18 +107,18 @@ async fn ending_a_session_of_a_later_page_leads_back_to_that_page() {
     assert_eq!(ada.post("/api/end_session", &end).await.location(), Some(address.as_str()));
     let shown = look(&mut ada, &address).await;
     assert!(
-        shown.body.contains("That session is over.") && shown.body.contains("26 to 30 of 30"),
+        shown.body.contains("The session was ended.") && shown.body.contains("26 to 30 of 30"),
         "{}",
         shown.body
     );
     assert_eq!(shown.sessions.len(), 5);
     assert!(
-        !look(&mut ada, &address).await.body.contains("That session is over."),
+        !look(&mut ada, &address).await.body.contains("The session was ended."),
         "the notice is shown once"
     );
     // Ends the session a second time, from a page that is still open.
     assert_eq!(ada.post("/api/end_session", &end).await.location(), Some(address.as_str()));
-    assert!(look(&mut ada, &address).await.body.contains("That session was over already."));
+    assert!(look(&mut ada, &address).await.body.contains("That session had already ended."));
     for after in ["", "x", "//evil.example", "0190a6b8\r\nx: y"] {
         let end = [("session", shown.sessions[1].as_str()), ("after", after)];
         assert_eq!(ada.post("/api/end_session", &end).await.location(), Some("/sessions"), "{after:?}");

@@ -406,7 +406,7 @@ async fn no_answer_reveals_that_an_email_belongs_to_another_account() {
     change(&mut grace, TAKEN, true).await;
     let page = grace.get("/account").await.body;
     assert!(
-        page.contains(TAKEN) && page.contains("Your email address is changed."),
+        page.contains(TAKEN) && page.contains("Your email address was changed."),
         "grace has this address too"
     );
     assert!(ada.get("/account").await.body.contains(TAKEN), "ada keeps this address");

@@ -1,5 +1,5 @@
-//! What a refused form has to say on the next page: a signed cookie that lives for a minute. It works
-//! without JavaScript, leaves nothing in the URL, and nobody else can put words into it.
+//! The message that a posted form leaves for the next page, in a signed cookie that lives for a minute. It works without
+//! JavaScript and leaves nothing in the URL. Because it is signed, no one else can put words into it.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -17,24 +17,24 @@ use latchkey_types::{Field, Problem};
 /// Life of the cookie, in seconds.
 pub const LIFE: i64 = 60;
 
-/// Longest typed value given back, in bytes as JSON has it: the cookie must stay below 4096.
+/// Longest typed value that is shown again, in bytes of JSON, because a cookie must stay below 4096 bytes.
 const MAX_VALUE: usize = 512;
 
-/// What the next page is told. Codes, never sentences; and never a password.
+/// What the next page is told: codes, never sentences and never a password.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Flash {
-    /// The page that may show it; where that has several addresses, with the query of this one.
+    /// The page that may show it, with its query if the page has several addresses.
     pub page: String,
-    /// The form there, where there are several.
+    /// The form, if the page has several.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub form: String,
     /// A sentence for the whole page, by its code.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub notice: Option<Notice>,
-    /// What was typed, by the name of its field.
+    /// The typed values, by field name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub typed: BTreeMap<String, String>,
-    /// Codes of problems, by the name of their field.
+    /// The codes of problems, by field name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub problems: BTreeMap<String, String>,
 }
@@ -67,29 +67,32 @@ pub enum Notice {
     EmailChanged,
     /// See [`Notice::sentence`].
     AccountRemoved,
+    /// A form that an app added has saved something.
+    Saved,
 }
 
 impl Notice {
-    /// The sentence itself.
+    /// Returns the sentence.
     pub fn sentence(self) -> Cow<'static, str> {
         let fixed = match self {
             Notice::Throttled(seconds) => return Cow::Owned(throttled(seconds)),
             Notice::BadCredentials => "The sign-in name or the password is wrong.",
-            Notice::SignupClosed => "New accounts cannot be made here. Ask the operator of this site for one.",
+            Notice::SignupClosed => "Sign-up is closed. Ask the operator of this site for an account.",
             Notice::Busy => "Too many people are signing in right now. Try again in a few seconds.",
-            Notice::Unavailable => "This does not work at the moment. Nothing was changed; try again shortly.",
+            Notice::Unavailable => "This is not available right now. Nothing was changed. Try again in a moment.",
             Notice::SignedOut => "You are signed out.",
-            Notice::SessionEnded => "That session is over.",
-            Notice::SessionGone => "That session was over already.",
-            Notice::OthersEnded => "All your other sessions are over.",
-            Notice::PasswordChanged => "Your password is changed.",
-            Notice::EmailChanged => "Your email address is changed.",
-            Notice::AccountRemoved => "Your account is removed.",
+            Notice::SessionEnded => "The session was ended.",
+            Notice::SessionGone => "That session had already ended.",
+            Notice::OthersEnded => "All your other sessions were ended.",
+            Notice::PasswordChanged => "Your password was changed.",
+            Notice::EmailChanged => "Your email address was changed.",
+            Notice::AccountRemoved => "Your account was removed.",
+            Notice::Saved => "Saved.",
         };
         Cow::Borrowed(fixed)
     }
 
-    /// Whether something went wrong.
+    /// Returns whether something went wrong.
     pub const fn is_error(self) -> bool {
         matches!(
             self,
@@ -99,13 +102,13 @@ impl Notice {
 }
 
 impl Flash {
-    /// What concerns one form of the page.
+    /// Returns the part that concerns one form of the page.
     #[must_use]
     pub fn of(&self, form: &str) -> Self {
         if self.form == form { self.clone() } else { Self::default() }
     }
 
-    /// Gives back what was typed, cut to what a cookie can carry.
+    /// Keeps what was typed, cut to what a cookie can hold.
     pub fn keep(&mut self, field: &str, typed: &str) {
         let mut room = MAX_VALUE;
         let fits = |c: &char| {
@@ -120,18 +123,18 @@ impl Flash {
         self.typed.insert(field.to_owned(), typed.chars().take_while(fits).collect());
     }
 
-    /// What was typed into a field.
+    /// Returns what was typed into a field.
     pub fn typed(&self, field: &str) -> &str {
         self.typed.get(field).map_or("", String::as_str)
     }
 
-    /// What is wrong with a field.
+    /// Returns what is wrong with a field.
     pub fn problem(&self, field: Field) -> Option<Problem> {
         Problem::from_code(self.problems.get(field.name())?)
     }
 }
 
-/// Says how long to wait, rounded up.
+/// Returns how long to wait, rounded up.
 fn throttled(seconds: i64) -> String {
     let (count, unit) = if seconds > 90 {
         ((seconds + 59) / 60, "minute")
@@ -154,7 +157,7 @@ pub struct FlashBox {
 }
 
 impl FlashBox {
-    /// With a key of its own.
+    /// Derives the key that signs flash cookies.
     pub fn new(secret: &Secret) -> Self {
         Self {
             key: keys::mac_key(secret, Use::Flash),

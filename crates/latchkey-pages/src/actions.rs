@@ -38,7 +38,7 @@ pub use log_in::LogIn;
 pub use log_out::LogOut;
 pub use maybe_field::Sent;
 pub use remove_account::RemoveAccount;
-pub use respond::{Caller, Destination, FormPlace};
+pub use respond::{Caller, Destination, Done, FormPlace, TypedForm};
 pub use sign_up::SignUp;
 
 /// Returns the page that contains the form of the server function with this path.
