@@ -39,7 +39,7 @@ pub fn drop_foreign_request_id<B>(mut request: Request<B>) -> Request<B> {
     request
 }
 
-/// Gives each request a UUIDv7, which sorts by time.
+/// Gives each request a UUID of version 7, which sorts by time.
 #[derive(Clone, Copy)]
 pub struct NewRequestId;
 

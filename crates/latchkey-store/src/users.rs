@@ -10,7 +10,7 @@ use latchkey_types::{Email, Role, UserId, Username};
 
 impl Store {
     /// Creates an account and, for a sign-up, its first session. The very first account of an empty database becomes
-    /// administrator if its [`InitialRole`] says so. A row in `meta` makes this happen only once, even if that account is removed
+    /// administrator if its [`InitialRole`](crate::InitialRole) says so. A row in `meta` makes this happen only once, even if that account is removed
     /// later. An imported account writes this row too, because a stranger who signs up after an import must not become
     /// administrator. Returns the role and the revocations, or `None` when the name is taken.
     pub async fn insert_user(

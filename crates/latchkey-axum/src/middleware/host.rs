@@ -31,7 +31,7 @@ pub fn check(state: &AppState, request: &Request) -> Option<Response> {
     }
     Some(refuse(
         StatusCode::MISDIRECTED_REQUEST,
-        &format!("This server accepts requests for {url} only. Open that address instead."),
+        format!("This server accepts requests for {url} only. Open that address instead."),
     ))
 }
 
