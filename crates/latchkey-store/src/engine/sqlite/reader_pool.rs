@@ -1,5 +1,6 @@
-//! Connections that only read. Each is a thread, and a round trip to it costs more than most queries. A pool of sqlx makes three
-//! round trips per query, because it tests a connection before and after; an open file needs no test.
+//! Connections that only read. Each is a thread, and a round trip to it costs more than most queries. The pool of sqlx makes three
+//! round trips per query, because it pings a connection before its use (sqlx issue 1743) and always after it (sqlx pull request
+//! 1025, which cannot be turned off). An open file needs no ping.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
