@@ -16,7 +16,7 @@ use latchkey_axum::errors::refuse;
 
 /// The output of `cargo leptos build` from `public/`, `style/` and the islands, with a compressed copy of each file.
 #[derive(Embed)]
-#[folder = "$CARGO_MANIFEST_DIR/../../target/site"]
+#[folder = "../../target/site"]
 #[allow_missing = true]
 struct Files;
 
