@@ -36,7 +36,7 @@ fn a_restore_brings_back_the_accounts_and_invalidates_all_older_tokens() {
     for words in [
         "Restored copy.db",
         "1 account,",
-        "everyone signs in again",
+        "everyone has to sign in again",
         "latchkey.db-replaced",
         "Start the server",
     ] {

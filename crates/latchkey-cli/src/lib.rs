@@ -41,13 +41,13 @@ enum Command {
     Check,
     /// Copy the database to a file, also while the server runs
     Backup {
-        /// The file to make; one that is there already is left alone
+        /// The file to create; an existing file is not overwritten
         file: String,
     },
-    /// Put a backup in the place of the SQLite database; stop the server first
+    /// Replace the SQLite database with a backup; stop the server first
     ///
-    /// The backup is checked first, and the database that was there is kept beside it. No token, cookie or link from before
-    /// is accepted afterwards: everyone signs in again. PostgreSQL is restored by `pg_restore`, followed by
+    /// The backup is checked first, and the previous database is kept beside it. Older tokens, cookies and links are no longer
+    /// accepted: everyone has to sign in again. PostgreSQL is restored by `pg_restore`, followed by
     /// `latchkey user end-sessions --all`.
     Restore {
         /// A file that `latchkey backup` made
@@ -55,8 +55,8 @@ enum Command {
     },
     /// Move all accounts, sessions and events to another database, such as from SQLite to PostgreSQL
     ///
-    /// It is all there at the end or nothing is, so a move that was interrupted can be repeated, and one that was made
-    /// is recognised. The database that is moved is not changed. With the same secret nobody is signed out.
+    /// Everything is moved or nothing, so an interrupted move can be repeated, and a finished one is recognised. The source
+    /// database is not changed. With the same secret, all users stay signed in.
     Move(transfer::Ends),
     /// Manage accounts, also while the server runs
     #[command(subcommand)]

@@ -1,4 +1,4 @@
-//! Answers to what cannot be done: a page for people, a JSON detail for programs.
+//! Error pages. Programs get JSON instead.
 
 use axum::response::{AppendHeaders, IntoResponse, Redirect, Response};
 use http::{HeaderMap, Method, StatusCode, Uri, header};
@@ -12,7 +12,7 @@ use latchkey_axum::paths;
 use latchkey_axum::state::AppState;
 use latchkey_core::accounts::Refusal;
 
-/// No such address. One of a page with a slash at its end leads to the page.
+/// Answers a request for an unknown address. A page address with a trailing slash redirects to the page.
 pub async fn not_found(page: Page, method: Method, uri: Uri, headers: HeaderMap) -> Response {
     const SENTENCE: &str = "There is no page at this address.";
     if is_read(&method)
@@ -27,7 +27,7 @@ pub async fn not_found(page: Page, method: Method, uri: Uri, headers: HeaderMap)
     }
 }
 
-/// The address is there, and does something else. Opened in a browser, the address of a form leads to its page.
+/// Answers a method that an address does not support. The address of a form, opened in a browser, redirects to the form's page.
 pub async fn method_not_allowed(page: Page, method: Method, headers: HeaderMap) -> Response {
     const STATUS: StatusCode = StatusCode::METHOD_NOT_ALLOWED;
     if is_read(&method)
@@ -48,7 +48,7 @@ pub async fn method_not_allowed(page: Page, method: Method, headers: HeaderMap) 
     }
 }
 
-/// Renders the page of a refused request. It says nothing of any visitor.
+/// Renders the page of a refused request. It shows nothing about the visitor.
 pub fn refused_request(refused: &RefusedRequest) -> Response {
     page(Page::anonymous(), refused.status, title(refused.status), &refused.sentence)
 }
@@ -57,7 +57,7 @@ fn is_read(method: &Method) -> bool {
     matches!(*method, Method::GET | Method::HEAD)
 }
 
-/// Answers a page that cannot be shown. This is the one boundary between rules and pages.
+/// Answers when a page cannot be shown. This is the one boundary between rules and pages.
 pub fn refused(state: &AppState, page: Page, refusal: &Refusal) -> Response {
     refusal.log();
     if let Refusal::NotSignedIn = refusal {
@@ -71,7 +71,7 @@ pub fn refused(state: &AppState, page: Page, refusal: &Refusal) -> Response {
     response
 }
 
-/// The token is valid, but its account was removed: clears the cookies and leads to the sign-in page.
+/// Valid token, deleted account: clears the cookies and redirects to the sign-in page.
 fn account_gone(state: &AppState) -> Response {
     let cookies = state.cookies.sign_out().map(|cookie| (header::SET_COOKIE, cookie));
     (AppendHeaders(cookies), Redirect::to(paths::LOG_IN)).into_response()

@@ -1,4 +1,4 @@
-//! What every page is made with.
+//! A page that is rendered: its shell, its guard and its flash.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -23,7 +23,7 @@ use latchkey_islands::Guard;
 pub struct Page {
     pub(crate) visit: Visit,
     flash: Flash,
-    /// Set with the page once its flash was shown.
+    /// The cookie to set once the flash was shown.
     cookie: Option<HeaderValue>,
     flash_is_shown: bool,
 }
@@ -52,7 +52,7 @@ impl FromRequestParts<AppState> for Page {
 }
 
 impl Page {
-    /// A page that says nothing of any visitor.
+    /// Returns a page that shows nothing about the visitor.
     pub(crate) fn anonymous() -> Self {
         Self {
             visit: Visit::anonymous(),
@@ -62,19 +62,19 @@ impl Page {
         }
     }
 
-    /// Takes what the last post of a form on this page had to say. The page that shows it also removes it from the browser.
+    /// Takes the message that the last post of a form left for this page. Rendering the page then removes it from the browser.
     pub fn take_flash(&mut self) -> Flash {
         self.flash_is_shown = true;
         std::mem::take(&mut self.flash)
     }
 
-    /// Renders a page that anybody may see. `main` is what stands between header and footer, its `<h1>` first.
+    /// Renders a page that anybody may see. `main` is the content between header and footer and begins with the `<h1>`.
     pub fn public<V: IntoView + 'static>(self, title: &str, main: impl FnOnce() -> V) -> Response {
         self.render(title, "stack", main)
     }
 
-    /// Renders a page that only a signed-in user sees. Asking for a [`SignedIn`] is the server's half of the
-    /// guard: nobody has one without a verified token. The [`Guard`] island is the browser's half.
+    /// Renders a page that only a signed-in user sees. The [`SignedIn`] is the server's half of
+    /// the guard: only a verified token produces one. The [`Guard`] island is the browser's half.
     pub fn guarded<V: IntoView + 'static>(self, title: &'static str, signed_in: SignedIn, view: impl FnOnce(SignedIn) -> V) -> Response {
         self.render(title, "stack", move || {
             let view = view(signed_in).into_any();
@@ -89,14 +89,14 @@ impl Page {
         })
     }
 
-    /// Renders a page of one narrow column, for forms.
+    /// Renders a page with one narrow column, for forms.
     pub(super) fn narrow<V: IntoView + 'static>(self, title: &str, main: impl FnOnce() -> V) -> Response {
         self.render(title, "narrow stack", main)
     }
 
     fn render<V: IntoView + 'static>(self, title: &str, class: &'static str, main: impl FnOnce() -> V) -> Response {
-        // Everything a page shows is there before this begins, so rendering is one synchronous call: no stream
-        // that could be left half read, and no inline scripts for the policy to allow.
+        // All data is loaded before this, so rendering is one synchronous call: no stream can be left half read, and there are
+        // no inline scripts that the CSP would have to allow.
         let cookie = self.cookie.filter(|_| self.flash_is_shown);
         let owner = Owner::new_root(Some(Arc::new(SsrSharedContext::new_islands())));
         let html = owner.with(|| shell(self.visit, title, class, main().into_any()).to_html());

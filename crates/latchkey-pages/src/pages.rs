@@ -24,18 +24,18 @@ use axum::routing::get;
 use latchkey_axum::state::AppState;
 use latchkey_types::Next;
 
-/// The addresses of the pages, `/` aside.
+/// The addresses of the pages, except `/`.
 const ADDRESSES: [&str; 6] = ["/login", "/signup", "/dashboard", "/sessions", "/account", "/docs"];
 
-/// Returns the address of a page that was asked for with a slash at its end.
+/// Returns the address of a page if it was requested with a trailing slash.
 pub fn without_slash(uri: &Uri) -> Option<String> {
     let page = uri.path().strip_suffix('/').filter(|page| ADDRESSES.contains(page))?;
-    // Clients may send other bytes than ASCII, which no header can carry.
+    // Clients may send bytes outside ASCII, which a header cannot carry.
     let query = uri.query().map(|query| format!("?{}", utf8_percent_encode(query, CONTROLS)));
     Some(format!("{page}{}", query.unwrap_or_default()))
 }
 
-/// `?next=`: where signing in leads on to. Anything else in the query is ignored.
+/// The query parameter `next`: the page to open after signing in. Other parameters are ignored.
 pub struct NextQuery(Next);
 
 impl FromRequestParts<AppState> for NextQuery {
@@ -48,19 +48,19 @@ impl FromRequestParts<AppState> for NextQuery {
     }
 }
 
-/// A value of the query, by its name.
+/// Returns the value of a query parameter.
 pub fn query_value<'q>(parts: &'q Parts, name: &str) -> Option<Cow<'q, str>> {
     let query = parts.uri.query().unwrap_or_default();
     let mut pairs = url::form_urlencoded::parse(query.as_bytes());
     pairs.find(|(known, _)| known == name).map(|(_, value)| value)
 }
 
-/// Whoever is signed in already goes where signing in would lead.
+/// Already signed in: redirects to `next`.
 pub fn already_signed_in(next: &Next) -> Response {
     Redirect::to(next.as_str()).into_response()
 }
 
-/// The routes of the pages. A protected one takes a `SignedIn` and cannot be rendered without.
+/// The routes of the pages. A protected page takes a `SignedIn` and cannot be rendered without it.
 pub fn routes() -> Router<AppState> {
     Router::new()
         .route("/login", get(log_in))

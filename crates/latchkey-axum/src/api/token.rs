@@ -18,20 +18,20 @@ use latchkey_core::accounts::Refusal;
 use latchkey_core::sessions::Tokens;
 use latchkey_store::{Client, ClientKind};
 
-/// What to send: one of these.
+/// The form of `POST /token`: one of these.
 #[derive(Deserialize, ToSchema)]
 #[serde(untagged)]
 pub enum TokenRequest {
-    /// A name and a password.
+    /// A sign-in name and a password.
     Password(PasswordGrant),
     /// A refresh token.
     Refresh(RefreshGrant),
 }
 
-/// For the tokens of a new session.
+/// Begins a session.
 #[derive(Deserialize, ToSchema)]
 pub struct PasswordGrant {
-    /// `password`; may be left out.
+    /// `password`, or absent.
     #[schema(example = "password", pattern = "^password$", nullable = false)]
     pub grant_type: Option<String>,
     /// The sign-in name.
@@ -42,7 +42,7 @@ pub struct PasswordGrant {
     pub password: String,
 }
 
-/// For the next tokens of a session.
+/// Gets the next tokens of a session.
 #[derive(Deserialize, ToSchema)]
 pub struct RefreshGrant {
     /// `refresh_token`.
@@ -53,7 +53,7 @@ pub struct RefreshGrant {
     pub refresh_token: String,
 }
 
-/// What comes back (RFC 6749 section 5.1).
+/// The tokens (RFC 6749 section 5.1).
 #[derive(Serialize, ToSchema)]
 pub struct TokenResponse {
     /// A JWT, to be sent as `Authorization: Bearer …`.
@@ -64,14 +64,14 @@ pub struct TokenResponse {
     /// Life of the token, in seconds.
     #[schema(example = 900)]
     pub expires_in: i64,
-    /// Gets the next pair of tokens, once.
+    /// Exchanged once for the next pair of tokens.
     pub refresh_token: String,
 }
 
-/// What comes back instead (RFC 6749 section 5.2).
+/// The error (RFC 6749 section 5.2).
 #[derive(Serialize, ToSchema)]
 pub struct TokenError {
-    /// A code of RFC 6749.
+    /// An error code of RFC 6749.
     #[schema(example = "invalid_grant")]
     pub error: &'static str,
     /// A sentence for people.
@@ -89,9 +89,9 @@ pub struct TokenError {
         (status = 400, description = "`invalid_request`, `invalid_grant` for a wrong name, password or refresh token, or `unsupported_grant_type`", body = TokenError),
         (status = 408, description = "The form did not arrive in time", body = TokenError),
         (status = 413, description = "The form is larger than 16 KiB", body = TokenError),
-        (status = 415, description = "Not a form", body = TokenError),
+        (status = 415, description = "The body is not a form", body = TokenError),
         (status = 429, description = "Too many wrong tries; try again after `Retry-After` seconds", body = TokenError),
-        (status = 503, description = "Too busy, or the database is away; try again after `Retry-After` seconds", body = TokenError),
+        (status = 503, description = "Too busy, or the database is unavailable; try again after `Retry-After` seconds", body = TokenError),
     ),
 )]
 pub async fn token(State(state): State<AppState>, Program(client): Program, TokenForm(form): TokenForm) -> Result<Response, OAuthError> {
@@ -102,7 +102,7 @@ pub async fn token(State(state): State<AppState>, Program(client): Program, Toke
     }
 }
 
-/// Who calls, as far as it says.
+/// The program that calls.
 pub struct Program(pub Client);
 
 impl FromRequestParts<AppState> for Program {
@@ -113,7 +113,7 @@ impl FromRequestParts<AppState> for Program {
     }
 }
 
-/// The form of a call, refused in the words of RFC 6749.
+/// The form of a call. A malformed form is refused in the form of RFC 6749.
 pub struct TokenForm(pub Form);
 
 impl FromRequest<AppState> for TokenForm {
@@ -126,7 +126,7 @@ impl FromRequest<AppState> for TokenForm {
     }
 }
 
-/// The one field of `/revoke` and `/introspect`.
+/// The field `token` of `/revoke` and `/introspect`.
 pub struct SentToken(pub String);
 
 impl FromRequest<AppState> for SentToken {
@@ -148,7 +148,7 @@ async fn password_grant(state: &AppState, form: &Form, client: &Client) -> Resul
     Ok(granted(state.accounts.sign_in(username, password, client, None).await?))
 }
 
-/// RFC 6749 section 6. Every refused token gets the same answer.
+/// Refreshes (RFC 6749 section 6). Every refused token gets the same answer.
 async fn refresh_grant(state: &AppState, form: &Form, client: &Client) -> Result<Response, OAuthError> {
     let Some(token) = form.get("refresh_token") else {
         return Err(OAuthError::InvalidRequest(StatusCode::BAD_REQUEST, "Send refresh_token."));
@@ -219,7 +219,7 @@ fn error(status: StatusCode, error: &'static str, sentence: &str) -> Response {
     no_store((status, Json(body)))
 }
 
-/// RFC 6749 section 5.1 asks for both.
+/// Forbids caches to store the answer, with both headers that RFC 6749 section 5.1 asks for.
 pub fn no_store(answer: impl IntoResponse) -> Response {
     let mut response = answer.into_response();
     response

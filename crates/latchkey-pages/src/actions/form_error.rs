@@ -1,4 +1,4 @@
-//! What crosses the wire when a post is refused.
+//! The JSON of a refused post.
 
 use std::collections::BTreeMap;
 
@@ -9,12 +9,12 @@ use serde::{Deserialize, Serialize};
 use latchkey_axum::errors::HttpRefusal;
 use latchkey_core::accounts::Refusal;
 
-/// A sentence, and one more for each field that something is wrong with.
+/// A sentence for the form, and one for each invalid field.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Refused {
-    /// For the whole form.
+    /// The sentence for the whole form.
     pub detail: String,
-    /// By the name of the field.
+    /// A sentence for each invalid field, by field name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub errors: BTreeMap<String, String>,
 }
@@ -35,8 +35,7 @@ impl From<&Refusal> for Refused {
     }
 }
 
-/// Failures of the transport itself. The strict form reader in front lets none of them happen; if one does, its
-/// text stays here.
+/// Failures of the transport. The strict form reader comes first and prevents them; if one happens, only the log has its text.
 impl FromServerFnError for Refused {
     type Encoder = JsonEncoding;
 

@@ -1,4 +1,4 @@
-//! The one boundary between server functions and HTTP: who calls, and how they are answered.
+//! The boundary between server functions and HTTP: who posted a form, and how they are answered.
 
 use http::request::Parts;
 use http::{HeaderValue, StatusCode, header};
@@ -19,7 +19,7 @@ use latchkey_core::sessions::Tokens;
 use latchkey_store::{Client, ClientKind, SessionId};
 use latchkey_types::Next;
 
-/// Where a post leads on to.
+/// Where a post leads.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Destination {
     /// A path on this site.
@@ -31,17 +31,17 @@ pub struct Destination {
 pub struct FormPlace {
     /// The page.
     pub page: &'static str,
-    /// The form's id there; empty when it is the only one.
+    /// The id of the form on that page; empty if it is the only form.
     pub form: &'static str,
 }
 
 impl FormPlace {
-    /// The only form of a page.
+    /// Returns the place of the only form of a page.
     pub const fn page(page: &'static str) -> Self {
         Self { page, form: "" }
     }
 
-    /// What to say there: nothing yet.
+    /// Returns a flash for this form that says nothing yet.
     pub fn flash(self) -> Flash {
         Flash {
             page: self.page.to_owned(),
@@ -51,16 +51,16 @@ impl FormPlace {
     }
 }
 
-/// A form as it was posted.
+/// A posted form.
 pub struct TypedForm {
-    /// Where it is, and what was typed into it; never a password.
+    /// The place of the form and what was typed into it, never a password.
     pub flash: Flash,
-    /// Where signing in leads on to.
+    /// The page to open after signing in.
     pub next: Next,
 }
 
 impl TypedForm {
-    /// A form into which nothing was typed that could be shown again.
+    /// Returns a form with no typed values to show again.
     pub fn at(place: FormPlace) -> Self {
         place.flash().into()
     }
@@ -99,9 +99,9 @@ impl Done {
 
 /// The sender of a form.
 pub struct Caller {
-    /// What every request needs.
+    /// The state of the app.
     pub state: AppState,
-    /// The browser.
+    /// The browser that posted.
     pub client: Client,
     visitor: Visitor,
     wants_page: bool,
@@ -124,10 +124,7 @@ impl Caller {
         }
     }
 
-    /// Who is signed in, for functions that need somebody.
-    ///
-    /// # Errors
-    /// When nobody is, or it cannot be told.
+    /// Returns the signed-in user, for functions that need one.
     pub fn signed_in(&self) -> Result<&SignedIn, Refusal> {
         match &self.visitor {
             Visitor::SignedIn(signed_in) => Ok(signed_in),
@@ -136,15 +133,13 @@ impl Caller {
         }
     }
 
-    /// The session that the browser is in.
+    /// Returns the session of the browser.
     pub fn session(&self) -> Option<SessionId> {
         self.signed_in().ok().map(|signed_in| signed_in.claims.sid)
     }
 
-    /// Answers a form: with what was done, or with the form again, what is wrong with it and what was typed.
-    ///
-    /// # Errors
-    /// The refusal, for callers that want JSON.
+    /// Answers a form: with what was done, or with the form again, its errors and what was typed. The error is for callers that
+    /// want JSON.
     pub fn respond(&self, outcome: Result<Done, Refusal>, form: TypedForm) -> Result<Destination, Refused> {
         match outcome {
             Ok(Done::SignedIn(tokens)) => {
@@ -213,7 +208,7 @@ impl Caller {
         Refused::from(refusal)
     }
 
-    /// Marks a path for the check whether the browser keeps cookies, where that is due.
+    /// Adds the marker that checks whether the browser keeps cookies, if that check is due.
     fn marked(&self, path: &str) -> String {
         if self.cookie_check_is_due {
             cookie_check::mark(path)
@@ -222,7 +217,7 @@ impl Caller {
         }
     }
 
-    /// A browser that asked for a page gets 303, whatever the function returns; a program is told where it would go.
+    /// Redirects a browser with 303, whatever the function returns. A program gets the path in the answer.
     pub fn go(&self, path: &str) -> Destination {
         if let (true, Ok(location)) = (self.wants_page, HeaderValue::from_str(path)) {
             self.response.set_status(StatusCode::SEE_OTHER);
