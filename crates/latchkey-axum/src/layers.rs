@@ -26,42 +26,47 @@ pub type ErrorPage = fn(&RefusedRequest) -> Response;
 /// Puts the layers around the routes. The first layer in the list is the outermost. The layers are around the router and not
 /// around each route, so that they also see requests that match no route.
 pub fn around(state: &AppState, routes: Router, error_page: ErrorPage) -> Router {
-    let security_headers = Arc::new(SecurityHeaders::new(state.config.public_url.is_https()));
+    let edge = Edge {
+        state: state.clone(),
+        security_headers: Arc::new(SecurityHeaders::new(state.config.public_url.is_https())),
+        error_page,
+    };
     let layers = ServiceBuilder::new()
         .map_request(trace::drop_foreign_request_id)
         .layer(SetRequestIdLayer::x_request_id(NewRequestId))
         .map_response(|response: Response<_>| response.map(Body::new))
         .layer(trace::layer(&state.config.trusted_proxies))
-        .map_response(move |mut response: Response| {
-            security_headers.add(response.headers_mut());
-            response
-        })
-        .layer(from_fn_with_state(error_page, show_refusals_as_pages))
-        .map_response(|response: Response<_>| response.map(Body::new))
-        .layer(CatchPanicLayer::custom(panicked))
-        .layer(from_fn_with_state(state.clone(), refuse_early));
+        .layer(from_fn_with_state(edge, pass))
+        .layer(CatchPanicLayer::custom(panicked));
     Router::new().fallback_service(layers.service(routes))
 }
 
-/// Refuses requests that no route should see.
-async fn refuse_early(State(state): State<AppState>, request: Request, next: Next) -> Response {
-    let refusal = size::check(&request)
-        .or_else(|| host::check(&state, &request))
-        .or_else(|| same_origin::check(&state, &request));
-    match refusal {
-        Some(refusal) => refusal,
-        None => next.run(request).await,
-    }
+/// What the first and the last step of every request need. They are one layer, because each layer of a function is boxed.
+#[derive(Clone)]
+struct Edge {
+    state: AppState,
+    security_headers: Arc<SecurityHeaders>,
+    error_page: ErrorPage,
 }
 
-/// Replaces the JSON body of a refusal by a page if the client is a browser.
-async fn show_refusals_as_pages(State(error_page): State<ErrorPage>, request: Request, next: Next) -> Response {
+/// Refuses requests that no route should see. Replaces the JSON body of a refusal by a page if the client is a browser, and adds
+/// the security headers.
+async fn pass(State(edge): State<Edge>, request: Request, next: Next) -> Response {
     let wants_page = wants_page(request.headers());
-    let mut response = next.run(request).await;
-    match response.extensions_mut().remove::<RefusedRequest>() {
-        Some(refused) if wants_page => page_of(error_page, &refused, response),
-        _ => response,
+    let refusal = size::check(&request)
+        .or_else(|| host::check(&edge.state, &request))
+        .or_else(|| same_origin::check(&edge.state, &request));
+    let mut response = match refusal {
+        Some(refusal) => refusal,
+        None => next.run(request).await,
+    };
+    if let Some(refused) = response.extensions_mut().remove::<RefusedRequest>()
+        && wants_page
+    {
+        response = page_of(edge.error_page, &refused, response);
     }
+    edge.security_headers.add(response.headers_mut());
+    response
 }
 
 /// Renders a refusal as a page and keeps the headers of the response. If rendering the page panics, the response stays JSON.
