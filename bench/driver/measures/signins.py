@@ -55,7 +55,7 @@ def measure():
         waits = interleave({"/protected": lambda: while_they_queue(ours, names)}, rounds=3)
     return Result(
         [
-            Row("sign-ins a second, one core: by argon2 alone", ratios(samples, "Latchkey", "argon2", "rate"), at_least=0.95),
+            Row("sign-ins a second, one core: by argon2 alone", ratios(samples, "Latchkey", "argon2", "rate"), at_least=0.90),
             Row("CPU time of a hash: argon2's alone by a whole sign-in's", ratios(samples, "argon2", "Latchkey", "cost"), at_least=0.95),
             Row("sign-ins a second, all cores, the load on one of them too", ratios(samples, "Latchkey, all cores", "argon2, all cores", "rate")),
             Row("`/protected` while 200 sign-ins queue on its core: 99 of 100 within", each(waits, "/protected", "p99"), "ms"),
