@@ -3,9 +3,9 @@
 
 use std::path::Path;
 
-use aws_lc_rs::rand;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteSynchronous};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, raw_sql};
+use uuid::Uuid;
 
 use super::files::{beside, create_private, exists, has_log, restrict_all};
 use super::{TIMEOUT, migrations};
@@ -209,10 +209,10 @@ pub async fn set_id(connection: &mut SqliteConnection, id: u32) -> Result<(), St
 
 /// Returns a random id, never 0.
 pub fn new_id() -> u32 {
-    let mut bytes = [0; 4];
-    // An error may be ignored: the id only tells files apart, and without randomness no session can begin anyway.
-    let _ = rand::fill(&mut bytes);
-    u32::from_be_bytes(bytes).max(1)
+    // The last bytes of such a UUID are random. The id only tells files apart, so it need not come from the generator of keys,
+    // whose first number takes 50 ms on some machines.
+    let [.., a, b, c, d] = Uuid::now_v7().into_bytes();
+    u32::from_be_bytes([a, b, c, d]).max(1)
 }
 
 fn refuse_foreign(path: &Path, identity: &FileIdentity, known: &[u32], exclusive: bool) -> Result<(), StoreError> {
